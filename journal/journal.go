@@ -1,0 +1,151 @@
+// Package journal reads what the systemd journal holds about one invocation of
+// a unit: what its processes logged, and what the service manager says of it.
+//
+// A [Reader] reads the local journal or a directory of journal files, through
+// libsystemd in programs built with cgo, and through the program journalctl in
+// others and where libsystemd is missing. A [Recording] reads what journalctl
+// printed earlier. Both answer the same two questions: which invocation of a
+// unit was the latest, and which entries belong to an invocation.
+//
+// # Trust
+//
+// Any user can send entries that claim to belong to any unit. Believed are the
+// fields that journald itself adds, the manager's fields in entries of the
+// manager's own process, and journald's notes in entries of its own unit
+// (systemd.journal-fields(7)).
+//
+// Package journal has no opinion about what the messages mean.
+package journal
+
+import (
+	"context"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"iter"
+	"time"
+)
+
+// An ID is an invocation ID (systemd.exec(5), $INVOCATION_ID). The zero ID is
+// no invocation; in a [Recording] of a format without IDs it is the only one.
+// It works as a flag through [flag.TextVar].
+type ID [16]byte
+
+func (id ID) String() string { return hex.EncodeToString(id[:]) }
+
+// AppendText implements [encoding.TextAppender].
+func (id ID) AppendText(b []byte) ([]byte, error) { return hex.AppendEncode(b, id[:]), nil }
+
+// MarshalText implements [encoding.TextMarshaler].
+func (id ID) MarshalText() ([]byte, error) { return id.AppendText(nil) }
+
+// UnmarshalText reads 32 hexadecimal digits, with or without the dashes of a UUID.
+func (id *ID) UnmarshalText(text []byte) error {
+	digits := make([]byte, 0, 32)
+	for _, c := range text {
+		if c != '-' {
+			digits = append(digits, c)
+		}
+	}
+	var v ID
+	if n, err := hex.Decode(v[:], digits[:min(len(digits), 32)]); err != nil || n != len(v) || len(digits) != 32 {
+		return fmt.Errorf("invalid invocation ID %q: want 32 hexadecimal digits", text)
+	}
+	*id = v
+	return nil
+}
+
+// A Kind tells who speaks in an [Entry].
+type Kind uint8
+
+const (
+	Output  Kind = iota // a process of the unit
+	Manager             // the service manager, about the unit
+	Dropped             // journald, about entries of the unit that it dropped
+)
+
+// An Entry is an entry of the journal, or a line that journald had split into
+// several entries, joined again.
+type Entry struct {
+	Kind       Kind
+	Time       time.Time // when journald received it; zero in recordings without times
+	Identifier string    // SYSLOG_IDENTIFIER: the name of the program that systemd started
+	PID        int       // _PID: the process that wrote it; 0 if unknown
+	Comm       string    // _COMM: that process's command name; "" if it ended before journald looked
+	// Message is what was logged, any bytes. It is valid until the iterator
+	// goes on. A recording can lack it: see Lost.
+	Message []byte
+	Parts   int  // how many entries of the journal it was joined from, 1 as a rule
+	Lost    bool // the recording does not hold the message, only that there was one
+
+	Invocation ID     // zero in recordings without IDs
+	Boot       ID     // _BOOT_ID; zero if unknown
+	Event      Event  // what a Manager entry reports
+	Result     Result // of EventFailed, EventSucceeded and EventSkipped
+	Exit       *Exit  // of EventExited
+	Dropped    uint64 // of a Dropped entry: how many
+}
+
+// An Event is what the manager reports in an entry, told by MESSAGE_ID.
+type Event uint8
+
+const (
+	EventOther       Event = iota
+	EventStarting          // 7d4958e842da4a758f6c1cdc7b36dcc5
+	EventStarted           // 39f53479d3a045ac8e11786248231fbf: a oneshot unit is finished then, others begin
+	EventStartFailed       // be02cf6855d2428ba40df7e9d022f03d
+	EventExited            // 98e322203f7a4ed290d09fe03c09fe15: a process did not end well
+	EventFailed            // d9b373ed55a64feb8242e02dbe79a49c
+	EventSucceeded         // 7ad2d189f7e94e70a38c781354912448
+	EventSkipped           // 0e4284a0caca4bfc81c0bb6786972673: ExecCondition= said no
+)
+
+// A Result is the manager's verdict on an invocation, in the words of
+// $SERVICE_RESULT (systemd.exec(5)): "success", "exit-code", "signal",
+// "timeout", "oom-kill" and others. The zero Result means that there is none.
+type Result string
+
+// The results that this program's users ask for by name.
+const (
+	Success       Result = "success"
+	ExitCode      Result = "exit-code"
+	Signal        Result = "signal"
+	CoreDump      Result = "core-dump"
+	Timeout       Result = "timeout"
+	Watchdog      Result = "watchdog"
+	OOMKill       Result = "oom-kill"
+	ExecCondition Result = "exec-condition" // skipped, neither good nor bad
+)
+
+// Failed reports whether r is a verdict of failure.
+func (r Result) Failed() bool { return r != "" && r != Success && r != ExecCondition }
+
+// An Exit is how a process of the unit ended.
+type Exit struct {
+	Command string // "ExecStart", "ExecStopPost", ...; "" if unknown
+	Status  int    // exit status, or 128+N if signal N killed it, as shells have it
+}
+
+var (
+	// ErrNotFound is reported if the journal holds no entry of the unit or
+	// of the invocation.
+	ErrNotFound = errors.New("not in the journal")
+	// ErrUnsynced wraps the reason why journald could not be made to write
+	// down everything that it has received.
+	ErrUnsynced = errors.New("the journal may be incomplete")
+	// ErrUnavailable is reported if there is neither libsystemd nor journalctl.
+	ErrUnavailable = errors.New("neither libsystemd nor journalctl is there to read the journal with")
+	// ErrFormat is reported for a recording of no known format.
+	ErrFormat = errors.New("no known recording format")
+)
+
+// A Source is what entries are read from: a [Reader] or a [Recording].
+type Source interface {
+	// Latest returns the most recent invocation of unit, or ErrNotFound.
+	Latest(ctx context.Context, unit string) (ID, error)
+	// Entries returns a single-use iterator over the entries of one invocation
+	// of unit, in the order in which journald received them. Each pair is an
+	// entry and nil or, at most once and last, a zero Entry and an error. An
+	// invocation without entries is no error.
+	Entries(ctx context.Context, unit string, id ID) iter.Seq2[Entry, error]
+}
