@@ -81,6 +81,8 @@ type Run struct {
 
 	// Errors counts the lines in which the process complained and went on.
 	Errors int
+	// SyntaxErrors counts the lines that gave a [SyntaxError].
+	SyntaxErrors int
 	// Retries counts the operations on the repository that were retried.
 	Retries int
 	// Fatal is the line over which the process gave up, cut to 512 bytes, with

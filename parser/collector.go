@@ -1,0 +1,132 @@
+package parser
+
+import (
+	"bytes"
+	"errors"
+	"iter"
+	"slices"
+	"time"
+)
+
+// A Collector sorts the lines of a log into runs. The zero Collector is ready
+// to use. It remembers processes and names, never lines: memory does not grow
+// with the length of the log.
+type Collector struct {
+	lines     int
+	processes []*process // by first line
+	current   map[origin]*process
+	spans     []Span
+	spanOf    map[string]int
+
+	// The log's lines come in bursts of one process: what the last line needed
+	// serves most next ones.
+	last     *process
+	lastSpan int
+}
+
+type origin struct {
+	source string
+	pid    int
+}
+
+// Add reads the next line. It returns nil for lines that are not restic's. A
+// *SyntaxError costs that line alone: the caller may go on.
+func (c *Collector) Add(l Line) error {
+	c.lines++
+	p := c.last
+	if p == nil || p.run.PID != l.PID || p.run.Source != l.Source {
+		p = c.lookUp(l)
+	}
+	if span := &c.spans[c.lastSpan]; l.Time.After(span.End) {
+		span.End = l.Time
+	}
+
+	text := trim(l.Text)
+	if l.PID == 0 && p.begins(text) {
+		p = c.start(origin{l.Source, l.PID}, l.Time)
+	}
+	if p.run.Start.IsZero() {
+		p.run.Start = l.Time
+	}
+	p.run.End = l.Time
+	if err := p.add(text, l.Time); err != nil {
+		p.run.SyntaxErrors++
+		return &SyntaxError{Line: c.lines, Text: string(text[:min(len(text), 256)]), Err: err}
+	}
+	return nil
+}
+
+// lookUp finds the process and the span of l, or makes them.
+func (c *Collector) lookUp(l Line) *process {
+	if c.current == nil {
+		c.current = make(map[origin]*process)
+		c.spanOf = make(map[string]int)
+	}
+	i, ok := c.spanOf[l.Source]
+	if !ok {
+		i = len(c.spans)
+		c.spans = append(c.spans, Span{Source: l.Source, Start: l.Time, End: l.Time})
+		c.spanOf[l.Source] = i
+	}
+	c.lastSpan = i
+	p, ok := c.current[origin{l.Source, l.PID}]
+	if !ok {
+		return c.start(origin{l.Source, l.PID}, l.Time)
+	}
+	c.last = p
+	return p
+}
+
+func (c *Collector) start(o origin, t time.Time) *process {
+	p := &process{run: Run{Source: o.source, PID: o.pid, Start: t, End: t}}
+	c.processes = append(c.processes, p)
+	c.current[o] = p
+	c.last = p
+	return p
+}
+
+// Runs returns the runs of restic so far, by first line. It may be called at
+// any time.
+func (c *Collector) Runs() []Run {
+	var runs []Run
+	for _, p := range c.processes {
+		if p.restic {
+			runs = append(runs, p.result())
+		}
+	}
+	return runs
+}
+
+// Spans returns one Span per Source so far, by first line.
+func (c *Collector) Spans() []Span { return slices.Clone(c.spans) }
+
+// Parse reads the output of restic, be it of one process or of several one
+// after the other; [bytes.Lines] makes a suitable argument. The error joins
+// every *SyntaxError; the runs are valid regardless.
+func Parse(lines iter.Seq[[]byte]) ([]Run, error) {
+	var c Collector
+	var errs []error
+	for line := range lines {
+		if err := c.Add(Line{Text: line}); err != nil {
+			errs = append(errs, err)
+		}
+	}
+	return c.Runs(), errors.Join(errs...)
+}
+
+// trim cuts what surrounds a line: its newline, the padding of restic's sizes,
+// and the control characters that restic sends before a signal's line.
+func trim(text []byte) []byte {
+	for len(text) > 0 {
+		switch text[len(text)-1] {
+		case '\n', '\r', ' ', '\t':
+			text = text[:len(text)-1]
+			continue
+		}
+		break
+	}
+	if len(text) > 0 && (text[0] == '\x1b' || text[0] == '\r') {
+		text = bytes.TrimPrefix(bytes.TrimPrefix(text, []byte("\x1b[2K")), []byte("\r"))
+	}
+	return text
+}
