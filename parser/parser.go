@@ -143,7 +143,12 @@ type Backup struct {
 type Changes struct{ New, Changed, Unmodified uint64 }
 
 // A Forget is what a forget decided, summed over its groups.
-type Forget struct{ Kept, Removed uint64 }
+type Forget struct {
+	Kept, Removed uint64
+	// End is when the last line about it was logged. A forget --prune goes on
+	// from there.
+	End time.Time
+}
 
 // A Prune is what a prune did. A nil part is one that the release does not
 // print.

@@ -9,9 +9,18 @@ import (
 	"time"
 )
 
-// add reads one line of the process. Lines are matched whole, by all their
-// words: file names may hold anything else.
+// add reads one line of the process.
 func (p *process) add(text []byte, t time.Time) error {
+	err := p.read(text, t)
+	if p.run.Command == CommandForget && p.run.Forget != nil {
+		p.run.Forget.End = t
+	}
+	return err
+}
+
+// read reads a line. Lines are matched whole, by all their words: file names
+// may hold anything else.
+func (p *process) read(text []byte, t time.Time) error {
 	if len(text) == 0 {
 		return nil
 	}

@@ -1,8 +1,209 @@
 // Package textfile writes metrics for the textfile collector of node_exporter.
 //
-// [WriteFile] writes any metric families, [Update] those that depend on what
-// the file holds already, and [Report] makes those of a restic backup.
+// A [Report] makes the metrics of one invocation of a backup unit from what
+// restic and the service manager said; [Report.WriteFile] puts them in a file.
+// [WriteFile] and [Update] do the same for the metric families of any program.
+//
+// Readers of the file see the old content or the new, whole, also after a
+// crash. What is not promised: that a file system without atomic rename, such
+// as some network file systems, keeps to that.
 //
 // Package textfile knows nothing of journals: a [Report] is filled by whoever
 // has read one.
 package textfile
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"time"
+
+	dto "github.com/prometheus/client_model/go"
+	"github.com/prometheus/common/expfmt"
+	"github.com/prometheus/common/model"
+)
+
+// Encode writes mfs to w in the Prometheus text format. It refuses what the
+// textfile collector would refuse: sample timestamps, a family or a series
+// that is there twice, and a family without series.
+func Encode(w io.Writer, mfs []*dto.MetricFamily) error {
+	seen := make(map[string]bool, len(mfs))
+	for _, mf := range mfs {
+		if seen[mf.GetName()] {
+			return fmt.Errorf("metric family %s is there twice", mf.GetName())
+		}
+		seen[mf.GetName()] = true
+		series := make(map[string]bool, len(mf.Metric))
+		for _, m := range mf.Metric {
+			if m.TimestampMs != nil {
+				return fmt.Errorf("metric family %s has a timestamp: the textfile collector refuses these", mf.GetName())
+			}
+			key := labelKey(m)
+			if series[key] {
+				return fmt.Errorf("metric family %s has two series with the same labels", mf.GetName())
+			}
+			series[key] = true
+		}
+		if _, err := expfmt.MetricFamilyToText(w, mf); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Decode reads metric families in the Prometheus text format, sorted by name.
+func Decode(r io.Reader) ([]*dto.MetricFamily, error) {
+	p := expfmt.NewTextParser(model.LegacyValidation)
+	byName, err := p.TextToMetricFamilies(r)
+	if err != nil {
+		return nil, err
+	}
+	mfs := make([]*dto.MetricFamily, 0, len(byName))
+	for _, mf := range byName {
+		mfs = append(mfs, mf)
+	}
+	slices.SortFunc(mfs, func(a, b *dto.MetricFamily) int { return strings.Compare(a.GetName(), b.GetName()) })
+	return mfs, nil
+}
+
+// WriteFile puts mfs into the named file, all or nothing: on any error the
+// file that was there stays. The file is readable by everyone, whatever the
+// umask. The name must end in ".prom", or the collector would ignore the file.
+//
+// What was written is parsed before it takes the file's place.
+func WriteFile(name string, mfs []*dto.MetricFamily) error {
+	return Update(name, func([]*dto.MetricFamily, error) ([]*dto.MetricFamily, error) { return mfs, nil })
+}
+
+// Update replaces the content of the named file by what f makes of it, as
+// [WriteFile] does. Of several programs that update files in one directory one
+// at a time does.
+//
+// f gets the families that the file holds; none and nil if there is no file;
+// none and the reason if it cannot be read as metrics. If f reports an error,
+// the file stays as it is and Update returns that error.
+func Update(name string, f func(old []*dto.MetricFamily, err error) ([]*dto.MetricFamily, error)) error {
+	if err := checkName(name); err != nil {
+		return err
+	}
+	unlock, err := lock(filepath.Dir(name))
+	if err != nil {
+		return err
+	}
+	defer unlock()
+
+	mfs, err := f(read(name))
+	if err != nil {
+		return err
+	}
+	return replace(name, mfs)
+}
+
+func checkName(name string) error {
+	if base := filepath.Base(name); !strings.HasSuffix(base, ".prom") || base == ".prom" {
+		return fmt.Errorf("%s: the name must end in .prom, or the textfile collector ignores the file", name)
+	}
+	return nil
+}
+
+// maxSize bounds what is read of a file that somebody else may have put there.
+const maxSize = 16 << 20
+
+func read(name string) ([]*dto.MetricFamily, error) {
+	// Not blocking: what stands there may be a pipe.
+	file, err := os.OpenFile(name, os.O_RDONLY|syscall.O_NONBLOCK, 0)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	defer file.Close()
+	if st, err := file.Stat(); err != nil {
+		return nil, err
+	} else if !st.Mode().IsRegular() {
+		return nil, fmt.Errorf("%s is no regular file", name)
+	} else if st.Size() > maxSize {
+		return nil, fmt.Errorf("%s is larger than %d MiB", name, maxSize>>20)
+	}
+	mfs, err := Decode(io.LimitReader(file, maxSize))
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	return mfs, nil
+}
+
+// replace writes mfs into a new file beside name and gives it that name.
+func replace(name string, mfs []*dto.MetricFamily) (err error) {
+	var text bytes.Buffer
+	if err := Encode(&text, mfs); err != nil {
+		return err
+	}
+	if _, err := Decode(bytes.NewReader(text.Bytes())); err != nil {
+		return fmt.Errorf("what was to be written to %s is not readable as metrics: %w", name, err)
+	}
+
+	// The name must not end in .prom: the collector reads these, hidden or not.
+	tmp, err := os.CreateTemp(filepath.Dir(name), "."+filepath.Base(name)+".*.tmp")
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if err != nil {
+			tmp.Close()
+			os.Remove(tmp.Name())
+		}
+	}()
+	if _, err := tmp.Write(text.Bytes()); err != nil {
+		return err
+	}
+	if err := tmp.Chmod(0o644); err != nil {
+		return err
+	}
+	// Else a crash can leave an empty file under the new name.
+	if err := tmp.Sync(); err != nil {
+		return err
+	}
+	if err := tmp.Close(); err != nil {
+		return err
+	}
+	return os.Rename(tmp.Name(), name)
+}
+
+// lockTimeout is how long another program may hold the directory. It is not
+// forever: whoever may open the directory may lock it.
+const lockTimeout = 5 * time.Second
+
+// lock takes an advisory lock on the directory: that leaves no file behind.
+func lock(dir string) (unlock func(), err error) {
+	d, err := os.Open(dir)
+	if errors.Is(err, fs.ErrPermission) {
+		// A directory may be writable and not readable; then nobody locks it.
+		return func() {}, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	for deadline := time.Now().Add(lockTimeout); ; time.Sleep(10 * time.Millisecond) {
+		err := syscall.Flock(int(d.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
+		if err == nil || err != syscall.EWOULDBLOCK && err != syscall.EINTR || time.Now().After(deadline) {
+			return func() { d.Close() }, nil
+		}
+	}
+}
+
+func labelKey(m *dto.Metric) string {
+	pairs := make([]string, 0, len(m.Label))
+	for _, l := range m.Label {
+		pairs = append(pairs, l.GetName()+"\x00"+l.GetValue())
+	}
+	slices.Sort(pairs)
+	return strings.Join(pairs, "\x01")
+}
