@@ -48,7 +48,9 @@ func (c *Collector) Add(l Line) error {
 	if p.run.Start.IsZero() {
 		p.run.Start = l.Time
 	}
-	p.run.End = l.Time
+	if l.Time.After(p.run.End) {
+		p.run.End = l.Time
+	}
 	if err := p.add(text, l.Time); err != nil {
 		p.run.SyntaxErrors++
 		return &SyntaxError{Line: c.lines, Text: string(text[:min(len(text), 256)]), Err: err}

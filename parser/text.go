@@ -183,11 +183,9 @@ func isItem(text []byte) bool {
 		return has(text, "new       ")
 	case 'm':
 		return has(text, "modified  ")
-	case ',':
-		// The end of a name that was printed raw and ended in a line break.
-		return has(text, ", saved in ") && text[len(text)-1] == ')'
 	}
-	return false
+	// The end of a name that was printed raw and held line breaks.
+	return text[len(text)-1] == ')' && bytes.Contains(text, []byte(", saved in ")) && bytes.Contains(text, []byte(" added"))
 }
 
 // skipped reads the lines about sources that do not exist. restic prints them

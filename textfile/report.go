@@ -385,8 +385,7 @@ func (b *builder) actions() {
 }
 
 type step struct {
-	known, bad bool
-	timed      bool
+	bad, timed bool
 	duration   time.Duration
 	end        time.Time
 	errors     int
@@ -411,6 +410,9 @@ func (b *builder) steps() {
 			if !run.Done {
 				continue // not every release says how these end
 			}
+		}
+		if !run.Done && run.Fatal == "" && b.report.Verdict == Succeeded {
+			continue // a quiet command, or a part of the log was dropped: unknown
 		}
 		s := at(run.Command)
 		s.add(run, run.End)
@@ -450,7 +452,6 @@ func (b *builder) steps() {
 }
 
 func (s *step) add(run parser.Run, end time.Time) {
-	s.known = true
 	if !run.Start.IsZero() && !end.IsZero() {
 		s.timed = true
 		s.duration += end.Sub(run.Start)

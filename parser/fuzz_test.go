@@ -1,0 +1,133 @@
+package parser_test
+
+import (
+	"bytes"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/restic-exporter/restic-exporter/parser"
+)
+
+// messages returns the text that real restics printed, one file a recording:
+// the MESSAGE fields of the exports, which is all that matters here.
+func messages(tb testing.TB) [][]byte {
+	tb.Helper()
+	names, err := filepath.Glob("../testdata/*/*.export")
+	require.NoError(tb, err)
+	require.NotEmpty(tb, names, "no recordings")
+	var logs [][]byte
+	for _, name := range names {
+		export, err := os.ReadFile(name)
+		require.NoError(tb, err)
+		var log []byte
+		for line := range bytes.Lines(export) {
+			if text, ok := bytes.CutPrefix(line, []byte("MESSAGE=")); ok {
+				log = append(log, text...)
+			}
+		}
+		logs = append(logs, log)
+	}
+	return logs
+}
+
+// runs gives each line a time of its own, in order, so that interleaving the
+// lines of two processes changes neither's times.
+func runs(lines []parser.Line) []parser.Run {
+	var c parser.Collector
+	for _, l := range lines {
+		c.Add(l)
+	}
+	return c.Runs()
+}
+
+func linesOf(log []byte, pid int) []parser.Line {
+	var lines []parser.Line
+	for text := range bytes.Lines(log) {
+		lines = append(lines, parser.Line{Source: "restic", PID: pid, Time: time.Unix(int64(len(lines)), 0), Text: text})
+	}
+	return lines
+}
+
+func byPID(runs []parser.Run) map[int]parser.Run {
+	m := make(map[int]parser.Run)
+	for _, r := range runs {
+		m[r.PID] = r
+	}
+	return m
+}
+
+// Two processes whose lines are interleaved at random, with lines of others in
+// between, are the same two runs.
+func FuzzInterleave(f *testing.F) {
+	logs := messages(f)
+	for i, log := range logs {
+		f.Add(log, logs[(i+len(logs)/2)%len(logs)], uint64(i))
+	}
+	f.Fuzz(func(t *testing.T, a, b []byte, seed uint64) {
+		one, two := linesOf(a, 1), linesOf(b, 2)
+		want := byPID(slices.Concat(runs(one), runs(two)))
+
+		rng := rand.New(rand.NewPCG(seed, 0))
+		var mixed []parser.Line
+		for len(one)+len(two) > 0 {
+			switch n := rng.IntN(len(one) + len(two) + 1); {
+			case n < len(one):
+				mixed, one = append(mixed, one[0]), one[1:]
+			case n < len(one)+len(two):
+				mixed, two = append(mixed, two[0]), two[1:]
+			default:
+				text := fmt.Sprintf("/var/backups/db-%d.sql.gz", n)
+				mixed = append(mixed, parser.Line{Source: "cleanup-backups.sh", PID: 3 + n%3, Text: []byte(text)})
+			}
+		}
+		assert.Equal(t, want, byPID(runs(mixed)))
+	})
+}
+
+// Lines that are not restic's mean nothing, also in the middle of a process.
+func FuzzForeignLines(f *testing.F) {
+	for _, log := range messages(f) {
+		f.Add(log, "Starting restic backup")
+		f.Add(log, "/var/backups/db: 1 / 2 packs")
+	}
+	f.Fuzz(func(t *testing.T, log []byte, foreign string) {
+		lines := linesOf(log, 1)
+		// What one process alone makes nothing of, and is no part of a
+		// multi-line message, is foreign.
+		if len(runs(linesOf([]byte(foreign), 1))) > 0 || bytes.ContainsAny([]byte(foreign), "\n\r ") {
+			t.Skip()
+		}
+		mixed := make([]parser.Line, 0, 2*len(lines))
+		for _, l := range lines {
+			mixed = append(mixed, l, parser.Line{Source: "restic", PID: 1, Time: l.Time, Text: []byte(foreign)})
+		}
+		assert.Equal(t, runs(lines), runs(mixed))
+	})
+}
+
+// What is printed last is true: no log before it changes the figures.
+func FuzzTrueSummaryWins(f *testing.F) {
+	for _, log := range messages(f) {
+		f.Add(log)
+	}
+	f.Fuzz(func(t *testing.T, before []byte) {
+		before = append(bytes.ReplaceAll(before, []byte("restor"), nil), '\n')
+		log := slices.Concat([]byte("no parent snapshot found, will read all files\n"), before, []byte("unchanged /srv/\n"), []byte(smallText))
+		got := runs(linesOf(log, 1))
+		require.Len(t, got, 1)
+		require.NotNil(t, got[0].Backup)
+		want := small
+		want.Saved = got[0].Backup.Saved
+		// A line of before may be restic's own word on what it could not read.
+		want.Unreadable, want.Incomplete = got[0].Backup.Unreadable, got[0].Backup.Incomplete
+		assert.Equal(t, &want, got[0].Backup)
+	})
+}

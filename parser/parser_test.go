@@ -1,0 +1,418 @@
+package parser_test
+
+import (
+	"bytes"
+	"errors"
+	"strconv"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/restic-exporter/restic-exporter/parser"
+)
+
+// collect reads lines of one process with a process ID, where names in the
+// log cannot begin another command.
+func collect(t *testing.T, log string) []parser.Run {
+	t.Helper()
+	var c parser.Collector
+	for line := range bytes.Lines([]byte(log)) {
+		require.NoError(t, c.Add(parser.Line{PID: 7, Text: line}))
+	}
+	return c.Runs()
+}
+
+// one is a run of a single process that is about c.
+func one(r parser.Run) []parser.Run {
+	r.PID = 7
+	return []parser.Run{r}
+}
+
+func seconds(n float64) *time.Duration { return new(time.Duration(n * float64(time.Second))) }
+
+var small = parser.Backup{
+	Files: parser.Changes{New: 18}, Dirs: parser.Changes{New: 4},
+	AddedBytes: 1035, StoredBytes: new(uint64(856)),
+	ProcessedFiles: 18, ProcessedBytes: 941249, Duration: seconds(0), Snapshot: "298b4840",
+}
+
+const smallText = `
+Files:          18 new,     0 changed,     0 unmodified
+Dirs:            4 new,     0 changed,     0 unmodified
+Added to the repository: 1.011 KiB (856 B   stored)
+
+processed 18 files, 919.188 KiB in 0:00
+snapshot 298b4840 saved
+`
+
+func with(b parser.Backup, change func(*parser.Backup)) *parser.Backup {
+	change(&b)
+	return &b
+}
+
+func TestBackup(t *testing.T) {
+	tests := map[string]struct {
+		log  string
+		want parser.Run
+	}{
+		"0.9.0": {`
+open repository
+lock repository
+Files:          18 new,     0 changed,     0 unmodified
+Dirs:            4 new,     0 changed,     0 unmodified
+Added:      1.011 KiB
+processed 18 files, 919.188 KiB in 0:00
+snapshot 298b4840 saved
+`, parser.Run{Done: true, Backup: with(small, func(b *parser.Backup) { b.StoredBytes = nil })}},
+		"0.9.2 to 0.13, padded": {`
+Files:           0 new,     0 changed, 235933 unmodified
+Dirs:            0 new,     0 changed,     1 unmodified
+Data Blobs:      0 new
+Tree Blobs:      0 new
+Added to the repo: 0 B  
+processed 235933 files, 1.500 TiB in 25:11:12
+snapshot 298b4840 saved
+`, parser.Run{Done: true, Backup: &parser.Backup{
+			Files: parser.Changes{Unmodified: 235933}, Dirs: parser.Changes{Unmodified: 1},
+			ProcessedFiles: 235933, ProcessedBytes: 3 << 39, Duration: seconds(25*3600 + 11*60 + 12), Snapshot: "298b4840",
+		}}},
+		"0.14": {smallText, parser.Run{Done: true, Backup: &small}},
+		"sizes above TiB": {`
+Files:           1 new,     0 changed,     0 unmodified
+Dirs:            0 new,     0 changed,     0 unmodified
+Added to the repository: 1.000 PiB (2.000 EiB stored)
+processed 1 files, 1024.000 TiB in 1:00
+snapshot 298b4840 saved
+`, parser.Run{Done: true, Backup: &parser.Backup{
+			Files: parser.Changes{New: 1}, AddedBytes: 1 << 50, StoredBytes: new(uint64(2 << 60)),
+			ProcessedFiles: 1, ProcessedBytes: 1 << 50, Duration: seconds(60), Snapshot: "298b4840",
+		}}},
+		"skipped snapshot, nonsense for a duration (0.18)": {`
+using parent snapshot 298b4840
+Files:           0 new,     0 changed,    12 unmodified
+Dirs:            0 new,     0 changed,     4 unmodified
+Added to the repository: 0 B   (0 B   stored)
+processed 12 files, 6.778 MiB in 5124095573468383:13:00
+skipped creating snapshot
+`, parser.Run{Done: true, Backup: &parser.Backup{
+			Files: parser.Changes{Unmodified: 12}, Dirs: parser.Changes{Unmodified: 4}, StoredBytes: new(uint64(0)),
+			ProcessedFiles: 12, ProcessedBytes: 7107248,
+		}}},
+		"dry run": {`
+Files:           7 new,     5 changed,   246 unmodified
+Dirs:            0 new,     9 changed,    17 unmodified
+Would add to the repository: 798.392 KiB (768.004 KiB stored)
+processed 258 files, 13.192 MiB in 0:00
+`, parser.Run{Done: true, DryRun: true}},
+		"partial": {`
+no parent snapshot found, will read all files
+error: open /srv/secret: permission denied` + smallText + `Warning: at least one source file could not be read
+`, parser.Run{Done: true, Errors: 1, Backup: with(small, func(b *parser.Backup) { b.Unreadable, b.Incomplete = 1, true })}},
+		"partial, before 0.10 warned": {`
+error: open /srv/secret: permission denied
+Files:          18 new,     0 changed,     0 unmodified
+Dirs:            4 new,     0 changed,     0 unmodified
+Added to the repo: 1.011 KiB
+processed 18 files, 919.188 KiB in 0:00
+snapshot 298b4840 saved
+`, parser.Run{Done: true, Errors: 1, Backup: with(small, func(b *parser.Backup) { b.Unreadable, b.StoredBytes = 1, nil })}},
+		"a source is missing": {"/srv/none does not exist, skipping\nopen repository\n" + smallText,
+			parser.Run{Done: true, Errors: 1, Backup: with(small, func(b *parser.Backup) { b.Unreadable = 1 })}},
+		"an error in the middle of the summary": {`
+Files:          18 new,     0 changed,     0 unmodified
+error: lstat /srv/x: no such file or directory
+Dirs:            4 new,     0 changed,     0 unmodified
+Added to the repository: 1.011 KiB (856 B   stored)
+processed 18 files, 919.188 KiB in 0:00
+snapshot 298b4840 saved
+Warning: at least one source file could not be read
+`, parser.Run{Done: true, Errors: 1, Backup: with(small, func(b *parser.Backup) { b.Unreadable, b.Incomplete = 1, true })}},
+		"cut off before the snapshot": {`
+no parent snapshot found, will read all files
+Files:          18 new,     0 changed,     0 unmodified
+Dirs:            4 new,     0 changed,     0 unmodified
+Added to the repository: 1.011 KiB (856 B   stored)
+processed 18 files, 919.188 KiB in 0:00
+`, parser.Run{}},
+		"lines out of order": {`
+no parent snapshot found, will read all files
+Dirs:            4 new,     0 changed,     0 unmodified
+Files:          18 new,     0 changed,     0 unmodified
+Added to the repository: 1.011 KiB (856 B   stored)
+processed 18 files, 919.188 KiB in 0:00
+snapshot 298b4840 saved
+`, parser.Run{}},
+		"interrupted": {"no parent snapshot found, will read all files\n\x1b[2Ksignal terminated received, cleaning up\n" +
+			"Fatal: unable to save snapshot: context canceled\n",
+			parser.Run{Fatal: "Fatal: unable to save snapshot: context canceled", Cause: parser.CauseKilled}},
+		"JSON": {
+			`{"message_type":"status","percent_done":1,"total_files":240}
+{"message_type":"summary","files_new":7,"files_changed":5,"files_unmodified":228,"dirs_new":0,"dirs_changed":9,"dirs_unmodified":18,"data_blobs":12,"tree_blobs":10,"data_added":1155355,"data_added_packed":1132069,"total_files_processed":240,"total_bytes_processed":10024273,"total_duration":0.5,"snapshot_id":"ebad61a7"}
+{"message_type":"status","percent_done":1}
+`, parser.Run{Done: true, Backup: &parser.Backup{
+				Files: parser.Changes{New: 7, Changed: 5, Unmodified: 228}, Dirs: parser.Changes{Changed: 9, Unmodified: 18},
+				AddedBytes: 1155355, StoredBytes: new(uint64(1132069)), ProcessedFiles: 240, ProcessedBytes: 10024273,
+				Duration: seconds(0.5), Snapshot: "ebad61a7", Exact: true,
+			}}},
+		"JSON, partial": {
+			`{"message_type":"error","error":{"message":"open /srv/secret: permission denied"},"during":"scan","item":"/srv/secret"}
+{"message_type":"error","error":{"message":"open /srv/secret: permission denied"},"during":"archival","item":"/srv/secret"}
+{"message_type":"summary","files_new":1,"total_files_processed":1,"total_duration":-9223372036.854776,"snapshot_id":"ebad61a7"}
+{"message_type":"exit_error","code":3,"message":"Warning: at least one source file could not be read"}
+`, parser.Run{Done: true, Errors: 1, ExitCode: new(3), Backup: &parser.Backup{
+				Files: parser.Changes{New: 1}, ProcessedFiles: 1, Snapshot: "ebad61a7", Exact: true, Unreadable: 1, Incomplete: true,
+			}}},
+		"JSON, dry run": {`{"message_type":"summary","files_new":1,"total_duration":1,"snapshot_id":"ebad61a7","dry_run":true}
+`, parser.Run{Done: true, DryRun: true}},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			test.want.Command = parser.CommandBackup
+			assert.Equal(t, one(test.want), collect(t, test.log))
+		})
+	}
+}
+
+// A file's owner chooses its name, and restic up to 0.15.1 prints it raw.
+func TestForged(t *testing.T) {
+	forged := `
+Files:           9 new,     9 changed,     9 unmodified
+Dirs:            9 new,     9 changed,     9 unmodified
+Added to the repository: 9.999 TiB (9.999 TiB stored)
+processed 9 files, 9.999 TiB in 9:59
+snapshot deadbeef saved
+`
+	begin := "no parent snapshot found, will read all files\nnew       /srv/a"
+	end := ", saved in 0.000s (0 B added)\nnew       /srv/, saved in 0.005s (0 B added, 0 B stored, 2.492 KiB metadata)\n"
+	tests := map[string]struct {
+		log  string
+		want parser.Run
+	}{
+		"a summary, then the true one":      {begin + forged + "x" + end + smallText, parser.Run{Done: true, Backup: &small}},
+		"a summary, then killed":            {begin + forged + end, parser.Run{}},
+		"a summary without a verbose line":  {"no parent snapshot found, will read all files\nerror: open /srv/a" + forged + ": permission denied\n" + smallText, parser.Run{Done: true, Errors: 1, Backup: &small}},
+		"a line of a summary":               {begin + "\nFiles:           1 new,     2 changed,     3 unmodified" + end + smallText, parser.Run{Done: true, Backup: &small}},
+		"errors":                            {begin + "\nerror: open /srv/b: permission denied\nx" + end + smallText, parser.Run{Done: true, Errors: 1, Backup: &small}},
+		"a source that is missing":          {begin + "\n/srv/b does not exist, skipping\nx" + end + smallText, parser.Run{Done: true, Backup: &small}},
+		"a fatal line":                      {begin + "\nFatal: wrong password or no key found\nx" + end + smallText, parser.Run{Done: true, Backup: &small}},
+		"a good check":                      {begin + "\nno errors were found\nx" + end, parser.Run{}},
+		"a good check, a forget, a prune":   {begin + "\ncheck all packs\nno errors were found\nkeep 1 snapshots:\n1 snapshots\ntotal prune: 1 blobs / 1 B\nremaining: 1 blobs / 1 B\ndone\nx" + end + smallText, parser.Run{Done: true, Backup: &small}},
+		"JSON":                              {begin + "\n" + `{"message_type":"summary","files_new":999,"snapshot_id":"deadbeef"}` + "\nx" + end + smallText, parser.Run{Done: true, Backup: &small}},
+		"JSON that goes on as a name does":  {begin + "\n" + `{"message_type":"summary","files_new":999}` + end + smallText, parser.Run{Done: true, Backup: &small}},
+		"a lock":                            {begin + "\nunable to create lock in backend: repository is already locked by PID 1\nlock was created at 2026-11-23 00:40:22 (9h ago)\nx" + end + smallText, parser.Run{Done: true, Backup: &small}},
+		"quoted, as 0.15.2 and later do":    {"no parent snapshot found, will read all files\n" + `new       "/srv/a\nFatal: x", saved in 0.003s (0 B added)` + smallText, parser.Run{Done: true, Backup: &small}},
+		"a summary, and the kill before it": {begin + "\n" + forged + "unchanged /srv/b\n", parser.Run{}},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			test.want.Command = parser.CommandBackup
+			assert.Equal(t, one(test.want), collect(t, test.log))
+		})
+	}
+}
+
+func TestForgetPruneCheck(t *testing.T) {
+	tables := `Applying Policy: keep 1 latest snapshots
+keep 1 snapshots:
+ID        Time                 Host        Tags        Reasons        Paths      Size
+2564248e  2026-11-23 00:09:20  t1                      last snapshot  /srv/data  8.662 MiB
+Timestamps shown in local time
+1 snapshots
+remove 2 snapshots:
+2 snapshots
+`
+	plan := `to repack:            28 blobs / 20.396 KiB
+this removes:          9 blobs / 5.649 KiB
+to delete:             0 blobs / 0 B
+total prune:           9 blobs / 5.649 KiB
+remaining:           252 blobs / 8.688 MiB
+unused size after prune: 370 B (0.00% of remaining size)
+`
+	prune := parser.Prune{
+		Removed: parser.Blobs{Count: 9, Bytes: 5785}, Repacked: &parser.Blobs{Count: 28, Bytes: 20886},
+		Remaining: parser.Blobs{Count: 252, Bytes: 9110028}, TotalBytes: 9115813, Unused: new(uint64(370)),
+	}
+	forget := &parser.Forget{Kept: 1, Removed: 2}
+	tests := map[string]struct {
+		log  string
+		want parser.Run
+	}{
+		"forget": {tables + "[0:00] 100.00%  2 / 2 files deleted\n",
+			parser.Run{Command: parser.CommandForget, Done: true, Forget: forget}},
+		"forget, cut off before it deletes": {tables, parser.Run{Command: parser.CommandForget, Forget: forget}},
+		"forget, 0.9, says nothing of deleting": {"Applying Policy: keep the last 1 snapshots snapshots\nkeep 1 snapshots:\n1 snapshots\nremove 2 snapshots:\n2 snapshots\n",
+			parser.Run{Command: parser.CommandForget, Done: true, Forget: forget}},
+		"forget, JSON": {`[{"tags":null,"host":"t1","paths":["/srv"],"keep":[{"id":"1"}],"remove":[{"id":"2"},{"id":"3"}],"reasons":[]},{"tags":null,"host":"t1","paths":["/etc"],"keep":[{"id":"4"}],"remove":null,"reasons":[]}]
+`, parser.Run{Command: parser.CommandForget, Done: true, Forget: &parser.Forget{Kept: 2, Removed: 2}}},
+		"forget --prune": {tables + "[0:00] 100.00%  2 / 2 files deleted\n2 snapshots have been removed, running prune\nloading indexes...\n" + plan + "repacking packs\nrebuilding index\nremoving 1 old packs\ndone\n",
+			parser.Run{Command: parser.CommandPrune, Done: true, Forget: forget, Prune: &prune}},
+		"prune, cut off": {"loading all snapshots...\n" + plan + "repacking packs\n", parser.Run{Command: parser.CommandPrune}},
+		"prune, dry run": {"loading all snapshots...\nWould have made the following changes:\n" + plan,
+			parser.Run{Command: parser.CommandPrune, Done: true, DryRun: true}},
+		"prune, nothing left, a wrapped size": {"loading indexes...\n" + `to repack:             0 blobs / 0 B
+this removes           0 blobs / 0 B
+to delete:             3 blobs / 1.000 KiB
+total prune:           3 blobs / 1.000 KiB
+remaining:             0 blobs / 0 B
+unused size after prune: 16777215.991 TiB ( of remaining size)
+done
+`, parser.Run{Command: parser.CommandPrune, Done: true, Prune: &parser.Prune{
+			Removed: parser.Blobs{Count: 3, Bytes: 1024}, Repacked: &parser.Blobs{}, TotalBytes: 1024,
+		}}},
+		"prune, before 0.12": {`counting files in repo
+building new index for repo
+[0:00] 100.00%  5 / 5 packs
+repository contains 5 packs (261 blobs) with 8.786 MiB
+processed 261 blobs: 0 duplicate blobs, 0 B duplicate
+load all snapshots
+find data that is still in use for 1 snapshots
+found 247 of 261 data blobs still in use, removing 14 blobs
+will remove 0 invalid files
+will delete 0 packs and rewrite 3 packs, this frees 24.089 KiB
+counting files in repo
+done
+`, parser.Run{Command: parser.CommandPrune, Done: true, Prune: &parser.Prune{
+			Removed: parser.Blobs{Count: 14, Bytes: 24667}, Remaining: parser.Blobs{Count: 247, Bytes: 9188122}, TotalBytes: 9212789,
+		}}},
+		"rebuild-index is no prune": {"loading indexes...\ngetting pack files to read...\nrebuilding index\ndone\n", parser.Run{Command: parser.CommandPrune}},
+		"check":                     {"using temporary cache in /tmp/x\nload indexes\ncheck all packs\nno errors were found\n", parser.Run{Command: parser.CommandCheck, Done: true, Check: &parser.Check{}}},
+		"check, damaged": {`load indexes
+check all packs
+error for tree 1a5ea0a4:
+  decrypting blob 1a5ea0a4 failed: ciphertext verification failed
+read all data
+pack f55e94db contains 2 errors: [blob ad0b34f1: decrypting failed]
+pack f55e94dc: not referenced in any index
+Fatal: repository contains errors
+`, parser.Run{Command: parser.CommandCheck, Errors: 2, Check: &parser.Check{Errors: 2}, Fatal: "Fatal: repository contains errors", Cause: parser.CauseCheckErrors}},
+		"check, JSON": {`{"message_type":"summary","num_errors":0,"broken_packs":null,"suggest_repair_index":false,"suggest_prune":false}
+`, parser.Run{Command: parser.CommandCheck, Done: true, Check: &parser.Check{}}},
+		"check, JSON, damaged": {`{"message_type":"error","message":"pack x contains 1 errors\n"}
+{"message_type":"exit_error","code":1,"message":"Fatal: repository contains errors"}
+{"message_type":"summary","num_errors":3,"broken_packs":null,"suggest_repair_index":false,"suggest_prune":false}
+`, parser.Run{Command: parser.CommandCheck, Errors: 1, Check: &parser.Check{Errors: 3}, ExitCode: new(1), Fatal: "Fatal: repository contains errors", Cause: parser.CauseCheckErrors}},
+		"check, JSON, locked": {`{"message_type":"summary","num_errors":1,"broken_packs":null,"suggest_repair_index":false,"suggest_prune":false}
+{"message_type":"exit_error","code":11,"message":"unable to create lock in backend: repository is already locked by PID 1\nlock was created at 2026-11-23 00:40:22 (1h2m3s ago)\nstorage ID a16e70a7"}
+`, parser.Run{Command: parser.CommandCheck, ExitCode: new(11), Fatal: "unable to create lock in backend: repository is already locked by PID 1", Cause: parser.CauseLocked, Lock: &parser.Lock{Age: seconds(3723)}}},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			assert.Equal(t, one(test.want), collect(t, test.log))
+		})
+	}
+}
+
+func TestOtherLines(t *testing.T) {
+	tests := map[string]struct {
+		log  string
+		want []parser.Run
+	}{
+		"nothing of restic's": {"Starting restic backup\n/var/backups/db.sql.gz\n\ndone\nprocessed 3 things\nFiles: none\nsnapshot of the day\n{}\n[]\n", nil},
+		"restic diff":         {"Files:           1 new,     2 removed,     3 changed\nDirs:            1 new,     0 removed\n  Added:   1.000 MiB\n", nil},
+		"init":                {"created restic repository 74eb236fb2 at /srv/repo\n", one(parser.Run{Command: parser.CommandInit, Done: true})},
+		"copy":                {"snapshot 298b4840 of [/srv] at 2026-11-23 00:09:20 by root@t1\n  copy started, this may take a while...\nsnapshot 53f36d46 saved\n", one(parser.Run{Command: parser.CommandCopy, Done: true})},
+		"restore":             {"restoring snapshot 298b4840 of [/srv] at 2026-11-23 by root@t1 to /tmp/x\nunchanged /srv/a\nSummary: Restored 18 files/dirs (1.000 MiB) in 0:00\n", one(parser.Run{Command: parser.CommandRestore, Done: true})},
+		"retries": {"Save(<data/0123456789>) returned error, retrying after 604.30163ms: server response unexpected: 500\nSave(<data/0123456789>) operation successful after 1 retries\n",
+			one(parser.Run{Retries: 1})},
+		"a lock, and its age": {"repo already locked, waiting up to 0s for the lock\nunable to create lock in backend: repository is already locked exclusively by PID 31519 on t1 by root (UID 0, GID 0)\nlock was created at 2026-11-23 00:40:42 (15h32m7.9s ago)\nstorage ID c0288fbc\n",
+			one(parser.Run{
+				Fatal: "unable to create lock in backend: repository is already locked exclusively by PID 31519 on t1 by root (UID 0, GID 0)",
+				Cause: parser.CauseLocked, Lock: &parser.Lock{Age: seconds(55927.9)},
+			})},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			assert.Equal(t, test.want, collect(t, test.log))
+		})
+	}
+}
+
+func TestCause(t *testing.T) {
+	tests := map[string]parser.Cause{
+		"Fatal: wrong password or no key found": parser.CausePassword,
+		"Fatal: repository does not exist: unable to open config file: stat /srv/none/config: no such file or directory":         parser.CauseNoRepository,
+		"Fatal: unable to open config file: Stat: stat /srv/none/config: no such file or directory":                              parser.CauseNoRepository,
+		`Fatal: unable to open config file: Head "http://127.0.0.1:1/config": dial tcp 127.0.0.1:1: connect: connection refused`: parser.CauseNetwork,
+		"Fatal: all source directories/files do not exist":                                                                       parser.CauseNoSource,
+		"Fatal: unable to save snapshot: write /srv/repo/data/00/x: no space left on device":                                     parser.CauseNoSpace,
+		"Fatal: repository contains errors": parser.CauseCheckErrors,
+		"Fatal: unable to create lock in backend: repository is already locked by PID 31354 on t1 by root (UID 0, GID 0)": parser.CauseLocked,
+		"Fatal: invalid backend: \"x\"": parser.CauseOther,
+	}
+	for line, want := range tests {
+		t.Run(string(want), func(t *testing.T) {
+			runs := collect(t, line)
+			require.Len(t, runs, 1)
+			assert.Equal(t, want, runs[0].Cause)
+		})
+	}
+}
+
+func TestSyntaxError(t *testing.T) {
+	block := "Files:          18 new,     0 changed,     0 unmodified\nDirs:            4 new,     0 changed,     0 unmodified\n"
+	tests := map[string]struct {
+		log  string
+		want parser.SyntaxError
+	}{
+		"a count too large": {"Files: 99999999999999999999 new, 0 changed, 0 unmodified\n",
+			parser.SyntaxError{Line: 1, Text: "Files: 99999999999999999999 new, 0 changed, 0 unmodified", Err: strconv.ErrRange}},
+		"a count that is none": {"Files: x new, 0 changed, 0 unmodified\n",
+			parser.SyntaxError{Line: 1, Text: "Files: x new, 0 changed, 0 unmodified", Err: strconv.ErrSyntax}},
+		"an unknown unit": {block + "Added to the repo: 1.000 YiB\n",
+			parser.SyntaxError{Line: 3, Text: "Added to the repo: 1.000 YiB", Err: strconv.ErrSyntax}},
+		"a size above 64 bits": {block + "Added to the repo: 17.000 EiB\n",
+			parser.SyntaxError{Line: 3, Text: "Added to the repo: 17.000 EiB", Err: strconv.ErrRange}},
+		"a duration that is none": {block + "Added to the repo: 1.000 KiB\nprocessed 7 files, 7.000 GiB in 7:77\n",
+			parser.SyntaxError{Line: 4, Text: "processed 7 files, 7.000 GiB in 7:77", Err: strconv.ErrSyntax}},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			_, err := parser.Parse(bytes.Lines([]byte(test.log)))
+			got, ok := errors.AsType[*parser.SyntaxError](err)
+			require.True(t, ok, "%v", err)
+			require.ErrorIs(t, got, test.want.Err)
+			got.Err = test.want.Err
+			assert.Equal(t, test.want, *got)
+		})
+	}
+
+	t.Run("costs its line alone", func(t *testing.T) {
+		runs, err := parser.Parse(bytes.Lines([]byte(`{"message_type":"summary","files_new":` + "\n" + smallText)))
+		require.Error(t, err)
+		assert.Equal(t, []parser.Run{{Command: parser.CommandBackup, Done: true, Backup: &small, SyntaxErrors: 1}}, runs)
+	})
+}
+
+// Without process IDs commands are told by their first and last lines.
+func TestParseSeveral(t *testing.T) {
+	log := "Fatal: unable to open config file: stat /srv/repo/config: no such file or directory\nIs there a repository at the following location?\n/srv/repo\n" +
+		"created restic repository 74eb236fb2 at /srv/repo\n" +
+		"no parent snapshot found, will read all files\n" + smallText +
+		"using parent snapshot 298b4840\n" + smallText +
+		"Applying Policy: keep 1 latest snapshots\nkeep 1 snapshots:\n1 snapshots\n" +
+		"using temporary cache in /tmp/x\ncreate exclusive lock for repository\nload indexes\ncheck all packs\nno errors were found\n"
+	runs, err := parser.Parse(bytes.Lines([]byte(log)))
+	require.NoError(t, err)
+	assert.Equal(t, []parser.Run{
+		{Fatal: "Fatal: unable to open config file: stat /srv/repo/config: no such file or directory", Cause: parser.CauseNoRepository},
+		{Command: parser.CommandInit, Done: true},
+		{Command: parser.CommandBackup, Done: true, Backup: &small},
+		{Command: parser.CommandBackup, Done: true, Backup: &small},
+		{Command: parser.CommandForget, Done: true, Forget: &parser.Forget{Kept: 1}},
+		{Command: parser.CommandCheck, Done: true, Check: &parser.Check{}},
+	}, runs)
+}
+
+func TestSpans(t *testing.T) {
+	at := func(s int64) time.Time { return time.Unix(s, 0) }
+	var c parser.Collector
+	for i, source := range []string{"restic-backup.sh", "cleanup-backups.sh", "restic-backup.sh", "restic-backup.sh"} {
+		require.NoError(t, c.Add(parser.Line{Source: source, PID: i, Time: at(int64(10 * i)), Text: []byte("x")}))
+	}
+	assert.Equal(t, []parser.Span{
+		{Source: "restic-backup.sh", Start: at(0), End: at(30)},
+		{Source: "cleanup-backups.sh", Start: at(10), End: at(10)},
+	}, c.Spans())
+}
