@@ -1,0 +1,221 @@
+package main
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"maps"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/prometheus/common/model"
+
+	"github.com/restic-exporter/restic-exporter/journal"
+	"github.com/restic-exporter/restic-exporter/textfile"
+)
+
+const usage = `Usage: restic-exporter [flags] [LOG]
+
+Write what the journal says about a restic backup as metrics for the textfile
+collector of node_exporter.
+
+  --unit UNIT               the backup unit (default restic-backup.service)
+  --output PATH             the .prom file, or a directory to put UNIT.prom in,
+                            or - for standard output (default: UNIT.prom in the
+                            textfile directory, see below)
+  --invocation ID           which run of the unit (default: the run that this is
+                            called from, else the latest)
+  --journal DIR             read the journal files in DIR, not the local journal
+  --user                    the unit is one of the user's service manager
+  --action NAME=IDENTIFIER  count lines logged as IDENTIFIER as action NAME;
+                            repeatable (default backup=restic-backup.sh,
+                            cleanup=cleanup-backups.sh, prune=restic-prune.sh)
+  --label NAME=VALUE        add a label to every series; repeatable
+  --max-age DURATION        age of the last success above which to alert, as 26h
+  --version, --help         print the version or this, and exit
+
+LOG is read in place of the journal, - is standard input: the output of
+journalctl -o export, -o json --all or -o short-iso, or of restic itself. The
+metrics of LOG go to standard output unless --output says otherwise.
+
+Textfile directory: the first of these that exists.
+  %s
+
+As ExecStopPost= of the unit:
+  ExecStopPost=-/usr/bin/restic-exporter --unit %%n
+
+Exit status: 0 once the metrics are written, 1 if they could not be, 2 for wrong
+usage. That a backup failed is a metric, not a failure of this program.
+`
+
+// directories are where node_exporter's packages look for text files.
+var directories = []string{
+	"/var/lib/node-exporter",
+	"/var/lib/prometheus/node-exporter",
+	"/var/lib/node_exporter/textfile_collector",
+	"/var/lib/node_exporter",
+}
+
+// options is what the command line says.
+type options struct {
+	unit       string
+	output     string
+	invocation journal.ID
+	dir        string
+	user       bool
+	actions    map[string]string // identifier to action
+	labels     map[string]string
+	maxAge     time.Duration
+	log        string
+
+	version, help bool
+}
+
+func parseFlags(args []string) (options, error) {
+	o := options{labels: make(map[string]string)}
+	identifiers := map[string][]string{
+		"backup":  {"restic-backup.sh"},
+		"cleanup": {"cleanup-backups.sh"},
+		"prune":   {"restic-prune.sh"},
+	}
+	given := make(map[string]bool)
+
+	fs := flag.NewFlagSet("restic-exporter", flag.ContinueOnError)
+	fs.SetOutput(io.Discard)
+	fs.Usage = func() {}
+	fs.StringVar(&o.unit, "unit", "restic-backup.service", "")
+	fs.StringVar(&o.output, "output", "", "")
+	fs.TextVar(&o.invocation, "invocation", journal.ID{}, "")
+	fs.StringVar(&o.dir, "journal", "", "")
+	fs.BoolVar(&o.user, "user", false, "")
+	fs.BoolVar(&o.version, "version", false, "")
+	fs.Func("action", "", func(s string) error {
+		name, identifier, ok := strings.Cut(s, "=")
+		if !ok || name == "" || identifier == "" {
+			return errors.New("want NAME=IDENTIFIER, as in backup=my-backup.sh")
+		}
+		if !given[name] {
+			identifiers[name] = nil // in place of the default
+		}
+		given[name] = true
+		identifiers[name] = append(identifiers[name], identifier)
+		return nil
+	})
+	fs.Func("label", "", func(s string) error {
+		name, value, ok := strings.Cut(s, "=")
+		if !ok {
+			return errors.New("want NAME=VALUE, as in site=berlin")
+		}
+		if err := textfile.CheckLabel(name, value); err != nil {
+			return err
+		}
+		if _, ok := o.labels[name]; ok {
+			return fmt.Errorf("label %q is given twice", name)
+		}
+		o.labels[name] = value
+		return nil
+	})
+	fs.Func("max-age", "", func(s string) (err error) {
+		o.maxAge, err = parseAge(s)
+		return err
+	})
+
+	// Flags may stand behind LOG.
+	var logs []string
+	for rest := args; ; {
+		err := fs.Parse(rest)
+		if errors.Is(err, flag.ErrHelp) {
+			o.help = true
+			return o, nil
+		}
+		if err != nil {
+			return o, err
+		}
+		if rest = fs.Args(); len(rest) == 0 {
+			break
+		}
+		consumed := len(args) - len(rest)
+		if consumed > 0 && args[consumed-1] == "--" {
+			logs = append(logs, rest...)
+			break
+		}
+		logs = append(logs, rest[0])
+		args, rest = rest[1:], rest[1:]
+	}
+	switch {
+	case len(logs) > 1:
+		return o, fmt.Errorf("one LOG at a time, not %q", logs)
+	case len(logs) == 1 && logs[0] == "":
+		return o, errors.New("the name of LOG is empty")
+	case len(logs) == 1:
+		o.log = logs[0]
+	}
+	if o.log != "" && o.dir != "" {
+		return o, errors.New("either --journal or LOG, not both")
+	}
+
+	o.actions = make(map[string]string)
+	for _, action := range slices.Sorted(maps.Keys(identifiers)) {
+		for _, identifier := range identifiers[action] {
+			if other, ok := o.actions[identifier]; ok {
+				return o, fmt.Errorf("--action: identifier %q is both %q and %q", identifier, other, action)
+			}
+			o.actions[identifier] = action
+		}
+	}
+	var err error
+	if o.unit, err = unitName(o.unit); err != nil {
+		return o, err
+	}
+	if base := filepath.Base(o.output); o.output != "" && o.output != "-" && !isDir(o.output) &&
+		(!strings.HasSuffix(base, ".prom") || base == ".prom") {
+		return o, fmt.Errorf("--output %s: no directory, and the name of a file must end in .prom, or the textfile collector ignores it", o.output)
+	}
+	return o, nil
+}
+
+// parseAge reads a duration as Go or as Prometheus writes it.
+func parseAge(s string) (time.Duration, error) {
+	d, err := time.ParseDuration(s)
+	if err != nil {
+		var m model.Duration
+		m, err = model.ParseDuration(s)
+		d = time.Duration(m)
+	}
+	if err != nil {
+		return 0, errors.New("want a duration, as 26h or 2d")
+	}
+	if d <= 0 {
+		return 0, errors.New("want a duration above 0")
+	}
+	return d, nil
+}
+
+// unitName returns the full name of a service.
+func unitName(s string) (string, error) {
+	for _, kind := range []string{".timer", ".socket", ".target", ".path", ".mount", ".automount", ".swap", ".slice", ".scope", ".device"} {
+		if strings.HasSuffix(s, kind) {
+			return "", fmt.Errorf("--unit %s: want a service, as %s.service", s, strings.TrimSuffix(s, kind))
+		}
+	}
+	name := strings.TrimSuffix(s, ".service")
+	// systemd.unit(5) has the characters and the length.
+	valid := name != "" && name[0] != '@' && name[0] != '.' && len(name)+len(".service") < 256
+	for _, c := range []byte(name) {
+		switch {
+		case c >= 'a' && c <= 'z', c >= 'A' && c <= 'Z', c >= '0' && c <= '9', strings.IndexByte(`:-_.\@`, c) >= 0:
+		default:
+			valid = false
+		}
+	}
+	if !valid {
+		return "", fmt.Errorf("--unit %q: no name of a unit, see systemd.unit(5); systemd-escape(1) makes one of a path", s)
+	}
+	if strings.HasSuffix(name, "@") {
+		return "", fmt.Errorf("--unit %s: a template does not run; name an instance, as %sNAME.service", s, name)
+	}
+	return name + ".service", nil
+}

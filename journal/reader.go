@@ -1,0 +1,292 @@
+package journal
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"iter"
+	"net"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// A Reader reads a journal. The zero Reader reads that of the local system. It
+// holds nothing open between calls.
+type Reader struct {
+	Dir  string // read the journal files in this directory instead
+	User bool   // the units are those of the calling user's manager
+}
+
+// socket is where journald takes varlink calls. It is root's.
+const socket = "/run/systemd/journal/io.systemd.journal"
+
+const (
+	// quiet is how long nothing may have been logged until the log counts as
+	// settled, where journald cannot be asked.
+	quiet = 2 * time.Second
+	// settleTimeout is how long to wait for that.
+	settleTimeout = 30 * time.Second
+)
+
+// Sync waits until journald has written down what it has received before the
+// call; what a process of the unit has just printed may be on its way still. It
+// takes longer, the longer journald's backlog is: give ctx a deadline.
+//
+// Only root can ask journald for that. For others Sync waits until no process
+// of unit has logged anything for two seconds. Both errors of journald and the
+// deadline are reported as ErrUnsynced. Journal files elsewhere (Dir) are as
+// they are.
+func (r Reader) Sync(ctx context.Context, unit string, id ID) error {
+	if r.Dir != "" {
+		return nil
+	}
+	err := synchronize(ctx)
+	if errors.Is(err, fs.ErrPermission) || errors.Is(err, fs.ErrNotExist) {
+		err = r.settle(ctx, unit)
+	}
+	if err != nil {
+		return fmt.Errorf("%w: %w", ErrUnsynced, err)
+	}
+	return nil
+}
+
+// synchronize calls io.systemd.Journal.Synchronize: a JSON object and a NUL
+// byte each way.
+func synchronize(ctx context.Context) error {
+	conn, err := new(net.Dialer).DialContext(ctx, "unix", socket)
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	stop := context.AfterFunc(ctx, func() { conn.SetDeadline(time.Unix(1, 0)) })
+	defer stop()
+
+	if _, err := conn.Write([]byte(`{"method":"io.systemd.Journal.Synchronize"}` + "\x00")); err != nil {
+		return cmpErr(ctx.Err(), err)
+	}
+	var reply []byte
+	for buf := make([]byte, 4096); bytes.IndexByte(reply, 0) < 0; {
+		n, err := conn.Read(buf)
+		reply = append(reply, buf[:n]...)
+		if err != nil && bytes.IndexByte(reply, 0) < 0 {
+			if err == io.EOF {
+				err = io.ErrUnexpectedEOF
+			}
+			return cmpErr(ctx.Err(), err)
+		}
+		if len(reply) > 1<<20 {
+			return errors.New("journald's answer is too long")
+		}
+	}
+	var answer struct {
+		Error string `json:"error"`
+	}
+	if err := json.Unmarshal(reply[:bytes.IndexByte(reply, 0)], &answer); err != nil {
+		return fmt.Errorf("journald's answer: %w", err)
+	}
+	if answer.Error != "" {
+		return fmt.Errorf("journald answers %s", answer.Error)
+	}
+	return nil
+}
+
+// settle waits until the last entry of the unit is some time old.
+func (r Reader) settle(ctx context.Context, unit string) error {
+	ctx, cancel := context.WithTimeout(ctx, settleTimeout)
+	defer cancel()
+	for {
+		last, err := r.last(ctx, r.ofUnit(unit))
+		if err != nil {
+			return err
+		}
+		wait := quiet - time.Since(last.time)
+		if wait <= 0 || last.time.IsZero() || wait > quiet {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(min(wait, 200*time.Millisecond)):
+		}
+	}
+}
+
+// A match is a disjunction of conjunctions of FIELD=value, as sd_journal_add_match(3)
+// has it.
+type match [][]string
+
+// ofUnit matches what may be of any invocation of unit.
+func (r Reader) ofUnit(unit string) match {
+	return append(match{r.output(unit)}, r.manager(unit))
+}
+
+func (r Reader) output(unit string, more ...string) []string {
+	if r.User {
+		return append([]string{"_SYSTEMD_USER_UNIT=" + unit, "_UID=" + strconv.Itoa(os.Getuid())}, more...)
+	}
+	return append([]string{"_SYSTEMD_UNIT=" + unit}, more...)
+}
+
+func (r Reader) manager(unit string, more ...string) []string {
+	if r.User {
+		uid := strconv.Itoa(os.Getuid())
+		return append([]string{
+			"USER_UNIT=" + unit, "_SYSTEMD_USER_UNIT=init.scope", "_UID=" + uid, "_SYSTEMD_UNIT=user@" + uid + ".service",
+		}, more...)
+	}
+	return append([]string{"UNIT=" + unit, "_PID=1"}, more...)
+}
+
+// ofInvocation matches what is of one invocation of unit.
+func (r Reader) ofInvocation(unit string, id ID) match {
+	managerID, objectUnit := "INVOCATION_ID=", "OBJECT_SYSTEMD_UNIT="
+	if r.User {
+		managerID, objectUnit = "USER_INVOCATION_ID=", "OBJECT_SYSTEMD_USER_UNIT="
+	}
+	return match{
+		r.output(unit, "_SYSTEMD_INVOCATION_ID="+id.String()),
+		r.manager(unit, managerID+id.String()),
+		{objectUnit + unit, "OBJECT_SYSTEMD_INVOCATION_ID=" + id.String(), "_SYSTEMD_UNIT=systemd-journald.service"},
+	}
+}
+
+// A mark is an entry that has an invocation.
+type mark struct {
+	id   ID
+	time time.Time
+}
+
+// Latest implements [Source].
+func (r Reader) Latest(ctx context.Context, unit string) (ID, error) {
+	if err := r.check(); err != nil {
+		return ID{}, err
+	}
+	// A process that an earlier invocation has left behind may log last. So
+	// what the manager started last counts, unless it said nothing of what
+	// came later: LogLevelMax= can silence it.
+	started, err := r.last(ctx, match{r.manager(unit, "MESSAGE_ID=7d4958e842da4a758f6c1cdc7b36dcc5")})
+	if err != nil {
+		return ID{}, err
+	}
+	last, err := r.last(ctx, r.ofUnit(unit))
+	if err != nil {
+		return ID{}, err
+	}
+	switch {
+	case last.id == (ID{}):
+		return ID{}, cmpErr(r.forbidden(), ErrNotFound)
+	case started.id == (ID{}) || started.id == last.id:
+		return last.id, nil
+	}
+	first, err := r.first(ctx, r.ofInvocation(unit, last.id))
+	if err != nil {
+		return ID{}, err
+	}
+	if first.time.After(started.time) {
+		return last.id, nil
+	}
+	return started.id, nil
+}
+
+// Entries implements [Source]. The journal is open for the length of the loop.
+// The loop holds on to its thread, as sd-journal(3) asks: do not pass the
+// iterator to [iter.Pull2].
+func (r Reader) Entries(ctx context.Context, unit string, id ID) iter.Seq2[Entry, error] {
+	return func(yield func(Entry, error) bool) {
+		if err := r.check(); err != nil {
+			yield(Entry{}, err)
+			return
+		}
+		some := false
+		for e, err := range entries(ctx, r.records(ctx, r.ofInvocation(unit, id)), selector{unit, r.User}, id) {
+			some = true
+			if !yield(e, err) {
+				return
+			}
+		}
+		if err := r.forbidden(); !some && err != nil {
+			yield(Entry{}, err)
+		}
+	}
+}
+
+// check reports what is wrong with Dir.
+func (r Reader) check() error {
+	if r.Dir == "" {
+		return nil
+	}
+	names, err := os.ReadDir(r.Dir)
+	if err != nil {
+		return err
+	}
+	found := false
+	filepath.WalkDir(r.Dir, func(name string, _ fs.DirEntry, err error) error {
+		if err == nil && isJournal(name) {
+			found = true
+			return fs.SkipAll
+		}
+		return nil
+	})
+	if !found {
+		return fmt.Errorf("%s: %w: no journal file among its %d entries", r.Dir, ErrFormat, len(names))
+	}
+	return nil
+}
+
+func isJournal(name string) bool {
+	return strings.HasSuffix(name, ".journal") || strings.HasSuffix(name, ".journal~")
+}
+
+// forbidden reports that there are journal files that may not be read: libsystemd
+// silently leaves them out.
+func (r Reader) forbidden() error {
+	dirs := []string{r.Dir}
+	if r.Dir == "" {
+		machine, err := os.ReadFile("/etc/machine-id")
+		if err != nil {
+			return nil
+		}
+		id := strings.TrimSpace(string(machine))
+		dirs = []string{filepath.Join("/var/log/journal", id), filepath.Join("/run/log/journal", id)}
+	}
+	for _, dir := range dirs {
+		names, err := os.ReadDir(dir)
+		if errors.Is(err, fs.ErrPermission) {
+			return err
+		}
+		for _, n := range names {
+			if !isJournal(n.Name()) || r.User && !strings.HasPrefix(n.Name(), "user-"+strconv.Itoa(os.Getuid())) {
+				continue
+			}
+			file, err := os.Open(filepath.Join(dir, n.Name()))
+			if errors.Is(err, fs.ErrPermission) {
+				return err
+			}
+			if err == nil {
+				file.Close()
+			}
+		}
+	}
+	return nil
+}
+
+// markOf returns the invocation that rec is of.
+func (r Reader) markOf(rec *record) mark {
+	managerID := fieldInvocation
+	if r.User {
+		managerID = fieldUserInvocation
+	}
+	id, ok := rec.id(fieldSystemdInvocation)
+	// The manager's own invocation is not the unit's.
+	if len(rec.fields[fieldUnit])+len(rec.fields[fieldUserUnit]) > 0 || !ok {
+		id, _ = rec.id(managerID)
+	}
+	return mark{id, usec(rec.usec)}
+}

@@ -1,0 +1,284 @@
+package journal
+
+import (
+	"bytes"
+	"context"
+	"iter"
+	"strconv"
+	"time"
+)
+
+// A record is an entry as a journal or a recording holds it: the fields that
+// are of interest, as bytes. It is reused from one entry to the next.
+type record struct {
+	usec   uint64 // __REALTIME_TIMESTAMP
+	fields [fieldCount][]byte
+	lost   bool // MESSAGE is known to have been there
+}
+
+const (
+	fieldMessage = iota
+	fieldIdentifier
+	fieldPID
+	fieldComm
+	fieldUID
+	fieldSystemdUnit
+	fieldSystemdUserUnit
+	fieldSystemdInvocation
+	fieldStream
+	fieldLineBreak
+	fieldBoot
+	fieldUnit
+	fieldInvocation
+	fieldUserUnit
+	fieldUserInvocation
+	fieldMessageID
+	fieldUnitResult
+	fieldExitCode
+	fieldExitStatus
+	fieldCommand
+	fieldDropped
+	fieldObjectUnit
+	fieldObjectUserUnit
+	fieldObjectInvocation
+	fieldCount
+)
+
+var fieldNames = [fieldCount]string{
+	"MESSAGE", "SYSLOG_IDENTIFIER", "_PID", "_COMM", "_UID", "_SYSTEMD_UNIT", "_SYSTEMD_USER_UNIT",
+	"_SYSTEMD_INVOCATION_ID", "_STREAM_ID", "_LINE_BREAK", "_BOOT_ID", "UNIT", "INVOCATION_ID", "USER_UNIT",
+	"USER_INVOCATION_ID", "MESSAGE_ID", "UNIT_RESULT", "EXIT_CODE", "EXIT_STATUS", "COMMAND", "N_DROPPED",
+	"OBJECT_SYSTEMD_UNIT", "OBJECT_SYSTEMD_USER_UNIT", "OBJECT_SYSTEMD_INVOCATION_ID",
+}
+
+var fieldByName = func() map[string]int {
+	m := make(map[string]int, fieldCount)
+	for i, name := range fieldNames {
+		m[name] = i
+	}
+	return m
+}()
+
+const realtime = "__REALTIME_TIMESTAMP"
+
+func (r *record) reset() { *r = record{} }
+
+func (r *record) is(field int, value string) bool { return string(r.fields[field]) == value }
+
+func (r *record) id(field int) (ID, bool) {
+	var id ID
+	err := id.UnmarshalText(r.fields[field])
+	return id, err == nil
+}
+
+// A selector tells which records are about a unit, and whom to believe.
+type selector struct {
+	unit string
+	user bool
+}
+
+// kind tells who speaks in r of the unit, and of which invocation.
+func (s selector) kind(r *record) (Kind, ID, bool) {
+	outputUnit, managerUnit, managerID, objectUnit := fieldSystemdUnit, fieldUnit, fieldInvocation, fieldObjectUnit
+	if s.user {
+		outputUnit, managerUnit, managerID, objectUnit = fieldSystemdUserUnit, fieldUserUnit, fieldUserInvocation, fieldObjectUserUnit
+	}
+	switch {
+	case r.is(outputUnit, s.unit):
+		id, ok := r.id(fieldSystemdInvocation)
+		return Output, id, ok
+	case r.is(managerUnit, s.unit) && s.manager(r):
+		id, ok := r.id(managerID)
+		return Manager, id, ok
+	case r.is(objectUnit, s.unit) && r.is(fieldSystemdUnit, "systemd-journald.service") && len(r.fields[fieldDropped]) > 0:
+		id, ok := r.id(fieldObjectInvocation)
+		return Dropped, id, ok
+	}
+	return 0, ID{}, false
+}
+
+// manager reports whether r comes from the manager itself, by fields that
+// journald vouches for.
+func (s selector) manager(r *record) bool {
+	if !s.user {
+		return r.is(fieldPID, "1")
+	}
+	return r.is(fieldSystemdUserUnit, "init.scope") &&
+		string(r.fields[fieldSystemdUnit]) == "user@"+string(r.fields[fieldUID])+".service"
+}
+
+// entry makes an Entry of r. Its message is that of r.
+func (r *record) entry(kind Kind, id ID) Entry {
+	e := Entry{
+		Kind: kind, Time: usec(r.usec), Identifier: string(r.fields[fieldIdentifier]), Comm: string(r.fields[fieldComm]),
+		Message: r.fields[fieldMessage], Parts: 1, Lost: r.lost, Invocation: id,
+	}
+	e.PID, _ = strconv.Atoi(string(r.fields[fieldPID]))
+	e.Boot, _ = r.id(fieldBoot)
+	switch kind {
+	case Manager:
+		e.Event, e.Result, e.Exit = r.event()
+	case Dropped:
+		e.Dropped, _ = strconv.ParseUint(string(r.fields[fieldDropped]), 10, 64)
+	}
+	return e
+}
+
+func usec(n uint64) time.Time {
+	if n == 0 {
+		return time.Time{}
+	}
+	return time.UnixMicro(int64(n)).UTC()
+}
+
+// event reads what the manager reports, told by MESSAGE_ID; src/systemd/
+// sd-messages.h of systemd lists them.
+func (r *record) event() (Event, Result, *Exit) {
+	switch string(r.fields[fieldMessageID]) {
+	case "7d4958e842da4a758f6c1cdc7b36dcc5":
+		return EventStarting, "", nil
+	case "39f53479d3a045ac8e11786248231fbf":
+		if bytes.HasPrefix(r.fields[fieldMessage], []byte("Finished ")) {
+			return EventStarted, Success, nil
+		}
+		return EventStarted, "", nil
+	case "be02cf6855d2428ba40df7e9d022f03d":
+		return EventStartFailed, "", nil
+	case "98e322203f7a4ed290d09fe03c09fe15":
+		x := exit(string(r.fields[fieldExitCode]), string(r.fields[fieldExitStatus]))
+		if x != nil {
+			x.Command = string(r.fields[fieldCommand])
+		}
+		return EventExited, "", x
+	case "d9b373ed55a64feb8242e02dbe79a49c":
+		return EventFailed, Result(r.fields[fieldUnitResult]), nil
+	case "7ad2d189f7e94e70a38c781354912448":
+		return EventSucceeded, Success, nil
+	case "0e4284a0caca4bfc81c0bb6786972673":
+		return EventSkipped, ExecCondition, nil
+	}
+	return EventOther, "", nil
+}
+
+// records are what the ways to read a journal have in common.
+type records = iter.Seq2[*record, error]
+
+// latest returns the invocation that began last.
+func latest(ctx context.Context, rs records, s selector) (ID, error) {
+	var last ID
+	seen := make(map[ID]bool)
+	for r, err := range rs {
+		if err := cmpErr(err, ctx.Err()); err != nil {
+			return ID{}, err
+		}
+		if kind, id, ok := s.kind(r); ok && kind != Dropped && !seen[id] {
+			seen[id] = true
+			last = id
+		}
+	}
+	if last == (ID{}) {
+		return last, ErrNotFound
+	}
+	return last, nil
+}
+
+func cmpErr(a, b error) error {
+	if a != nil {
+		return a
+	}
+	return b
+}
+
+// entries yields what rs hold of an invocation.
+func entries(ctx context.Context, rs records, s selector, id ID) iter.Seq2[Entry, error] {
+	return func(yield func(Entry, error) bool) {
+		var j joiner
+		for r, err := range rs {
+			if err := cmpErr(err, ctx.Err()); err != nil {
+				yield(Entry{}, err)
+				return
+			}
+			kind, of, ok := s.kind(r)
+			if !ok || of != id {
+				continue
+			}
+			if e, whole := j.add(r.entry(kind, of), r); whole && !yield(e, nil) {
+				return
+			}
+		}
+		for e := range j.rest() {
+			if !yield(e, nil) {
+				return
+			}
+		}
+	}
+}
+
+const (
+	// maxLine bounds a line that is joined again.
+	maxLine = 16 << 20
+	// maxStreams bounds how many lines can be waiting for their next part.
+	maxStreams = 256
+)
+
+// A joiner joins lines that journald split because they were longer than its
+// LineMax= (journald.conf(5)).
+type joiner struct {
+	waiting map[string]*Entry
+	order   []string // the streams that wait, by their first part
+}
+
+// add returns the line that ends with e, or false if more of it is to come.
+func (j *joiner) add(e Entry, r *record) (Entry, bool) {
+	more := r.is(fieldLineBreak, "line-max")
+	if e.Kind != Output || !more && len(j.waiting) == 0 {
+		return e, true
+	}
+	stream := string(r.fields[fieldStream])
+	if stream == "" {
+		stream = string(r.fields[fieldPID])
+	}
+	begun := j.waiting[stream]
+	if begun == nil {
+		if !more || len(j.waiting) == maxStreams {
+			return e, true
+		}
+		if j.waiting == nil {
+			j.waiting = make(map[string]*Entry)
+		}
+		e.Message = bytes.Clone(e.Message)
+		j.waiting[stream] = &e
+		j.order = append(j.order, stream)
+		return Entry{}, false
+	}
+	begun.Time = e.Time
+	begun.Parts++
+	begun.Lost = begun.Lost || e.Lost
+	begun.Message = append(begun.Message, e.Message[:min(len(e.Message), maxLine-len(begun.Message))]...)
+	if more {
+		return Entry{}, false
+	}
+	j.drop(stream)
+	return *begun, true
+}
+
+func (j *joiner) drop(stream string) {
+	delete(j.waiting, stream)
+	for i, s := range j.order {
+		if s == stream {
+			j.order = append(j.order[:i], j.order[i+1:]...)
+			break
+		}
+	}
+}
+
+// rest yields the lines whose ends never came.
+func (j *joiner) rest() iter.Seq[Entry] {
+	return func(yield func(Entry) bool) {
+		for _, stream := range j.order {
+			if !yield(*j.waiting[stream]) {
+				return
+			}
+		}
+	}
+}

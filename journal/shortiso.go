@@ -1,0 +1,281 @@
+package journal
+
+import (
+	"bytes"
+	"context"
+	"io"
+	"iter"
+	"regexp"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// A textLine is a line of short-iso.
+type textLine struct {
+	time       time.Time
+	identifier string
+	pid        int
+	message    []byte
+	column     int // where the message begins: the lines of a longer one are indented to there
+}
+
+// parseShortISO reads "2026-11-23T00:06:11+0000 host identifier[pid]: message".
+func parseShortISO(line []byte) (textLine, bool) {
+	var l textLine
+	stamp, rest, ok := bytes.Cut(line, []byte{' '})
+	if !ok || len(stamp) < 20 || stamp[4] != '-' {
+		return l, false
+	}
+	if l.time, ok = parseStamp(string(stamp)); !ok {
+		return l, false
+	}
+	_, rest, ok = bytes.Cut(rest, []byte{' '}) // the host's name
+	if !ok {
+		return l, false
+	}
+	head, message, ok := bytes.Cut(rest, []byte(": "))
+	if !ok {
+		// The message may be empty.
+		if head, ok = bytes.CutSuffix(rest, []byte{':'}); !ok {
+			return l, false
+		}
+		message = nil
+	}
+	l.message = message
+	l.column = len(line) - len(message)
+	l.identifier = string(head)
+	if i := bytes.LastIndexByte(head, '['); i > 0 && head[len(head)-1] == ']' {
+		if pid, err := strconv.Atoi(string(head[i+1 : len(head)-1])); err == nil {
+			l.pid, l.identifier = pid, string(head[:i])
+		}
+	}
+	return l, true
+}
+
+// parseStamp reads a time with the offset as systemd before 255 prints it, or
+// as 255 and later do.
+func parseStamp(s string) (time.Time, bool) {
+	s = strings.Replace(s, ",", ".", 1)
+	for _, layout := range []string{"2006-01-02T15:04:05Z07:00", "2006-01-02T15:04:05Z0700"} {
+		if t, err := time.Parse(layout, s); err == nil {
+			return t.UTC(), true
+		}
+	}
+	return time.Time{}, false
+}
+
+var (
+	blobData   = regexp.MustCompile(`^\[[0-9.]+[BKMGT]? blob data\]$`)
+	exitText   = regexp.MustCompile(`^(Main|Control) process exited, code=(exited|killed|dumped), status=([0-9]+)/`)
+	failedText = regexp.MustCompile(`^Failed with result '([a-z-]+)'\.$`)
+	suppressed = regexp.MustCompile(`^Suppressed ([0-9]+) messages from (.+)$`)
+	anyUnit    = regexp.MustCompile(`^[A-Za-z0-9:_.\\@-]+\.(service|socket|timer|mount|target|path|slice|scope|swap|device|automount)(: | - |$)`)
+)
+
+// textEntry makes an Entry of l, or returns false for what is about another
+// unit.
+func (r *Recording) textEntry(l textLine, unit string) (Entry, bool) {
+	e := Entry{Kind: Output, Time: l.time, Identifier: l.identifier, PID: l.pid, Message: l.message, Parts: 1}
+	switch {
+	case l.identifier == "systemd" && (l.pid == 1 || r.User):
+		e.Kind = Manager
+		return e, managerText(&e, string(l.message), unit)
+	case l.identifier == "systemd-journald":
+		m := suppressed.FindStringSubmatch(string(l.message))
+		if m == nil || m[2] != unit && !strings.HasSuffix(m[2], "/"+unit) {
+			return e, false
+		}
+		e.Kind = Dropped
+		e.Dropped, _ = strconv.ParseUint(m[1], 10, 64)
+	case l.identifier == "systemd", l.identifier == "kernel", l.identifier == "audit":
+		return e, false
+	case blobData.Match(l.message):
+		e.Lost = true
+	}
+	return e, true
+}
+
+// managerText reads what the manager prints, and reports whether it is about
+// unit. Before systemd 249 the lines of jobs have only the unit's description.
+func managerText(e *Entry, text, unit string) bool {
+	if own, ok := strings.CutPrefix(text, unit+": "); ok {
+		switch {
+		case own == "Succeeded." || own == "Deactivated successfully.":
+			e.Event, e.Result = EventSucceeded, Success
+		case strings.HasPrefix(own, "Failed with result "):
+			if m := failedText.FindStringSubmatch(own); m != nil {
+				e.Event, e.Result = EventFailed, Result(m[1])
+			}
+		case strings.HasPrefix(own, "Skipped due to 'exec-condition'."):
+			e.Event, e.Result = EventSkipped, ExecCondition
+		default:
+			if m := exitText.FindStringSubmatch(own); m != nil {
+				e.Event, e.Exit = EventExited, exit(m[2], m[3])
+				if e.Exit != nil && m[1] == "Main" {
+					e.Exit.Command = "ExecStart"
+				}
+			}
+		}
+		return true
+	}
+	for _, job := range []struct {
+		prefix string
+		event  Event
+		result Result
+	}{
+		{"Starting ", EventStarting, ""},
+		{"Started ", EventStarted, ""},
+		{"Finished ", EventStarted, Success},
+		{"Failed to start ", EventStartFailed, ""},
+		{"Stopping ", EventOther, ""},
+		{"Stopped ", EventOther, ""},
+	} {
+		if rest, ok := strings.CutPrefix(text, job.prefix); ok {
+			e.Event, e.Result = job.event, job.result
+			return !anyUnit.MatchString(rest) || strings.HasPrefix(rest, unit+" ") || strings.TrimRight(rest, ".") == unit
+		}
+	}
+	return false
+}
+
+// maxEarly bounds how many lines wait to be told to which invocation they
+// belong.
+const maxEarly = 1000
+
+// shortISO yields the last invocation. A first pass counts them.
+func (r *Recording) shortISO(ctx context.Context, unit string, id ID) iter.Seq2[Entry, error] {
+	return func(yield func(Entry, error) bool) {
+		if id != (ID{}) {
+			return
+		}
+		last := 0
+		for n, err := range r.invocations(ctx, unit, func(int, Entry) bool { return true }) {
+			if err != nil {
+				yield(Entry{}, err)
+				return
+			}
+			last = n
+		}
+		if _, err := r.r.Seek(0, io.SeekStart); err != nil {
+			yield(Entry{}, err)
+			return
+		}
+		for _, err := range r.invocations(ctx, unit, func(n int, e Entry) bool { return n != last || yield(e, nil) }) {
+			if err != nil {
+				yield(Entry{}, err)
+				return
+			}
+		}
+	}
+}
+
+// invocations calls f with each entry and the number of its invocation, and
+// yields these numbers.
+func (r *Recording) invocations(ctx context.Context, unit string, f func(n int, e Entry) bool) iter.Seq2[int, error] {
+	return func(yield func(int, error) bool) {
+		var (
+			n      int
+			ended  bool // the manager has given its verdict
+			pids   = make(map[int]bool)
+			early  []Entry // after the end: late lines of this invocation, or early ones of the next
+			failed bool
+		)
+		give := func(e Entry) bool {
+			if !f(n, e) || !yield(n, nil) {
+				failed = true
+			}
+			return !failed
+		}
+		flush := func() bool {
+			for _, e := range early {
+				if !give(e) {
+					return false
+				}
+			}
+			early = early[:0]
+			return true
+		}
+		for e, err := range r.textEntries(ctx, unit) {
+			if err != nil {
+				yield(n, err)
+				return
+			}
+			switch {
+			case e.Event == EventStarting:
+				n++
+				ended = false
+				clear(pids)
+				if !flush() {
+					return
+				}
+			case n == 0:
+				// The recording begins in the middle, or a line overtook the
+				// manager's.
+				early = append(early, e)
+				e.Message = bytes.Clone(e.Message)
+				early[len(early)-1] = e
+				if len(early) > maxEarly || e.Kind == Manager {
+					n = 1
+					if !flush() {
+						return
+					}
+				}
+				ended = ended || e.Result != ""
+				pids[e.PID] = true
+				continue
+			case ended && e.Kind == Output && !pids[e.PID] && len(early) < maxEarly:
+				e.Message = bytes.Clone(e.Message)
+				early = append(early, e)
+				continue
+			case e.Kind == Manager && (e.Result != "" || e.Event == EventStartFailed):
+				ended = true
+			}
+			if e.Kind == Output {
+				pids[e.PID] = true
+			}
+			if !give(e) {
+				return
+			}
+		}
+		n = max(n, 1)
+		flush()
+	}
+}
+
+// textEntries yields the entries about unit, whole: the further lines of a
+// message are indented to its column.
+func (r *Recording) textEntries(ctx context.Context, unit string) iter.Seq2[Entry, error] {
+	return func(yield func(Entry, error) bool) {
+		var pending textLine
+		var have bool
+		give := func() bool {
+			if !have {
+				return true
+			}
+			have = false
+			e, ours := r.textEntry(pending, unit)
+			return !ours || yield(e, nil)
+		}
+		for line, err := range lines(r.r) {
+			if err := cmpErr(err, ctx.Err()); err != nil {
+				yield(Entry{}, err)
+				return
+			}
+			line = bytes.TrimRight(line, "\r\n")
+			if l, ok := parseShortISO(line); ok {
+				if !give() {
+					return
+				}
+				l.message = bytes.Clone(l.message)
+				pending, have = l, true
+				continue
+			}
+			if have && len(line) >= pending.column && len(bytes.TrimSpace(line[:pending.column])) == 0 &&
+				len(pending.message) < maxKept {
+				pending.message = append(append(pending.message, '\n'), line[pending.column:]...)
+			}
+		}
+		give()
+	}
+}
