@@ -1,0 +1,33 @@
+# Everything that a fresh Debian 12 with Go, git and make needs is set up here:
+# `make run` and `make test` are all there is to know.
+
+GO        ?= go
+SHELL     := /bin/bash
+RECORDING := testdata/0.19.1/with-space-all.export
+
+# What the tests run for real, as Debian's packages.
+PACKAGES := libsystemd-dev systemd-container systemd-journal-remote restic \
+	prometheus prometheus-node-exporter
+
+.DEFAULT_GOAL := build
+.PHONY: build run test setup setup-build clean
+
+build: setup-build
+	$(GO) build -trimpath -o bin/restic-exporter ./cmd/restic-exporter
+
+run: build
+	bin/restic-exporter $(RECORDING)
+
+test: setup
+	$(GO) test -timeout 20m ./...
+	CGO_ENABLED=0 $(GO) test ./journal ./cmd/restic-exporter -short
+
+# libsystemd's headers are all that a build needs beyond Go.
+setup-build:
+	@.ci/install gcc libsystemd-dev
+
+setup:
+	@.ci/install gcc $(PACKAGES)
+
+clean:
+	rm -rf bin dist

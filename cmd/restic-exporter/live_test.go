@@ -1,0 +1,360 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"maps"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/restic-exporter/restic-exporter/internal/machine"
+	"github.com/restic-exporter/restic-exporter/textfile"
+)
+
+const (
+	textfiles = "/var/lib/prometheus/node-exporter"
+	exporter  = "/usr/local/bin/restic-exporter"
+)
+
+// TestLive runs real restics in real units of a real systemd.
+func TestLive(t *testing.T) {
+	if testing.Short() {
+		t.Skip("LEFT OUT with -short")
+	}
+	m := machine.Boot(t)
+	restic, err := exec.LookPath("restic")
+	require.NoError(t, err, "restic is missing: make setup installs it")
+	install(t, m)
+	t.Logf("%s", m.Run(restic+" version; systemctl --version | head -1"))
+	m.Run(`mkdir -p ` + textfiles + ` /srv/data /srv/flood
+for i in $(seq 18); do head -c $((i * 1000)) /dev/urandom > /srv/data/$i; done
+useradd --system --no-create-home backup-test 2>/dev/null || true
+export RESTIC_REPOSITORY=/srv/repo RESTIC_PASSWORD=x
+restic init --quiet
+restic backup --quiet /srv/data`)
+	m.Write("/etc/systemd/system/restic-exporter@.service", `[Service]
+Type=oneshot
+ExecStart=`+exporter+` --unit %i
+`, 0o644)
+
+	t.Run("calls", func(t *testing.T) { testCalls(t, m) })
+	t.Run("two runs", func(t *testing.T) { testTwoRuns(t, m) })
+	t.Run("flood", func(t *testing.T) { testFlood(t, m) })
+	t.Run("rate limit", func(t *testing.T) { testRateLimit(t, m) })
+	t.Run("from outside", func(t *testing.T) { testOutside(t, m) })
+	t.Run("user unit", func(t *testing.T) { testUserUnit(t, m) })
+	t.Run("reboot in mid-run", func(t *testing.T) { testReboot(t, m) })
+}
+
+// install builds the program both ways and puts it into the machine.
+func install(t *testing.T, m *machine.Machine) {
+	for name, cgo := range map[string]string{exporter: "1", exporter + "-static": "0"} {
+		cmd := exec.Command("go", "build", "-o", filepath.Join(m.Root, name), ".")
+		cmd.Env = append(os.Environ(), "CGO_ENABLED="+cgo)
+		out, err := cmd.CombinedOutput()
+		require.NoError(t, err, "%s", out)
+	}
+}
+
+// unit writes a backup unit that runs a script, and returns its .prom file.
+func unit(m *machine.Machine, name, script, section string) string {
+	m.Write("/usr/local/sbin/"+name+"/restic-backup.sh", "#!/bin/bash\nset -e\n"+script, 0o755)
+	m.Write("/etc/systemd/system/"+name+".service", `[Unit]
+Description=Run backup job
+`+strings.TrimPrefix(section, "[Unit]")+`
+Type=oneshot
+Environment=RESTIC_REPOSITORY=/srv/repo RESTIC_PASSWORD=x XDG_CACHE_HOME=/srv/cache
+LogRateLimitIntervalSec=1s
+LogRateLimitBurst=100000000
+ExecStart=/usr/local/sbin/`+name+`/restic-backup.sh
+`, 0o644)
+	m.Run("systemctl daemon-reload")
+	return textfiles + "/" + name + ".prom"
+}
+
+// series reads a file of metrics into "name{labels but unit}" and value.
+func series(t *testing.T, text string) map[string]float64 {
+	t.Helper()
+	mfs, err := textfile.Decode(strings.NewReader(text))
+	require.NoError(t, err)
+	got := make(map[string]float64)
+	for _, mf := range mfs {
+		for _, metric := range mf.Metric {
+			var labels []string
+			for _, l := range metric.Label {
+				if l.GetName() != "unit" && l.GetName() != "timestamp" {
+					labels = append(labels, l.GetName()+"="+l.GetValue())
+				}
+			}
+			got[mf.GetName()+"{"+strings.Join(labels, ",")+"}"] = metric.GetGauge().GetValue()
+		}
+	}
+	return got
+}
+
+// only picks the series that want has, and those that must not be there.
+func only(got, want map[string]float64, absent ...string) map[string]float64 {
+	picked := maps.Clone(got)
+	maps.DeleteFunc(picked, func(name string, _ float64) bool {
+		_, ok := want[name]
+		return !ok && !slices.Contains(absent, name)
+	})
+	return picked
+}
+
+func testCalls(t *testing.T, m *machine.Machine) {
+	calls := map[string]string{
+		"ExecStartPost": "[Service]\nExecStartPost=" + exporter + " --unit %n",
+		"ExecStopPost":  "[Service]\nExecStopPost=+" + exporter + " --unit %n",
+		"static":        "[Service]\nExecStopPost=+" + exporter + "-static --unit %n",
+		"OnFailure":     "[Unit]\nOnFailure=restic-exporter@%n.service\n[Service]",
+	}
+	good := map[string]float64{
+		"restic_run_status{status=success}": 1, "restic_run_status{status=partial}": 0, "restic_run_status{status=failed}": 0,
+		"restic_run_exit_code{}": 0, "restic_run_consecutive_failures{}": 0, "restic_backup_failure{}": 0,
+		"restic_snapshot_files{backup=1,state=unmodified}": 18, "restic_repo_files{state=new}": 0,
+		"restic_snapshot_processed_bytes{backup=1}": 171000, "restic_exporter_backups{}": 1, "restic_step_success{step=backup}": 1,
+		"restic_exporter_unparsed_lines{}": 0, "restic_exporter_dropped_entries{}": 0,
+	}
+	failed := func(reason string, code float64) map[string]float64 {
+		return map[string]float64{
+			"restic_run_status{status=success}": 0, "restic_run_status{status=partial}": 0, "restic_run_status{status=failed}": 1,
+			"restic_run_failure_reason{reason=" + reason + "}": 1, "restic_run_exit_code{}": code,
+			"restic_run_consecutive_failures{}": 1, "restic_backup_failure{}": 1, "restic_exporter_backups{}": 0,
+		}
+	}
+	// restic waits for what never comes.
+	const hang = "restic backup --stdin < <(exec sleep 1000)\n"
+	situations := map[string]struct {
+		script, section string
+		do              string // instead of starting the unit
+		want            map[string]float64
+		absent          string
+	}{
+		"success":  {script: "restic backup /srv/data\n", want: good},
+		"password": {script: "RESTIC_PASSWORD=wrong restic backup /srv/data\n", want: failed("password", 1), absent: "restic_repo_files{state=new}"},
+		"partial": {
+			script: "export RESTIC_REPOSITORY=/srv/repo-partial\nrestic backup /srv/partial\n", section: "\nUser=backup-test",
+			want: map[string]float64{
+				"restic_run_status{status=success}": 0, "restic_run_status{status=partial}": 1, "restic_run_status{status=failed}": 0,
+				"restic_run_failure_reason{reason=source_unreadable}": 1, "restic_run_exit_code{}": 3, "restic_backup_failure{}": 1,
+				"restic_snapshot_unreadable_items{backup=1}": 1, "restic_snapshot_processed_files{backup=1}": 1, "restic_exporter_backups{}": 1,
+			},
+			absent: "restic_run_last_success_timestamp_seconds{}",
+		},
+		"timeout": {script: hang, section: "\nTimeoutStartSec=2", want: failed("timeout", 143)},
+		"kill": {script: hang, do: `systemctl start --no-block NAME
+until journalctl -q -u NAME -o cat | grep -q .; do sleep 0.05; done; sleep 0.5
+systemctl kill --signal=KILL NAME`, want: failed("killed", 137)},
+	}
+	m.Run(`mkdir /srv/partial /srv/repo-partial; echo 1 > /srv/partial/a; echo 2 > /srv/partial/b; chmod 0600 /srv/partial/b
+chown backup-test /srv/repo-partial; mkdir -m 1777 /srv/cache
+setpriv --reuid=backup-test --clear-groups env RESTIC_REPOSITORY=/srv/repo-partial RESTIC_PASSWORD=x restic init --quiet --no-cache`)
+
+	for call, line := range calls {
+		for situation, s := range situations {
+			if call == "ExecStartPost" && situation != "success" || call == "OnFailure" && situation == "success" {
+				continue // systemd does not call it then
+			}
+			t.Run(call+", "+situation, func(t *testing.T) {
+				name := strings.ToLower(call) + "-" + situation
+				file := unit(m, name, s.script, line+s.section)
+				do := s.do
+				if do == "" {
+					do = "systemctl start NAME || true"
+				}
+				m.Run(strings.ReplaceAll(do, "NAME", name+".service"))
+				m.Eventually(20*time.Second, "test -e "+file)
+
+				first := m.Run("cat " + file)
+				got := series(t, first)
+				assert.Equal(t, s.want, only(got, s.want, s.absent))
+				assert.NotContains(t, got, s.absent)
+
+				// From outside, when the manager has given its verdict, nothing
+				// changes but when the run was last heard of; and then nothing.
+				m.Eventually(20*time.Second, "systemctl show -p ActiveState "+name+" | grep -qE '=(inactive|failed)'")
+				m.Run(exporter + " --unit " + name)
+				second := m.Run("cat " + file)
+				assert.Equal(t, s.want, only(series(t, second), s.want, s.absent))
+				m.Run(exporter + "-static --unit " + name)
+				assert.Equal(t, second, m.Run("cat "+file))
+			})
+		}
+	}
+}
+
+// Numbers agree with what restic says of the repository, and what outlasts a
+// run outlasts it.
+func testTwoRuns(t *testing.T, m *machine.Machine) {
+	file := unit(m, "two-runs", `restic snapshots >/dev/null || restic init
+restic check
+restic backup /srv/two
+restic forget --keep-last 1 --prune
+if test -e /srv/two/fail; then RESTIC_PASSWORD=wrong restic check; fi
+`, "[Service]\nEnvironment=RESTIC_REPOSITORY=/srv/repo-two\nExecStopPost="+exporter+" --unit %n --max-age 26h --label site=berlin")
+	// The later setting counts.
+	m.Run(`sed -i 's|RESTIC_REPOSITORY=/srv/repo |RESTIC_REPOSITORY=/srv/repo-two |' /etc/systemd/system/two-runs.service; systemctl daemon-reload
+mkdir /srv/two; seq 100000 > /srv/two/a; seq 100 > /srv/two/b`)
+	m.Run("systemctl start two-runs")
+	first := series(t, m.Run("cat "+file))
+	want := map[string]float64{
+		"restic_snapshot_files{backup=1,site=berlin,state=new}": 2, "restic_run_status{site=berlin,status=success}": 1,
+		"restic_step_success{site=berlin,step=init}": 1, "restic_step_success{site=berlin,step=check}": 1, "restic_check_found_errors{site=berlin}": 0,
+		"restic_forget_snapshots{result=kept,site=berlin}": 1, "restic_forget_snapshots{result=removed,site=berlin}": 0,
+		"restic_run_max_age_seconds{site=berlin}": 26 * 3600, "restic_run_failure_reason{reason=no_repository,site=berlin}": 0,
+	}
+	assert.Equal(t, want, only(first, want, "restic_prune_removed_blobs{site=berlin}"))
+
+	m.Run("seq 200000 > /srv/two/a; echo new > /srv/two/c; systemctl start two-runs")
+	second := series(t, m.Run("cat "+file))
+	stats := m.Run("RESTIC_REPOSITORY=/srv/repo-two RESTIC_PASSWORD=x restic stats --mode raw-data --json | tr -d '\n'")
+	var size, blobs float64
+	for _, field := range strings.FieldsFunc(stats, func(r rune) bool { return strings.ContainsRune("{},", r) }) {
+		name, v, _ := strings.Cut(field, ":")
+		switch n, _ := strconv.ParseFloat(v, 64); name {
+		case `"total_size"`:
+			size = n
+		case `"total_blob_count"`:
+			blobs = n
+		}
+	}
+	want = map[string]float64{
+		"restic_snapshot_files{backup=1,site=berlin,state=new}": 1, "restic_snapshot_files{backup=1,site=berlin,state=changed}": 1,
+		"restic_snapshot_files{backup=1,site=berlin,state=unmodified}": 1,
+		"restic_forget_snapshots{result=kept,site=berlin}":             1, "restic_forget_snapshots{result=removed,site=berlin}": 1,
+		"restic_step_success{site=berlin,step=prune}": 1, "restic_step_success{site=berlin,step=forget}": 1,
+		"restic_repository_blobs{site=berlin}":       blobs,
+		"restic_step_success{site=berlin,step=init}": 1, // kept
+	}
+	assert.Equal(t, want, only(second, want))
+	// Text is rounded to three decimals of its unit.
+	assert.InDelta(t, size, second["restic_repository_size_bytes{site=berlin}"], 1024)
+
+	_, _, status := m.Try("touch /srv/two/fail; systemctl start two-runs")
+	require.NotZero(t, status)
+	third := series(t, m.Run("cat "+file))
+	want = map[string]float64{
+		"restic_run_status{site=berlin,status=failed}": 1, "restic_run_failure_reason{reason=password,site=berlin}": 1,
+		"restic_run_consecutive_failures{site=berlin}":           1,
+		"restic_run_last_success_timestamp_seconds{site=berlin}": second["restic_run_last_success_timestamp_seconds{site=berlin}"],
+		"restic_snapshot_files{backup=1,site=berlin,state=new}":  1, // the file "fail"
+	}
+	assert.Equal(t, want, only(third, want))
+}
+
+// A reader that starts at once must not read too early: the summary comes
+// behind 200,000 lines.
+func testFlood(t *testing.T, m *machine.Machine) {
+	const runs, lines = 20, 200000
+	m.Run(fmt.Sprintf(`seq -f 'unchanged /srv/flood/directory/file-%%06.0f' %d > /srv/flood/lines; seq 7 > /srv/flood/data`, lines))
+	for i, call := range []string{"ExecStartPost", "ExecStopPost"} {
+		name := strings.ToLower(call) + "-flood"
+		file := unit(m, name, "cat /srv/flood/lines\nexec restic backup -vv /srv/flood/data\n", "[Service]\n"+call+"="+exporter+" --unit %n")
+		right := 0
+		start := time.Now()
+		for range runs / 2 {
+			m.Run("rm -f " + file + "; systemctl start " + name)
+			got := series(t, m.Run("cat "+file))
+			if got["restic_exporter_backups{}"] == 1 && got["restic_snapshot_processed_files{backup=1}"] == 1 &&
+				got["restic_exporter_log_entries{}"] >= lines && got["restic_run_status{status=success}"] == 1 {
+				right++
+			}
+			// Or the journal outgrows its limit.
+			m.Run("journalctl -q --rotate --vacuum-size=200M 2>/dev/null")
+		}
+		t.Logf("%s: right %d of %d, %v each", call, right, runs/2, time.Since(start)/(runs/2))
+		assert.Equal(t, runs/2, right, "half %d", i+1)
+	}
+}
+
+// journald drops what comes too fast, and says so when the unit logs again.
+func testRateLimit(t *testing.T, m *machine.Machine) {
+	file := unit(m, "limited", `seq -f 'unchanged /srv/%06.0f' 1000
+sleep 2.2
+restic backup /srv/data
+`, "[Service]\nExecStopPost="+exporter+" --unit %n")
+	m.Run("sed -i 's/^LogRateLimitIntervalSec=.*/LogRateLimitIntervalSec=2s/; s/^LogRateLimitBurst=.*/LogRateLimitBurst=100/' /etc/systemd/system/limited.service; systemctl daemon-reload; systemctl start limited")
+	got := series(t, m.Run("cat "+file))
+	assert.Equal(t, 1.0, got["restic_exporter_backups{}"])
+	// journald scales the limit with the free space: what is dropped and what is
+	// read make the whole.
+	whole := got["restic_exporter_dropped_entries{}"] + got["restic_exporter_log_entries{}"]
+	assert.Greater(t, got["restic_exporter_dropped_entries{}"], 0.0)
+	assert.GreaterOrEqual(t, whole, 1000.0)
+	assert.Contains(t, m.Run("journalctl -o cat -u limited SYSLOG_IDENTIFIER=restic-exporter"), "LogRateLimitBurst=")
+}
+
+func testOutside(t *testing.T, m *machine.Machine) {
+	unit(m, "outside", "restic backup /srv/data\n", "[Service]")
+	m.Run("systemctl start outside; id reader 2>/dev/null || useradd --system --no-create-home --groups systemd-journal reader; id nosy 2>/dev/null || useradd --system --no-create-home nosy")
+
+	as := func(user, args string) string {
+		return fmt.Sprintf("cd /; setpriv --reuid=%s --regid=%s --init-groups %s %s --output -", user, user, exporter, args)
+	}
+	got := series(t, m.Run(as("reader", "--unit outside")))
+	want := map[string]float64{"restic_run_status{status=success}": 1, "restic_exporter_backups{}": 1}
+	assert.Equal(t, want, only(got, want))
+
+	_, stderr, status := m.Try(as("nosy", "--unit outside"))
+	assert.Equal(t, 1, status)
+	assert.Contains(t, stderr, "systemd-journal")
+
+	unit(m, "running", "echo begun; sleep 1000\n", "[Service]")
+	m.Run("systemctl start --no-block running; until journalctl -q -u running -o cat | grep -q begun; do sleep 0.05; done")
+	_, stderr, status = m.Try(exporter + " --unit running --output -")
+	assert.Equal(t, 1, status)
+	assert.Contains(t, stderr, "still going on")
+	m.Try("systemctl stop running")
+
+	_, stderr, status = m.Try(exporter + " --unit never-ran --output -")
+	assert.Equal(t, 1, status)
+	assert.Contains(t, stderr, "no invocation of never-ran.service in the journal")
+
+	// libsystemd is loaded when it is needed: without it journalctl serves.
+	got = series(t, m.Run("LIB=$(ldconfig -p | awk '/libsystemd.so.0/ { print $NF; exit }'); mv $LIB $LIB.away; "+exporter+" --unit outside --output - || true; mv $LIB.away $LIB"))
+	assert.Equal(t, want, only(got, want))
+}
+
+func testUserUnit(t *testing.T, m *machine.Machine) {
+	m.Write("/etc/systemd/user/user-backup.service", `[Service]
+Type=oneshot
+Environment=RESTIC_REPOSITORY=/srv/user/repo RESTIC_PASSWORD=x
+ExecStart=/usr/bin/restic init
+ExecStart=/usr/bin/restic backup --no-cache /etc/hostname
+ExecStopPost=`+exporter+` --user --unit %n --output /srv/user/user-backup.prom
+`, 0o644)
+	m.Run(`useradd --create-home --home-dir /srv/user plain
+uid=$(id -u plain)
+systemctl start user@$uid.service
+cd /; setpriv --reuid=plain --regid=plain --init-groups env HOME=/srv/user XDG_RUNTIME_DIR=/run/user/$uid systemctl --user start user-backup`)
+	want := map[string]float64{
+		"restic_run_status{status=success}": 1, "restic_exporter_backups{}": 1, "restic_step_success{step=init}": 1,
+		"restic_snapshot_processed_files{backup=1}": 1,
+	}
+	assert.Equal(t, want, only(series(t, m.Run("cat /srv/user/user-backup.prom")), want))
+
+	m.Run(`uid=$(id -u plain); cd /; sleep 2; setpriv --reuid=plain --regid=plain --init-groups ` + exporter + ` --user --unit user-backup --output /srv/user/outside.prom`)
+	assert.Equal(t, want, only(series(t, m.Run("cat /srv/user/outside.prom")), want))
+}
+
+// A run that ended with the machine has no verdict, and is not going on.
+func testReboot(t *testing.T, m *machine.Machine) {
+	unit(m, "cut-off", "echo begun; sleep 1000\n", "[Service]")
+	m.Run("systemctl start --no-block cut-off; until journalctl -q -u cut-off -o cat | grep -q begun; do sleep 0.05; done; journalctl --sync")
+	m.Reboot()
+	want := map[string]float64{"restic_run_status{status=failed}": 1, "restic_run_failure_reason{reason=killed}": 1}
+	got := series(t, m.Run(exporter+" --unit cut-off --output -"))
+	assert.Equal(t, want, only(got, want, "restic_run_exit_code{}"))
+	// The file of a unit outlasts the reboot.
+	assert.True(t, bytes.Contains([]byte(m.Run("ls "+textfiles)), []byte("limited.prom")))
+}
