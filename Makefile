@@ -3,7 +3,7 @@
 
 GO        ?= go
 SHELL     := /bin/bash
-RECORDING := testdata/0.19.1/with-space-all.export
+RECORDING := testdata/0.19.1/second-run-prune.export
 
 # What the tests run for real, as Debian's packages.
 PACKAGES := libsystemd-dev systemd-container systemd-journal-remote restic \

@@ -226,6 +226,10 @@ func truth(b bool) float64 {
 
 func seconds(t time.Time) float64 { return float64(t.UnixMicro()) / 1e6 }
 
+// elapsed is exact to the microsecond, as journald is: Duration.Seconds adds up
+// two floats, and 1.862985 becomes 1.8629850000000001.
+func elapsed(d time.Duration) float64 { return float64(d.Microseconds()) / 1e6 }
+
 // The statuses of a run.
 const (
 	statusSuccess = "success"
@@ -297,7 +301,7 @@ func (b *builder) run() {
 	b.setTime("restic_run_start_timestamp_seconds", r.Start)
 	b.setTime("restic_run_end_timestamp_seconds", r.End)
 	if r.MaxAge > 0 {
-		b.set("restic_run_max_age_seconds", r.MaxAge.Seconds())
+		b.set("restic_run_max_age_seconds", elapsed(r.MaxAge))
 	}
 
 	status := r.status()
@@ -329,7 +333,7 @@ func (b *builder) run() {
 		b.set("restic_lock_age_seconds", 0)
 	default:
 		if l := r.lastFatal().Lock; l != nil && l.Age != nil {
-			b.set("restic_lock_age_seconds", l.Age.Seconds())
+			b.set("restic_lock_age_seconds", elapsed(*l.Age))
 		}
 	}
 }
@@ -380,7 +384,7 @@ func (b *builder) actions() {
 		}
 	}
 	for action, d := range durations {
-		b.set("restic_backup_duration_seconds", d.Seconds(), action)
+		b.set("restic_backup_duration_seconds", elapsed(d), action)
 	}
 }
 
@@ -431,7 +435,7 @@ func (b *builder) steps() {
 	for c, s := range steps {
 		name := string(c)
 		if s.timed {
-			b.set("restic_step_duration_seconds", s.duration.Seconds(), name)
+			b.set("restic_step_duration_seconds", elapsed(s.duration), name)
 		}
 		b.set("restic_step_success", truth(!s.bad), name)
 		b.set("restic_step_errors", float64(s.errors), name)
@@ -485,7 +489,7 @@ func (b *builder) backups() {
 			b.set("restic_snapshot_stored_bytes", float64(*bk.StoredBytes), place)
 		}
 		if bk.Duration != nil {
-			b.set("restic_snapshot_duration_seconds", bk.Duration.Seconds(), place)
+			b.set("restic_snapshot_duration_seconds", elapsed(*bk.Duration), place)
 		}
 		sum.Files, sum.Dirs = add(sum.Files, bk.Files), add(sum.Dirs, bk.Dirs)
 		sum.AddedBytes += bk.AddedBytes
