@@ -118,10 +118,12 @@ func (rec *record) fill(j *sdjournal.Journal, id string) error {
 	if err := get(commonFields); err != nil {
 		return err
 	}
-	if len(rec.fields[fieldMessage]) >= minLineMax {
+	// The last part of a line may be short.
+	if rec.split || len(rec.fields[fieldMessage]) >= minLineMax {
 		if err := get([]int{fieldLineBreak, fieldStream}); err != nil {
 			return err
 		}
+		rec.split = rec.split || len(rec.fields[fieldLineBreak]) > 0
 	}
 	if rec.is(fieldSystemdInvocation, id) {
 		return nil

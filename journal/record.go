@@ -14,6 +14,7 @@ type record struct {
 	usec   uint64 // __REALTIME_TIMESTAMP
 	fields [fieldCount][]byte
 	lost   bool // MESSAGE is known to have been there
+	split  bool // this record, or one before it, is a part of a line
 }
 
 const (
@@ -61,7 +62,7 @@ var fieldByName = func() map[string]int {
 
 const realtime = "__REALTIME_TIMESTAMP"
 
-func (r *record) reset() { *r = record{} }
+func (r *record) reset() { *r = record{split: r.split} }
 
 func (r *record) is(field int, value string) bool { return string(r.fields[field]) == value }
 

@@ -1,0 +1,80 @@
+package journal_test
+
+import (
+	"context"
+	"fmt"
+	"log"
+	"os"
+	"time"
+
+	"github.com/restic-exporter/restic-exporter/journal"
+)
+
+// What a unit logged in its latest run, and how that ended, from a recording
+// that "journalctl -o export" made.
+func ExampleRecording() {
+	file, err := os.Open("../testdata/0.19.1/wrong-password.export")
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer file.Close()
+	recording, err := journal.OpenRecording(file)
+	if err != nil {
+		log.Fatal(err)
+	}
+
+	ctx := context.Background()
+	const unit = "restic-backup.service"
+	id, err := recording.Latest(ctx, unit)
+	if err != nil {
+		log.Fatal(err)
+	}
+	var verdict journal.Verdict
+	for entry, err := range recording.Entries(ctx, unit, id) {
+		if err != nil {
+			log.Fatal(err)
+		}
+		verdict.Add(entry)
+		if entry.Kind == journal.Output {
+			fmt.Printf("%s: %s\n", entry.Identifier, entry.Message)
+		}
+	}
+	fmt.Println(verdict.Result, verdict.Exit.Status)
+	// Output:
+	// restic-backup.sh: Fatal: wrong password or no key found
+	// exit-code 12
+}
+
+// The same of the local journal, when the unit may just have ended.
+func ExampleReader() {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	const unit = "restic-backup.service"
+	var reader journal.Reader
+	id, err := reader.Latest(ctx, unit)
+	if err != nil {
+		log.Fatal(err)
+	}
+	if err := reader.Sync(ctx, unit, id); err != nil {
+		log.Fatal(err)
+	}
+	for entry, err := range reader.Entries(ctx, unit, id) {
+		if err != nil {
+			log.Fatal(err)
+		}
+		fmt.Printf("%s %s\n", entry.Time, entry.Message)
+	}
+}
+
+// A command in ExecStopPost= or in an OnFailure= handler learns from its
+// environment which invocation it is called for.
+func ExampleEnvironment() {
+	handover, ok := journal.Environment("restic-backup.service", false, os.Getenv)
+	if !ok {
+		fmt.Println("not called by systemd for this unit")
+		return
+	}
+	fmt.Println(handover.ID, handover.Result)
+	// Output:
+	// not called by systemd for this unit
+}

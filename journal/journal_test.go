@@ -1,0 +1,684 @@
+package journal
+
+import (
+	"bytes"
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io/fs"
+	"iter"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+	"unicode/utf8"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	_ "github.com/restic-exporter/restic-exporter/internal/golden" // go test ./... -update
+)
+
+const unit = "restic-backup.service"
+
+var (
+	id1  = mustID("11111111111111111111111111111111")
+	id2  = mustID("22222222222222222222222222222222")
+	boot = mustID("b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0")
+	t0   = time.Date(2026, 11, 23, 0, 0, 0, 0, time.UTC)
+)
+
+func mustID(s string) (id ID) {
+	if err := id.UnmarshalText([]byte(s)); err != nil {
+		panic(err)
+	}
+	return id
+}
+
+// A fields is an entry of a journal: "NAME=value", in order.
+type fields []string
+
+// log builds a journal, an entry each second.
+type log []fields
+
+// line is what a process of a unit logs.
+func line(id ID, pid int, message string, more ...string) fields {
+	return append(fields{
+		"MESSAGE=" + message, "SYSLOG_IDENTIFIER=restic-backup.sh", "_COMM=restic", fmt.Sprint("_PID=", pid), "_UID=0",
+		"_SYSTEMD_UNIT=" + unit, "_SYSTEMD_INVOCATION_ID=" + id.String(),
+	}, more...)
+}
+
+// manager is what PID 1 says of a unit.
+func manager(id ID, messageID, message string, more ...string) fields {
+	return append(fields{
+		"MESSAGE=" + message, "SYSLOG_IDENTIFIER=systemd", "_COMM=systemd", "_PID=1", "_UID=0", "_SYSTEMD_UNIT=init.scope",
+		"_SYSTEMD_INVOCATION_ID=99999999999999999999999999999999",
+		"UNIT=" + unit, "INVOCATION_ID=" + id.String(), "MESSAGE_ID=" + messageID,
+	}, more...)
+}
+
+// dropped is journald's note.
+func dropped(id ID, n int, more ...string) fields {
+	return append(fields{
+		"MESSAGE=Suppressed", "SYSLOG_IDENTIFIER=systemd-journald", "_PID=50", "_COMM=systemd-journal", "_UID=0",
+		"_SYSTEMD_UNIT=systemd-journald.service", "MESSAGE_ID=a596d6fe7bfa4994828e72309e95d61e",
+		"OBJECT_SYSTEMD_UNIT=" + unit, "OBJECT_SYSTEMD_INVOCATION_ID=" + id.String(), fmt.Sprint("N_DROPPED=", n),
+	}, more...)
+}
+
+const (
+	starting  = "7d4958e842da4a758f6c1cdc7b36dcc5"
+	exited    = "98e322203f7a4ed290d09fe03c09fe15"
+	failed    = "d9b373ed55a64feb8242e02dbe79a49c"
+	succeeded = "7ad2d189f7e94e70a38c781354912448"
+)
+
+// export writes l in the journal export format.
+func (l log) export() []byte {
+	var b bytes.Buffer
+	for i, entry := range l {
+		fmt.Fprintf(&b, "__CURSOR=s=%s;i=%x;b=%s;m=%x;t=%x;x=%x\n", boot, i+1, boot, i+1, i+1, i+1)
+		fmt.Fprintf(&b, "__REALTIME_TIMESTAMP=%d\n__MONOTONIC_TIMESTAMP=%d\n", t0.Add(time.Duration(i)*time.Second).UnixMicro(), 1e6*(i+1))
+		fmt.Fprintf(&b, "_BOOT_ID=%s\n", boot)
+		for _, field := range entry {
+			name, value, _ := strings.Cut(field, "=")
+			if strings.ContainsFunc(value, func(r rune) bool { return r == utf8.RuneError || r < ' ' && r != '\t' }) {
+				b.WriteString(name + "\n")
+				b.Write(binary.LittleEndian.AppendUint64(nil, uint64(len(value))))
+				b.WriteString(value + "\n")
+			} else {
+				b.WriteString(field + "\n")
+			}
+		}
+		b.WriteByte('\n')
+	}
+	return b.Bytes()
+}
+
+// dir makes a real journal file of l.
+func (l log) dir(t testing.TB) string {
+	return journalDir(t, l.export())
+}
+
+func journalDir(t testing.TB, export []byte) string {
+	dir := t.TempDir()
+	cmd := exec.Command("/lib/systemd/systemd-journal-remote", "--output="+dir+"/system.journal", "-")
+	cmd.Stdin = bytes.NewReader(export)
+	out, err := cmd.CombinedOutput()
+	require.NoError(t, err, "%s: make setup installs it", out)
+	return dir
+}
+
+func recording(t testing.TB, text []byte) *Recording {
+	r, err := OpenRecording(bytes.NewReader(text))
+	require.NoError(t, err)
+	return r
+}
+
+// collect reads all entries; their messages are copied.
+func collect(seq iter.Seq2[Entry, error]) ([]Entry, error) {
+	var entries []Entry
+	for e, err := range seq {
+		if err != nil {
+			return entries, err
+		}
+		e.Message = bytes.Clone(e.Message)
+		entries = append(entries, e)
+	}
+	return entries, nil
+}
+
+// sources are the ways to read l.
+func (l log) sources(t *testing.T, user bool) map[string]Source {
+	dir := l.dir(t)
+	out, err := exec.Command("journalctl", "--directory="+dir, "--output=json", "--all", "--quiet").Output()
+	require.NoError(t, err)
+	fromExport, fromJSON := recording(t, l.export()), recording(t, out)
+	fromExport.User, fromJSON.User = user, user
+	reader := Reader{Dir: dir, User: user}
+	return map[string]Source{"reader": reader, "journalctl": throughJournalctl{reader}, "export": fromExport, "json": fromJSON}
+}
+
+// throughJournalctl is a Reader as it is without cgo.
+type throughJournalctl struct{ r Reader }
+
+func (s throughJournalctl) Latest(ctx context.Context, unit string) (ID, error) {
+	mk, err := s.r.journalctlEdge(ctx, s.r.ofUnit(unit), false)
+	return mk.id, err
+}
+
+func (s throughJournalctl) Entries(ctx context.Context, unit string, id ID) iter.Seq2[Entry, error] {
+	return entries(ctx, s.r.journalctl(ctx, s.r.ofInvocation(unit, id)), selector{unit, s.r.User}, id)
+}
+
+// says is an entry in short.
+type says struct {
+	Kind    Kind
+	Message string
+	Event   Event
+	Result  Result
+	Dropped uint64
+	Parts   int
+}
+
+func inShort(entries []Entry) []says {
+	var short []says
+	for _, e := range entries {
+		short = append(short, says{e.Kind, string(e.Message), e.Event, e.Result, e.Dropped, e.Parts})
+	}
+	return short
+}
+
+func TestEntries(t *testing.T) {
+	const nobody = "_UID=65534"
+	long := strings.Repeat("x", 500)
+	forger := fields{"_PID=666", nobody, "_COMM=logger", "_SYSTEMD_UNIT=user@65534.service", "_SYSTEMD_INVOCATION_ID=" + id2.String(), "MESSAGE=Files: 1 new"}
+	tests := map[string]struct {
+		log  log
+		want []says
+	}{
+		"a run": {
+			log{
+				manager(id1, starting, "Starting"), line(id1, 7, "hello"),
+				manager(id1, exited, "exited", "COMMAND=ExecStart", "EXIT_CODE=exited", "EXIT_STATUS=3"),
+				manager(id1, failed, "Failed", "UNIT_RESULT=exit-code"),
+			},
+			[]says{
+				{Manager, "Starting", EventStarting, "", 0, 1}, {Output, "hello", 0, "", 0, 1},
+				{Manager, "exited", EventExited, "", 0, 1}, {Manager, "Failed", EventFailed, ExitCode, 0, 1},
+			},
+		},
+		"another invocation, another unit": {
+			log{
+				line(id2, 7, "other"), line(id1, 7, "hello"), manager(id2, succeeded, "other"),
+				{"MESSAGE=other", "_PID=8", "_SYSTEMD_UNIT=other.service", "_SYSTEMD_INVOCATION_ID=" + id1.String()},
+			},
+			[]says{{Output, "hello", 0, "", 0, 1}},
+		},
+		"forged as the unit's line": {
+			log{line(id1, 7, "hello"), append(slices.Clone(forger), "INVOCATION_ID="+id1.String(), "UNIT="+unit)},
+			[]says{{Output, "hello", 0, "", 0, 1}},
+		},
+		"forged as the manager's": {
+			log{line(id1, 7, "hello"), append(slices.Clone(forger), "INVOCATION_ID="+id1.String(), "UNIT="+unit, "MESSAGE_ID="+succeeded, "UNIT_RESULT=success", "SYSLOG_IDENTIFIER=systemd")},
+			[]says{{Output, "hello", 0, "", 0, 1}},
+		},
+		"forged by the unit's own processes": {
+			log{line(id1, 7, "hello", "UNIT="+unit, "INVOCATION_ID="+id1.String(), "MESSAGE_ID="+succeeded)},
+			[]says{{Output, "hello", 0, "", 0, 1}},
+		},
+		"forged as journald's note": {
+			log{line(id1, 7, "hello"), append(slices.Clone(forger), "OBJECT_SYSTEMD_UNIT="+unit, "OBJECT_SYSTEMD_INVOCATION_ID="+id1.String(), "N_DROPPED=99", "SYSLOG_IDENTIFIER=systemd-journald")},
+			[]says{{Output, "hello", 0, "", 0, 1}},
+		},
+		"dropped": {
+			log{line(id1, 7, "hello"), dropped(id1, 4711), dropped(id2, 1)},
+			[]says{{Output, "hello", 0, "", 0, 1}, {Dropped, "Suppressed", 0, "", 4711, 1}},
+		},
+		"binary": {
+			log{line(id1, 7, "a\xff\x00\nb")},
+			[]says{{Output, "a\xff\x00\nb", 0, "", 0, 1}},
+		},
+		"a line in parts, another between": {
+			log{
+				line(id1, 7, long, "_STREAM_ID=1", "_LINE_BREAK=line-max"), line(id1, 8, "between", "_STREAM_ID=2"),
+				line(id1, 7, long, "_STREAM_ID=1", "_LINE_BREAK=line-max"), line(id1, 7, "end", "_STREAM_ID=1"),
+			},
+			[]says{{Output, "between", 0, "", 0, 1}, {Output, long + long + "end", 0, "", 0, 3}},
+		},
+		"two lines in parts at once": {
+			log{
+				line(id1, 7, long+"1", "_STREAM_ID=1", "_LINE_BREAK=line-max"), line(id1, 8, long+"2", "_STREAM_ID=2", "_LINE_BREAK=line-max"),
+				line(id1, 7, "end1", "_STREAM_ID=1"), line(id1, 8, "end2", "_STREAM_ID=2"),
+			},
+			[]says{{Output, long + "1end1", 0, "", 0, 2}, {Output, long + "2end2", 0, "", 0, 2}},
+		},
+		"a line whose end never came": {
+			log{line(id1, 7, long, "_STREAM_ID=1", "_LINE_BREAK=line-max")},
+			[]says{{Output, long, 0, "", 0, 1}},
+		},
+		"empty message": {
+			log{line(id1, 7, "")},
+			[]says{{Output, "", 0, "", 0, 1}},
+		},
+		"nothing": {log: log{line(id2, 7, "other")}},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			for kind, source := range tt.log.sources(t, false) {
+				got, err := collect(source.Entries(t.Context(), unit, id1))
+				require.NoError(t, err, kind)
+				assert.Equal(t, tt.want, inShort(got), kind)
+			}
+		})
+	}
+}
+
+// TestWholeEntries compares every field of entries, in each way to read them.
+func TestWholeEntries(t *testing.T) {
+	l := log{
+		line(id1, 7, "hello"),
+		manager(id1, exited, "Main process exited", "COMMAND=ExecStart", "EXIT_CODE=killed", "EXIT_STATUS=KILL"),
+		dropped(id1, 12),
+	}
+	want := []Entry{
+		{
+			Kind: Output, Time: t0, Identifier: "restic-backup.sh", PID: 7, Comm: "restic", Message: []byte("hello"),
+			Parts: 1, Invocation: id1, Boot: boot,
+		},
+		{
+			Kind: Manager, Time: t0.Add(time.Second), Identifier: "systemd", PID: 1, Comm: "systemd", Message: []byte("Main process exited"),
+			Parts: 1, Invocation: id1, Boot: boot, Event: EventExited, Exit: &Exit{"ExecStart", 137},
+		},
+		{
+			Kind: Dropped, Time: t0.Add(2 * time.Second), Identifier: "systemd-journald", PID: 50, Comm: "systemd-journal", Message: []byte("Suppressed"),
+			Parts: 1, Invocation: id1, Boot: boot, Dropped: 12,
+		},
+	}
+	for kind, source := range l.sources(t, false) {
+		got, err := collect(source.Entries(t.Context(), unit, id1))
+		require.NoError(t, err, kind)
+		if kind == "reader" {
+			got[0].Boot = boot // not asked for where it is of no use
+		}
+		assert.Equal(t, want, got, kind)
+	}
+}
+
+func TestUserUnit(t *testing.T) {
+	uid := strconv.Itoa(os.Getuid())
+	own := func(id ID, message string) fields {
+		return fields{"MESSAGE=" + message, "_PID=7", "_UID=" + uid, "_SYSTEMD_UNIT=user@" + uid + ".service", "_SYSTEMD_USER_UNIT=" + unit, "_SYSTEMD_INVOCATION_ID=" + id.String()}
+	}
+	of := func(uid, scope string) fields {
+		return fields{
+			"MESSAGE=Succeeded", "_PID=700", "_UID=" + uid, "_SYSTEMD_UNIT=user@" + uid + ".service", "_SYSTEMD_USER_UNIT=" + scope,
+			"_SYSTEMD_INVOCATION_ID=" + id2.String(), "USER_UNIT=" + unit, "USER_INVOCATION_ID=" + id1.String(), "MESSAGE_ID=" + succeeded,
+		}
+	}
+	l := log{line(id1, 7, "the system's"), own(id1, "hello"), of(uid, "evil.service"), of(uid, "init.scope")}
+	want := []says{{Output, "hello", 0, "", 0, 1}, {Manager, "Succeeded", EventSucceeded, Success, 0, 1}}
+	for kind, source := range l.sources(t, true) {
+		got, err := collect(source.Entries(t.Context(), unit, id1))
+		require.NoError(t, err, kind)
+		assert.Equal(t, want, inShort(got), kind)
+		id, err := source.Latest(t.Context(), unit)
+		require.NoError(t, err, kind)
+		assert.Equal(t, id1, id, kind)
+	}
+}
+
+func TestLatest(t *testing.T) {
+	tests := map[string]struct {
+		log  log
+		want ID
+		err  error
+	}{
+		"the last":              {log{manager(id1, starting, "Starting"), line(id1, 7, "a"), manager(id2, starting, "Starting"), line(id2, 8, "b")}, id2, nil},
+		"a leftover process":    {log{manager(id1, starting, "Starting"), manager(id2, starting, "Starting"), manager(id2, succeeded, "ok"), line(id1, 7, "late")}, id2, nil},
+		"a silent manager":      {log{line(id1, 7, "a"), line(id2, 8, "b")}, id2, nil},
+		"silenced later":        {log{manager(id1, starting, "Starting"), line(id1, 7, "a"), line(id2, 8, "b")}, id2, nil},
+		"a note comes late":     {log{manager(id1, starting, "Starting"), manager(id2, starting, "Starting"), dropped(id1, 3)}, id2, nil},
+		"forged":                {log{manager(id1, starting, "Starting"), {"_PID=666", "_SYSTEMD_UNIT=x.service", "UNIT=" + unit, "INVOCATION_ID=" + id2.String(), "MESSAGE_ID=" + starting, "MESSAGE=Starting"}}, id1, nil},
+		"never":                 {log{{"MESSAGE=x", "_PID=9", "_SYSTEMD_UNIT=other.service", "_SYSTEMD_INVOCATION_ID=" + id2.String()}}, ID{}, ErrNotFound},
+		"a name as a beginning": {log{{"MESSAGE=x", "_PID=9", "_SYSTEMD_UNIT=" + unit + "x", "_SYSTEMD_INVOCATION_ID=" + id2.String()}}, ID{}, ErrNotFound},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			for kind, source := range tt.log.sources(t, false) {
+				if kind == "journalctl" {
+					continue // the reader itself, in a test without cgo
+				}
+				got, err := source.Latest(t.Context(), unit)
+				assert.ErrorIs(t, err, tt.err, kind)
+				assert.Equal(t, tt.want, got, kind)
+			}
+		})
+	}
+}
+
+func TestReaderErrors(t *testing.T) {
+	empty := t.TempDir()
+	foreign := t.TempDir()
+	require.NoError(t, os.WriteFile(foreign+"/x.log", nil, 0o600))
+	broken := t.TempDir()
+	require.NoError(t, os.WriteFile(broken+"/system.journal", []byte("LPKSHHRH, and no more"), 0o600))
+	tests := map[string]struct {
+		dir  string
+		want error
+	}{
+		"no directory":     {filepath.Join(empty, "none"), fs.ErrNotExist},
+		"empty directory":  {empty, ErrFormat},
+		"nothing of ours":  {foreign, ErrFormat},
+		"a broken journal": {broken, ErrNotFound}, // as journalctl has it: what cannot be read is not there
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			_, err := Reader{Dir: tt.dir}.Latest(t.Context(), unit)
+			assert.ErrorIs(t, err, tt.want)
+		})
+	}
+	t.Run("canceled", func(t *testing.T) {
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		r := Reader{Dir: log{line(id1, 7, "a")}.dir(t)}
+		_, err := collect(r.Entries(ctx, unit, id1))
+		assert.ErrorIs(t, err, context.Canceled)
+		_, err = collect(throughJournalctl{r}.Entries(ctx, unit, id1))
+		assert.ErrorIs(t, err, context.Canceled)
+	})
+	t.Run("no journalctl", func(t *testing.T) {
+		t.Setenv("PATH", empty)
+		r := Reader{Dir: foreign}
+		_, err := collect(throughJournalctl{r}.Entries(t.Context(), unit, id1))
+		assert.ErrorIs(t, err, ErrUnavailable)
+	})
+	t.Run("a loop that ends early", func(t *testing.T) {
+		r := Reader{Dir: log{line(id1, 7, "a"), line(id1, 7, "b")}.dir(t)}
+		for _, source := range []Source{r, throughJournalctl{r}} {
+			for e, err := range source.Entries(t.Context(), unit, id1) {
+				require.NoError(t, err)
+				assert.Equal(t, "a", string(e.Message))
+				break
+			}
+		}
+	})
+}
+
+func TestSyncElsewhere(t *testing.T) {
+	assert.NoError(t, Reader{Dir: t.TempDir()}.Sync(t.Context(), unit, id1), "journal files elsewhere are as they are")
+}
+
+func TestOpenRecording(t *testing.T) {
+	export := log{line(id1, 7, "a")}.export()
+	tests := map[string]struct {
+		text string
+		want format
+		err  string
+	}{
+		"export":             {text: string(export), want: formatExport},
+		"json":               {text: `{"__REALTIME_TIMESTAMP":"1","MESSAGE":"a"}` + "\n", want: formatJSON},
+		"short-iso":          {text: "2026-11-23T00:00:00+0000 host a[1]: b\n", want: formatShortISO},
+		"short-iso of 255":   {text: "2026-11-23T00:00:00+00:00 host a[1]: b\n", want: formatShortISO},
+		"behind a remark":    {text: "-- Journal begins at Mon 2026-11-23 --\n2026-11-23T00:00:00+0000 host a[1]: b\n", want: formatShortISO},
+		"restic's own":       {text: "no parent snapshot found, will read all files\n", want: formatPlain},
+		"restic's own JSON":  {text: `{"message_type":"summary"}` + "\n", want: formatPlain},
+		"a name, and no end": {text: "A=b", want: formatPlain},
+		"empty":              {err: "no known recording format: it is empty; want " + formats},
+		"blank":              {text: "\n \n\n", err: "no known recording format: it is empty; want " + formats},
+		"remarks only":       {text: "-- No entries --\n", err: "no known recording format: it is empty; want " + formats},
+		"a journal file":     {text: "LPKSHHRH\x00\x00", err: "no known recording format: it is a file of a journal; read the directory that it is in with --journal"},
+		"no text":            {text: "\x7fELF\x00\x01", err: "no known recording format: it is no text; want " + formats},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			r, err := OpenRecording(strings.NewReader(tt.text))
+			if tt.err != "" {
+				assert.EqualError(t, err, tt.err)
+				assert.ErrorIs(t, err, ErrFormat)
+				return
+			}
+			require.NoError(t, err)
+			assert.Equal(t, tt.want, r.format)
+		})
+	}
+	t.Run("cannot be read", func(t *testing.T) {
+		dir, err := os.Open(t.TempDir())
+		require.NoError(t, err)
+		defer dir.Close()
+		_, err = OpenRecording(dir)
+		assert.Error(t, err)
+	})
+}
+
+// TestBadRecording reads recordings that are no good from some place on.
+func TestBadRecording(t *testing.T) {
+	good := log{line(id1, 7, "hello")}.export()
+	length := func(n uint64) string { return string(binary.LittleEndian.AppendUint64(nil, n)) }
+	tests := map[string]struct {
+		text string
+		want error
+		says string
+	}{
+		"cut off in an entry":   {string(good) + "__REALTIME_TIMESTAMP=1\nMESSAGE=a\n", errCutOff, "cut off"},
+		"cut off in a name":     {string(good) + "MESS", errCutOff, "cut off"},
+		"cut off in a length":   {string(good) + "MESSAGE\n\x01\x00", errCutOff, "cut off"},
+		"cut off in a value":    {string(good) + "MESSAGE\n" + length(100) + "abc", errCutOff, "cut off"},
+		"a length that lies":    {string(good) + "MESSAGE\n" + length(1<<62) + "abc\n\n", errTooLarge, "byte 3"},
+		"a length that is less": {string(good) + "MESSAGE\n" + length(2) + "abc\n\n", errNoField, "no field"},
+		"no name of a field":    {string(good) + "not a field\n\n", errNoField, "no field"},
+		"a name too long":       {string(good) + strings.Repeat("A", 70) + "=x\n\n", errNoField, "no field"},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			got, err := collect(recording(t, []byte(tt.text)).Entries(t.Context(), unit, id1))
+			assert.ErrorIs(t, err, tt.want)
+			assert.ErrorContains(t, err, tt.says)
+			assert.Equal(t, []says{{Output, "hello", 0, "", 0, 1}}, inShort(got), "what stands before is read")
+		})
+	}
+}
+
+func TestJSON(t *testing.T) {
+	entry := func(message string) string {
+		return `{"__REALTIME_TIMESTAMP":"1795392000000000","_SYSTEMD_UNIT":"` + unit + `","_SYSTEMD_INVOCATION_ID":"` + id1.String() + `","MESSAGE":` + message + "}\n"
+	}
+	tests := map[string]struct {
+		text string
+		want []says
+		lost bool
+		err  bool
+	}{
+		"text":                 {text: entry(`"a\tb"`), want: []says{{Output, "a\tb", 0, "", 0, 1}}},
+		"bytes":                {text: entry(`[97,255,10]`), want: []says{{Output, "a\xff\n", 0, "", 0, 1}}},
+		"several":              {text: entry(`["a","b"]`), want: []says{{Output, "a", 0, "", 0, 1}}},
+		"several of bytes":     {text: entry(`[[97],[98]]`), want: []says{{Output, "a", 0, "", 0, 1}}},
+		"too long without all": {text: entry(`null`), want: []says{{Output, "", 0, "", 0, 1}}, lost: true},
+		"no byte":              {text: entry(`[256]`), want: []says{{Output, "", 0, "", 0, 1}}, lost: true},
+		"broken in the middle": {text: entry(`"a"`) + "{broken\n" + entry(`"b"`), want: []says{{Output, "a", 0, "", 0, 1}, {Output, "b", 0, "", 0, 1}}},
+		"cut off":              {text: entry(`"a"`) + `{"__REALTIME`, want: []says{{Output, "a", 0, "", 0, 1}}, err: true},
+		"blank and remarks":    {text: "\n-- Boot x --\n" + entry(`"a"`) + "\r\n", want: []says{{Output, "a", 0, "", 0, 1}}},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			got, err := collect(recording(t, []byte(tt.text)).Entries(t.Context(), unit, id1))
+			assert.Equal(t, tt.err, err != nil, "%v", err)
+			assert.Equal(t, tt.want, inShort(got))
+			assert.Equal(t, tt.lost, slices.ContainsFunc(got, func(e Entry) bool { return e.Lost }))
+		})
+	}
+}
+
+func TestShortISO(t *testing.T) {
+	const head = "2026-11-23T01:00:00+0100 host "
+	text := func(lines ...string) string { return head + strings.Join(lines, "\n"+head) + "\n" }
+	tests := map[string]struct {
+		text string
+		want []says
+	}{
+		"a run": {
+			text("systemd[1]: Starting restic-backup.service - Run backup job...", "restic-backup.sh[7]: hello: there",
+				"systemd[1]: restic-backup.service: Main process exited, code=exited, status=3/NOTIMPLEMENTED",
+				"systemd[1]: restic-backup.service: Failed with result 'exit-code'.", "systemd[1]: Failed to start restic-backup.service - Run backup job."),
+			[]says{
+				{Manager, "Starting restic-backup.service - Run backup job...", EventStarting, "", 0, 1}, {Output, "hello: there", 0, "", 0, 1},
+				{Manager, "restic-backup.service: Main process exited, code=exited, status=3/NOTIMPLEMENTED", EventExited, "", 0, 1},
+				{Manager, "restic-backup.service: Failed with result 'exit-code'.", EventFailed, ExitCode, 0, 1},
+				{Manager, "Failed to start restic-backup.service - Run backup job.", EventStartFailed, "", 0, 1},
+			},
+		},
+		"of an old systemd": {
+			text("systemd[1]: Starting Run backup job...", "restic-backup.sh[7]: hello", "systemd[1]: restic-backup.service: Succeeded.", "systemd[1]: Finished Run backup job."),
+			[]says{
+				{Manager, "Starting Run backup job...", EventStarting, "", 0, 1}, {Output, "hello", 0, "", 0, 1},
+				{Manager, "restic-backup.service: Succeeded.", EventSucceeded, Success, 0, 1}, {Manager, "Finished Run backup job.", EventStarted, Success, 0, 1},
+			},
+		},
+		"the last of two": {
+			text("systemd[1]: Starting restic-backup.service - x...", "a[7]: one", "systemd[1]: restic-backup.service: Deactivated successfully.",
+				"systemd[1]: Starting restic-backup.service - x...", "a[8]: two", "systemd[1]: restic-backup.service: Deactivated successfully."),
+			[]says{
+				{Manager, "Starting restic-backup.service - x...", EventStarting, "", 0, 1}, {Output, "two", 0, "", 0, 1},
+				{Manager, "restic-backup.service: Deactivated successfully.", EventSucceeded, Success, 0, 1},
+			},
+		},
+		"a line that overtook": {
+			text("a[8]: early", "systemd[1]: Starting restic-backup.service - x...", "a[8]: two"),
+			[]says{{Output, "early", 0, "", 0, 1}, {Manager, "Starting restic-backup.service - x...", EventStarting, "", 0, 1}, {Output, "two", 0, "", 0, 1}},
+		},
+		"several lines in one": {
+			text("a[7]: one\n                                    two\n                                      three", "a[7]: four"),
+			[]says{{Output, "one", 0, "", 0, 1}, {Output, "four", 0, "", 0, 1}},
+		},
+		"another unit's": {
+			text("a[7]: hello", "systemd[1]: other.service: Deactivated successfully.", "systemd[1]: Starting other.service - x...", "kernel: oops"),
+			[]says{{Output, "hello", 0, "", 0, 1}},
+		},
+		"suppressed": {
+			text("a[7]: hello", "systemd-journald[50]: Suppressed 4711 messages from restic-backup.service", "systemd-journald[50]: Suppressed 1 messages from other.service"),
+			[]says{{Output, "hello", 0, "", 0, 1}, {Dropped, "Suppressed 4711 messages from restic-backup.service", 0, "", 4711, 1}},
+		},
+		"forged by the unit": {
+			text("a[7]: hello", "systemd[7]: restic-backup.service: Deactivated successfully."),
+			[]says{{Output, "hello", 0, "", 0, 1}},
+		},
+	}
+	// The lines of a longer message are indented to where it begins.
+	multi := tests["several lines in one"]
+	indent := strings.Repeat(" ", len(head+"a[7]: "))
+	multi.text = text("a[7]: one\n"+indent+"two\n"+indent+"  three", "a[7]: four")
+	multi.want[0].Message = "one\ntwo\n  three"
+	tests["several lines in one"] = multi
+
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			r := recording(t, []byte(tt.text))
+			id, err := r.Latest(t.Context(), unit)
+			require.NoError(t, err)
+			got, err := collect(r.Entries(t.Context(), unit, id))
+			require.NoError(t, err)
+			assert.Equal(t, tt.want, inShort(got))
+			for _, e := range got {
+				assert.Equal(t, t0, e.Time)
+			}
+			again, err := collect(r.Entries(t.Context(), unit, id))
+			require.NoError(t, err)
+			assert.Equal(t, got, again, "a recording is read as often as asked")
+		})
+	}
+	t.Run("with an ID", func(t *testing.T) {
+		got, err := collect(recording(t, []byte(text("a[7]: hello"))).Entries(t.Context(), unit, id1))
+		assert.NoError(t, err)
+		assert.Empty(t, got, "the format has none")
+	})
+}
+
+func TestPlain(t *testing.T) {
+	got, err := collect(recording(t, []byte("one\r\n\ntwo")).Entries(t.Context(), unit, ID{}))
+	require.NoError(t, err)
+	assert.Equal(t, []Entry{{Message: []byte("one"), Parts: 1}, {Message: []byte("two"), Parts: 1}}, got)
+}
+
+func TestID(t *testing.T) {
+	var id ID
+	require.NoError(t, id.UnmarshalText([]byte("01234567-89ab-cdef-0123-456789ABCDEF")))
+	text, err := id.MarshalText()
+	require.NoError(t, err)
+	assert.Equal(t, "0123456789abcdef0123456789abcdef", string(text))
+	for _, bad := range []string{"", "x", "0123456789abcdef0123456789abcde", "0123456789abcdef0123456789abcdef0", "0123456789abcdef0123456789abcdeg", "--------"} {
+		before := id
+		assert.Error(t, id.UnmarshalText([]byte(bad)), bad)
+		assert.Equal(t, before, id)
+	}
+}
+
+func TestVerdict(t *testing.T) {
+	exit := func(command string, n int) *Exit { return &Exit{command, n} }
+	tests := map[string]struct {
+		entries []Entry
+		want    Verdict
+	}{
+		"none yet":            {[]Entry{{Kind: Manager, Event: EventStarting}, {Kind: Output}}, Verdict{Entries: 1}},
+		"success":             {[]Entry{{Kind: Manager, Result: Success, Boot: boot}}, Verdict{Result: Success, Entries: 1, Boot: boot}},
+		"failure":             {[]Entry{{Kind: Manager, Exit: exit("ExecStart", 3)}, {Kind: Manager, Result: ExitCode}}, Verdict{Result: ExitCode, Exit: exit("ExecStart", 3), Entries: 2}},
+		"the first that fell": {[]Entry{{Kind: Manager, Exit: exit("ExecStart", 3)}, {Kind: Manager, Exit: exit("ExecStopPost", 1)}}, Verdict{Exit: exit("ExecStart", 3), Entries: 2}},
+		"failure stays":       {[]Entry{{Kind: Manager, Result: Timeout}, {Kind: Manager, Result: Success}}, Verdict{Result: Timeout, Entries: 2}},
+		"output has none":     {[]Entry{{Kind: Output, Result: Success, Exit: exit("", 1)}}, Verdict{}},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			var v Verdict
+			for _, e := range tt.entries {
+				v.Add(e)
+			}
+			assert.Equal(t, tt.want, v)
+		})
+	}
+}
+
+func TestEnvironment(t *testing.T) {
+	const (
+		inside   = "0::/system.slice/restic-backup.service\n"
+		instance = "0::/system.slice/system-restic.slice/restic@a.service\n"
+		hybrid   = "12:cpu:/system.slice\n1:name=systemd:/system.slice/restic-backup.service\n0::/\n"
+		users    = "0::/user.slice/user-1000.slice/user@1000.service/app.slice/restic-backup.service\n"
+	)
+	tests := map[string]struct {
+		unit   string
+		user   bool
+		cgroup string
+		env    map[string]string
+		want   *Handover
+	}{
+		"ExecStartPost":          {unit, false, inside, map[string]string{"INVOCATION_ID": id1.String()}, &Handover{ID: id1, Inside: true}},
+		"ExecStopPost, good":     {unit, false, inside, map[string]string{"INVOCATION_ID": id1.String(), "SERVICE_RESULT": "success", "EXIT_CODE": "exited", "EXIT_STATUS": "0"}, &Handover{id1, true, Success, &Exit{}}},
+		"ExecStopPost, killed":   {unit, false, inside, map[string]string{"INVOCATION_ID": id1.String(), "SERVICE_RESULT": "signal", "EXIT_CODE": "killed", "EXIT_STATUS": "KILL"}, &Handover{id1, true, Signal, &Exit{Status: 137}}},
+		"ExecStopPost, unknown":  {unit, false, inside, map[string]string{"INVOCATION_ID": id1.String(), "SERVICE_RESULT": "timeout"}, &Handover{id1, true, Timeout, nil}},
+		"OnFailure":              {unit, false, "0::/system.slice/handler.service\n", map[string]string{"MONITOR_UNIT": unit, "MONITOR_INVOCATION_ID": id1.String(), "MONITOR_SERVICE_RESULT": "exit-code", "MONITOR_EXIT_CODE": "exited", "MONITOR_EXIT_STATUS": "1", "INVOCATION_ID": id2.String()}, &Handover{id1, false, ExitCode, &Exit{Status: 1}}},
+		"OnFailure of another":   {unit, false, "0::/system.slice/handler.service\n", map[string]string{"MONITOR_UNIT": "other.service", "MONITOR_INVOCATION_ID": id1.String(), "INVOCATION_ID": id2.String()}, nil},
+		"a handler without ID":   {unit, false, "0::/system.slice/handler.service\n", map[string]string{"INVOCATION_ID": id2.String()}, nil},
+		"a shell":                {unit, false, "0::/user.slice/user-0.slice/session-1.scope\n", map[string]string{"INVOCATION_ID": id2.String()}, nil},
+		"a name as a beginning":  {unit, false, "0::/system.slice/restic-backup.service.x\n", map[string]string{"INVOCATION_ID": id1.String()}, nil},
+		"instance":               {"restic@a.service", false, instance, map[string]string{"INVOCATION_ID": id1.String()}, &Handover{ID: id1, Inside: true}},
+		"hybrid hierarchy":       {unit, false, hybrid, map[string]string{"INVOCATION_ID": id1.String()}, &Handover{ID: id1, Inside: true}},
+		"user's":                 {unit, true, users, map[string]string{"INVOCATION_ID": id1.String()}, &Handover{ID: id1, Inside: true}},
+		"user's, the system's":   {unit, false, users, map[string]string{"INVOCATION_ID": id1.String()}, nil},
+		"system's, the user's":   {unit, true, inside, map[string]string{"INVOCATION_ID": id1.String()}, nil},
+		"an ID that is none":     {unit, false, inside, map[string]string{"INVOCATION_ID": "; rm -rf /"}, nil},
+		"a signal that is none":  {unit, false, inside, map[string]string{"INVOCATION_ID": id1.String(), "SERVICE_RESULT": "signal", "EXIT_STATUS": "NONSENSE"}, &Handover{id1, true, Signal, nil}},
+		"no control group":       {unit, false, "", map[string]string{"INVOCATION_ID": id1.String()}, nil},
+		"a broken control group": {unit, false, "::\n:\n0\n\xff", map[string]string{"INVOCATION_ID": id1.String()}, nil},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			got, ok := environment(tt.unit, tt.user, func(name string) string { return tt.env[name] }, []byte(tt.cgroup))
+			if tt.want == nil {
+				assert.Equal(t, Handover{}, got)
+				assert.False(t, ok)
+				return
+			}
+			assert.Equal(t, *tt.want, got)
+			assert.True(t, ok)
+		})
+	}
+}
+
+func TestBoot(t *testing.T) {
+	id, err := Boot()
+	require.NoError(t, err)
+	assert.NotEqual(t, ID{}, id)
+}
+
+func TestMain(m *testing.M) {
+	if _, err := exec.LookPath("journalctl"); err != nil {
+		fmt.Fprintln(os.Stderr, errors.Join(errors.New("these tests read real journals"), err))
+		os.Exit(1)
+	}
+	os.Exit(m.Run())
+}
