@@ -151,7 +151,11 @@ func (r *Report) state(old []*dto.MetricFamily) state {
 			for _, name := range f.labels {
 				s.labels = append(s.labels, labels[name])
 			}
-			st[f.name] = append(st[f.name], s)
+			// A file that people have had their hands in may have a series
+			// with several sets of further labels.
+			if !slices.ContainsFunc(st[f.name], func(o series) bool { return slices.Equal(o.labels, s.labels) }) {
+				st[f.name] = append(st[f.name], s)
+			}
 		}
 	}
 	return st

@@ -2,8 +2,7 @@
 // file system is that of the host, with every change in memory.
 //
 // It needs root, systemd-nspawn and overlay file systems. Where one of them is
-// missing, [Boot] skips the test and says so, unless the environment variable
-// CI is set: then it fails the test.
+// missing, the test is left out; see [LeaveOut].
 package machine
 
 import (
@@ -42,12 +41,7 @@ type Machine struct {
 func Boot(t testing.TB) *Machine {
 	t.Helper()
 	if reason := missing(); reason != "" {
-		text := "LEFT OUT, no systemd can be booted here: " + reason
-		if os.Getenv("CI") != "" {
-			t.Fatal(text)
-		}
-		fmt.Fprintf(os.Stderr, "\n*** %s: %s ***\n\n", t.Name(), text)
-		t.Skip(text)
+		LeaveOut(t, "no systemd can be booted here: "+reason)
 	}
 
 	base, err := os.MkdirTemp("", "restic-exporter-machine-")
@@ -85,6 +79,18 @@ func Boot(t testing.TB) *Machine {
 	}
 	m.start()
 	return m
+}
+
+// LeaveOut skips a test that cannot run here, loudly. If the environment
+// variable CI is set, it fails the test: nothing is left out there.
+func LeaveOut(t testing.TB, reason string) {
+	t.Helper()
+	text := "LEFT OUT: " + reason
+	if os.Getenv("CI") != "" {
+		t.Fatal(text)
+	}
+	fmt.Fprintf(os.Stderr, "\n*** %s: %s ***\n\n", t.Name(), text)
+	t.Skip(text)
 }
 
 func missing() string {

@@ -1,0 +1,395 @@
+package textfile
+
+import (
+	"maps"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	dto "github.com/prometheus/client_model/go"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/restic-exporter/restic-exporter/parser"
+)
+
+const unit = "restic-backup.service"
+
+// at is a time some seconds after the start of the first run.
+func at(seconds int) time.Time { return time.Unix(1_700_000_000+int64(seconds), 0) }
+
+// report is of a run that starts at so many seconds and takes a minute.
+func report(start int, verdict Verdict, runs ...parser.Run) *Report {
+	return &Report{Unit: unit, Start: at(start), End: at(start + 60), Verdict: verdict, Runs: runs, Entries: 10, Version: "1", Revision: "2", GoVersion: "3"}
+}
+
+func backupRun(start int, b parser.Backup) parser.Run {
+	b.Saved = at(start + 30)
+	return parser.Run{Source: "restic", PID: start, Command: parser.CommandBackup, Start: at(start), End: at(start + 30), Done: true, Backup: &b}
+}
+
+func fatalRun(start int, cause parser.Cause) parser.Run {
+	return parser.Run{Source: "restic", PID: start, Start: at(start), End: at(start), Fatal: "Fatal: x", Cause: cause}
+}
+
+var (
+	small = parser.Backup{
+		Files: parser.Changes{New: 1, Changed: 2, Unmodified: 3}, Dirs: parser.Changes{New: 4, Changed: 5, Unmodified: 6},
+		ProcessedFiles: 6, ProcessedBytes: 700, AddedBytes: 80, StoredBytes: new(uint64(9)), Duration: new(1500 * time.Millisecond), Snapshot: "abcd",
+	}
+	pruneRun = parser.Run{
+		Command: parser.CommandPrune, Start: at(40), End: at(50), Done: true,
+		Forget: &parser.Forget{Kept: 3, Removed: 2, End: at(42)},
+		Prune: &parser.Prune{
+			Removed: parser.Blobs{Count: 10, Bytes: 100}, Repacked: &parser.Blobs{Count: 20, Bytes: 200},
+			Remaining: parser.Blobs{Count: 30, Bytes: 300}, TotalBytes: 400, Unused: new(uint64(50)),
+		},
+	}
+	checkRun = parser.Run{Command: parser.CommandCheck, Start: at(51), End: at(55), Done: true, Check: &parser.Check{}}
+)
+
+// flat is "name{labels but unit}" and value.
+func flat(mfs []*dto.MetricFamily) map[string]float64 {
+	got := make(map[string]float64)
+	for _, mf := range mfs {
+		for _, m := range mf.Metric {
+			var labels []string
+			for _, l := range m.Label {
+				if l.GetName() != "unit" {
+					labels = append(labels, l.GetName()+"="+l.GetValue())
+				}
+			}
+			got[strings.TrimPrefix(mf.GetName(), "restic_")+"{"+strings.Join(labels, ",")+"}"] = m.GetGauge().GetValue()
+		}
+	}
+	return got
+}
+
+// verdictOf are the series of a run alone, from its start on.
+func verdictOf(status, reason string) map[string]float64 {
+	m := map[string]float64{
+		"exporter_build_info{goversion=3,revision=2,version=1}": 1,
+		"exporter_log_entries{}":                                10, "exporter_dropped_entries{}": 0, "exporter_unparsed_lines{}": 0, "exporter_backups{}": 0,
+		"run_start_timestamp_seconds{}": 1_700_000_000, "run_end_timestamp_seconds{}": 1_700_000_060,
+	}
+	if status == "" {
+		return m
+	}
+	for _, s := range statuses {
+		m["run_status{status="+s+"}"] = truth(s == status)
+	}
+	for _, r := range reasons {
+		m["run_failure_reason{reason="+r+"}"] = truth(r == reason)
+	}
+	m["lock_age_seconds{}"] = 0
+	return m
+}
+
+func with(m map[string]float64, more map[string]float64) map[string]float64 {
+	m = maps.Clone(m)
+	maps.Copy(m, more)
+	return m
+}
+
+// ofSmall is what the backup small gives, in a place.
+func ofSmall(place string) map[string]float64 {
+	p := "backup=" + place
+	return map[string]float64{
+		"snapshot_files{" + p + ",state=new}": 1, "snapshot_files{" + p + ",state=changed}": 2, "snapshot_files{" + p + ",state=unmodified}": 3,
+		"snapshot_dirs{" + p + ",state=new}": 4, "snapshot_dirs{" + p + ",state=changed}": 5, "snapshot_dirs{" + p + ",state=unmodified}": 6,
+		"snapshot_processed_files{" + p + "}": 6, "snapshot_processed_bytes{" + p + "}": 700, "snapshot_added_bytes{" + p + "}": 80,
+		"snapshot_stored_bytes{" + p + "}": 9, "snapshot_unreadable_items{" + p + "}": 0, "snapshot_duration_seconds{" + p + "}": 1.5,
+	}
+}
+
+func stepOf(name string, duration, end float64) map[string]float64 {
+	s := "{step=" + name + "}"
+	return map[string]float64{
+		"step_duration_seconds" + s: duration, "step_success" + s: 1, "step_errors" + s: 0, "step_retries" + s: 0,
+		"step_last_success_timestamp_seconds" + s: 1_700_000_000 + end,
+	}
+}
+
+func TestFamilies(t *testing.T) {
+	success := with(verdictOf("success", ""), map[string]float64{
+		"backup_failure{timestamp=1700000060}": 0, "run_exit_code{}": 0, "run_consecutive_failures{}": 0,
+		"run_last_success_timestamp_seconds{}": 1_700_000_060,
+	})
+	failure := func(reason string, more map[string]float64) map[string]float64 {
+		return with(with(verdictOf("failed", reason), map[string]float64{
+			"backup_failure{timestamp=1700000060}": 1, "run_consecutive_failures{}": 1,
+		}), more)
+	}
+	oneBackup := with(with(ofSmall("1"), stepOf("backup", 30, 30)), map[string]float64{
+		"repo_files{state=new}": 1, "repo_files{state=changed}": 2, "repo_files{state=unmodified}": 3,
+		"repo_dirs{state=new}": 4, "repo_dirs{state=changed}": 5, "repo_dirs{state=unmodified}": 6,
+		"repo_size_bytes{state=new}": 80, "snapshot_last_created_timestamp_seconds{}": 1_700_000_030,
+		"exporter_backups{}": 1, "backup_duration_seconds{action=backup}": 30,
+	})
+	unread := small
+	unread.Unreadable, unread.Incomplete = 2, true
+	skipped := small
+	skipped.Snapshot = ""
+	minimal := parser.Backup{ProcessedFiles: 1, Snapshot: "abcd"}
+	dry := backupRun(0, small)
+	dry.DryRun = true
+	quiet := parser.Run{Command: parser.CommandBackup, Start: at(0), End: at(1)}
+	locked := fatalRun(1, parser.CauseLocked)
+	locked.Command, locked.Lock = parser.CommandBackup, &parser.Lock{Age: new(90 * time.Second)}
+	damaged := parser.Run{
+		Command: parser.CommandCheck, Start: at(1), End: at(5), Errors: 3, Retries: 4, SyntaxErrors: 5,
+		Fatal: "Fatal: repository contains errors", Cause: parser.CauseCheckErrors, Check: &parser.Check{Errors: 3},
+	}
+
+	tests := map[string]struct {
+		report *Report
+		want   map[string]float64
+	}{
+		"success, nothing said": {report(0, Succeeded), success},
+		"no verdict":            {report(0, ""), verdictOf("", "")},
+		"backup":                {report(0, Succeeded, backupRun(0, small)), with(success, oneBackup)},
+		"two backups": {
+			report(0, Succeeded, backupRun(0, small), backupRun(20, small)),
+			with(with(with(with(success, oneBackup), ofSmall("2")), stepOf("backup", 60, 50)), map[string]float64{
+				"repo_files{state=new}": 2, "repo_files{state=changed}": 4, "repo_files{state=unmodified}": 6,
+				"repo_dirs{state=new}": 8, "repo_dirs{state=changed}": 10, "repo_dirs{state=unmodified}": 12,
+				"repo_size_bytes{state=new}": 160, "snapshot_last_created_timestamp_seconds{}": 1_700_000_050,
+				"exporter_backups{}": 2, "backup_duration_seconds{action=backup}": 60,
+			}),
+		},
+		"unknown is left out": {
+			report(0, Succeeded, backupRun(0, minimal)),
+			with(with(success, stepOf("backup", 30, 30)), map[string]float64{
+				"snapshot_files{backup=1,state=new}": 0, "snapshot_files{backup=1,state=changed}": 0, "snapshot_files{backup=1,state=unmodified}": 0,
+				"snapshot_dirs{backup=1,state=new}": 0, "snapshot_dirs{backup=1,state=changed}": 0, "snapshot_dirs{backup=1,state=unmodified}": 0,
+				"snapshot_processed_files{backup=1}": 1, "snapshot_processed_bytes{backup=1}": 0, "snapshot_added_bytes{backup=1}": 0,
+				"snapshot_unreadable_items{backup=1}": 0,
+				"repo_files{state=new}":               0, "repo_files{state=changed}": 0, "repo_files{state=unmodified}": 0,
+				"repo_dirs{state=new}": 0, "repo_dirs{state=changed}": 0, "repo_dirs{state=unmodified}": 0,
+				"repo_size_bytes{state=new}": 0, "snapshot_last_created_timestamp_seconds{}": 1_700_000_030,
+				"exporter_backups{}": 1, "backup_duration_seconds{action=backup}": 30,
+			}),
+		},
+		"snapshot skipped": {report(0, Succeeded, backupRun(0, skipped)), func() map[string]float64 {
+			m := with(success, oneBackup)
+			delete(m, "snapshot_last_created_timestamp_seconds{}")
+			return m
+		}()},
+		"dry run":       {report(0, Succeeded, dry), with(with(success, stepOf("backup", 30, 30)), map[string]float64{"exporter_backups{}": 1, "backup_duration_seconds{action=backup}": 30})},
+		"quiet success": {report(0, Succeeded, quiet), with(success, map[string]float64{"backup_duration_seconds{action=backup}": 1})},
+		"quiet failure": {report(0, Failed, quiet), failure("other", map[string]float64{
+			"backup_duration_seconds{action=backup}": 1, "step_duration_seconds{step=backup}": 1, "step_success{step=backup}": 0,
+			"step_errors{step=backup}": 0, "step_retries{step=backup}": 0,
+		})},
+		"partial, restic exits 3": {
+			func() *Report { r := report(0, Failed, backupRun(0, unread)); r.ExitCode = new(3); return r }(),
+			with(with(verdictOf("partial", "source_unreadable"), oneBackup), map[string]float64{
+				"backup_failure{timestamp=1700000060}": 1, "run_consecutive_failures{}": 0, "run_exit_code{}": 3,
+				"snapshot_unreadable_items{backup=1}": 2,
+			}),
+		},
+		"partial, old restic exits 0": {
+			report(0, Succeeded, backupRun(0, unread)),
+			with(with(with(verdictOf("partial", "source_unreadable"), oneBackup), success), map[string]float64{
+				"run_status{status=success}": 0, "run_status{status=partial}": 1, "run_failure_reason{reason=source_unreadable}": 1,
+				"snapshot_unreadable_items{backup=1}": 2, "exporter_backups{}": 1,
+			}),
+		},
+		"partial, then another command fails": {
+			func() *Report {
+				r := report(0, Failed, backupRun(0, unread), fatalRun(40, parser.CauseNetwork))
+				r.ExitCode = new(1)
+				return r
+			}(),
+			with(failure("network", oneBackup), map[string]float64{"run_exit_code{}": 1, "snapshot_unreadable_items{backup=1}": 2}),
+		},
+		"locked": {
+			func() *Report { r := report(0, Failed, locked); r.ExitCode = new(11); return r }(),
+			failure("locked", map[string]float64{
+				"run_exit_code{}": 11, "lock_age_seconds{}": 90, "backup_duration_seconds{action=backup}": 0,
+				"step_duration_seconds{step=backup}": 0, "step_success{step=backup}": 0, "step_errors{step=backup}": 0, "step_retries{step=backup}": 0,
+			}),
+		},
+		"the last fatal line": {report(0, Failed, fatalRun(1, parser.CauseNetwork), fatalRun(2, parser.CausePassword)), failure("password", nil)},
+		"a probe before init": {
+			report(0, Failed, fatalRun(1, parser.CauseNoRepository), parser.Run{Command: parser.CommandInit, Start: at(2), End: at(2), Done: true}),
+			failure("other", stepOf("init", 0, 2)),
+		},
+		"timeout":               {report(0, TimedOut, fatalRun(1, parser.CauseKilled)), failure("timeout", nil)},
+		"killed":                {report(0, Killed), failure("killed", nil)},
+		"out of memory":         {report(0, OOM), failure("oom", nil)},
+		"a script's child died": {func() *Report { r := report(0, Failed); r.ExitCode = new(137); return r }(), failure("killed", map[string]float64{"run_exit_code{}": 137})},
+		"check finds errors": {
+			report(0, Failed, damaged),
+			failure("check_errors", map[string]float64{
+				"backup_duration_seconds{action=check}": 4, "step_duration_seconds{step=check}": 4, "step_success{step=check}": 0,
+				"step_errors{step=check}": 3, "step_retries{step=check}": 4, "check_found_errors{}": 3, "exporter_unparsed_lines{}": 5,
+			}),
+		},
+		"forget --prune, check": {
+			report(0, Succeeded, pruneRun, checkRun),
+			with(with(with(with(success, stepOf("prune", 10, 50)), stepOf("forget", 2, 42)), stepOf("check", 4, 55)), map[string]float64{
+				"backup_duration_seconds{action=prune}": 10, "backup_duration_seconds{action=check}": 4,
+				"forget_snapshots{result=kept}": 3, "forget_snapshots{result=removed}": 2, "check_found_errors{}": 0,
+				"prune_removed_bytes{}": 100, "prune_removed_blobs{}": 10, "prune_repacked_bytes{}": 200, "prune_repacked_blobs{}": 20,
+				"repository_size_bytes{}": 300, "repository_blobs{}": 30, "repository_unused_bytes{}": 50, "repo_size_bytes{state=total}": 400,
+			}),
+		},
+		"actions, labels, an age": {
+			&Report{
+				Unit: unit, Start: at(0), End: at(60), Verdict: Succeeded, Version: "1", Revision: "2", GoVersion: "3", Entries: 10, MaxAge: 26 * time.Hour,
+				Actions: map[string]string{"restic-backup.sh": "backup", "cleanup.sh": "cleanup"},
+				Spans: []parser.Span{
+					{Source: "restic-backup.sh", Start: at(1), End: at(3)}, {Source: "cleanup.sh", Start: at(4), End: at(4)},
+					{Source: "other", Start: at(5), End: at(50)},
+				},
+				Runs: []parser.Run{{Source: "restic-backup.sh", Command: parser.CommandCheck, Start: at(1), End: at(2), Done: true}},
+			},
+			with(with(success, stepOf("check", 1, 2)), map[string]float64{
+				"backup_duration_seconds{action=backup}": 2, "backup_duration_seconds{action=cleanup}": 0, "run_max_age_seconds{}": 93600,
+			}),
+		},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			assert.Equal(t, tt.want, flat(tt.report.Families(nil)))
+		})
+	}
+}
+
+func TestLabels(t *testing.T) {
+	r := report(0, Succeeded)
+	r.Labels = map[string]string{"site": "berlin \"a\"\n", "unit": "never"}
+	for _, mf := range r.Families(nil) {
+		for _, m := range mf.Metric {
+			labels := make(map[string]string)
+			for _, l := range m.Label {
+				labels[l.GetName()] = l.GetValue()
+			}
+			assert.Equal(t, unit, labels["unit"], mf.GetName())
+			assert.Equal(t, "berlin \"a\"\n", labels["site"], mf.GetName())
+		}
+	}
+}
+
+func TestCheckLabel(t *testing.T) {
+	assert.NoError(t, CheckLabel("site", "berlin"))
+	assert.NoError(t, CheckLabel("site", ""))
+	for _, bad := range [][2]string{{"", "x"}, {"1a", "x"}, {"a-b", "x"}, {"__name__", "x"}, {"ä", "x"}, {"unit", "x"}, {"state", "x"}, {"a", "\xff"}} {
+		assert.Error(t, CheckLabel(bad[0], bad[1]), "%q", bad)
+	}
+}
+
+// TestKept follows one file over several runs.
+func TestKept(t *testing.T) {
+	name := filepath.Join(t.TempDir(), "x.prom")
+	put := func(r *Report) map[string]float64 {
+		t.Helper()
+		unreadable, err := r.WriteFile(name)
+		require.NoError(t, err)
+		require.NoError(t, unreadable)
+		file, err := os.Open(name)
+		require.NoError(t, err)
+		defer file.Close()
+		mfs, err := Decode(file)
+		require.NoError(t, err)
+		return flat(mfs)
+	}
+	// outlasting are the series that a run which says nothing leaves alone.
+	outlasting := func(m map[string]float64) map[string]float64 {
+		m = maps.Clone(m)
+		maps.DeleteFunc(m, func(name string, _ float64) bool {
+			for _, kept := range []string{
+				"snapshot_", "repo_", "repository_", "prune_", "forget_", "check_", "step_", "run_last_success",
+			} {
+				if strings.HasPrefix(name, kept) {
+					return false
+				}
+			}
+			return true
+		})
+		return m
+	}
+
+	first := put(report(0, Succeeded, backupRun(0, small), pruneRun, checkRun))
+	second := put(report(1000, Failed, fatalRun(1000, parser.CausePassword)))
+	assert.Equal(t, outlasting(first), outlasting(second), "a failed run wipes nothing")
+	assert.Equal(t, 1.0, second["run_consecutive_failures{}"])
+	assert.Equal(t, second, put(report(1000, Failed, fatalRun(1000, parser.CausePassword))), "once per invocation")
+
+	third := put(report(2000, Killed))
+	assert.Equal(t, 2.0, third["run_consecutive_failures{}"])
+	assert.Equal(t, outlasting(first), outlasting(third))
+
+	minimal := parser.Backup{ProcessedFiles: 7, Snapshot: "abcd"}
+	fourth := put(report(3000, Succeeded, backupRun(3000, minimal)))
+	assert.Equal(t, 0.0, fourth["run_consecutive_failures{}"])
+	assert.Equal(t, 1_700_003_060.0, fourth["run_last_success_timestamp_seconds{}"])
+	assert.NotContains(t, fourth, "snapshot_stored_bytes{backup=1}", "figures of two runs are not mixed")
+	assert.Equal(t, first["prune_removed_bytes{}"], fourth["prune_removed_bytes{}"])
+	assert.Equal(t, first["step_last_success_timestamp_seconds{step=check}"], fourth["step_last_success_timestamp_seconds{step=check}"])
+
+	failedCheck := checkRun
+	failedCheck.Done, failedCheck.Fatal, failedCheck.Start, failedCheck.End = false, "Fatal: x", at(4000), at(4001)
+	fifth := put(report(4000, Failed, failedCheck))
+	assert.Equal(t, 0.0, fifth["step_success{step=check}"])
+	assert.Equal(t, first["step_last_success_timestamp_seconds{step=check}"], fifth["step_last_success_timestamp_seconds{step=check}"])
+
+	_, err := report(3000, Succeeded).WriteFile(name)
+	assert.ErrorIs(t, err, ErrNewer)
+	_, text := content(t, name)
+	mfs, err := Decode(strings.NewReader(text))
+	require.NoError(t, err)
+	assert.Equal(t, fifth, flat(mfs), "an earlier run leaves the file alone")
+}
+
+// TestVerdictChanges: ExecStartPost= has called a run a success so far, and then it
+// failed after all.
+func TestVerdictChanges(t *testing.T) {
+	name := filepath.Join(t.TempDir(), "x.prom")
+	for _, verdict := range []Verdict{Succeeded, Failed, Failed} {
+		_, err := report(0, verdict).WriteFile(name)
+		require.NoError(t, err)
+	}
+	_, text := content(t, name)
+	mfs, err := Decode(strings.NewReader(text))
+	require.NoError(t, err)
+	assert.Equal(t, 1.0, flat(mfs)["run_consecutive_failures{}"])
+}
+
+// TestFromShellExporter: its files have neither HELP nor TYPE.
+func TestFromShellExporter(t *testing.T) {
+	const old = `restic_repo_files{unit="restic-backup.service",state="new"} 11
+restic_repo_files{unit="restic-backup.service",state="changed"} 12
+restic_repo_files{unit="restic-backup.service",state="unmodified"} 13
+restic_repo_size_bytes{unit="restic-backup.service",state="new"} 14
+restic_repo_size_bytes{unit="restic-backup.service",state="total"} 15
+restic_backup_failure{unit="restic-backup.service",timestamp="1600000000"} 0
+restic_repo_files{unit="other.service",state="new"} 99
+node_load1 1
+`
+	mfs, err := Decode(strings.NewReader(old))
+	require.NoError(t, err)
+	got := flat(report(0, Failed, fatalRun(0, parser.CausePassword)).Families(mfs))
+	want := map[string]float64{
+		"repo_files{state=new}": 11, "repo_files{state=changed}": 12, "repo_files{state=unmodified}": 13,
+		"repo_size_bytes{state=new}": 14, "repo_size_bytes{state=total}": 15,
+		"backup_failure{timestamp=1700000060}": 1,
+	}
+	maps.DeleteFunc(got, func(name string, _ float64) bool {
+		return !strings.HasPrefix(name, "repo_") && !strings.HasPrefix(name, "backup_")
+	})
+	assert.Equal(t, want, got)
+}
+
+func TestWriteFileReplacesWhatIsUnreadable(t *testing.T) {
+	name := filepath.Join(t.TempDir(), "x.prom")
+	require.NoError(t, os.WriteFile(name, []byte("no metrics\n"), 0o644))
+	unreadable, err := report(0, Succeeded).WriteFile(name)
+	assert.NoError(t, err)
+	assert.ErrorContains(t, unreadable, "x.prom")
+	_, text := content(t, name)
+	assert.Contains(t, text, "restic_run_status")
+}

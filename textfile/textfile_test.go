@@ -1,0 +1,327 @@
+package textfile
+
+import (
+	"bytes"
+	"errors"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+
+	dto "github.com/prometheus/client_model/go"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	_ "github.com/restic-exporter/restic-exporter/internal/golden" // go test ./... -update
+	"github.com/restic-exporter/restic-exporter/internal/machine"
+)
+
+// gauge makes a family of one series for each value.
+func gauge(name string, values ...float64) *dto.MetricFamily {
+	mf := &dto.MetricFamily{Name: new(name), Help: new("Help."), Type: dto.MetricType_GAUGE.Enum()}
+	for i, v := range values {
+		m := &dto.Metric{Gauge: &dto.Gauge{Value: new(v)}}
+		m.Label = []*dto.LabelPair{{Name: new("n"), Value: new(string(rune('a' + i)))}}
+		mf.Metric = append(mf.Metric, m)
+	}
+	return mf
+}
+
+const oneText = "# HELP x Help.\n# TYPE x gauge\nx{n=\"a\"} 1\n"
+
+func TestEncode(t *testing.T) {
+	withTimestamp := gauge("x", 1)
+	withTimestamp.Metric[0].TimestampMs = new(int64(1))
+	twice := gauge("x", 1, 2)
+	twice.Metric[1].Label = twice.Metric[0].Label
+	tests := map[string]struct {
+		mfs       []*dto.MetricFamily
+		want, err string
+	}{
+		"one":              {mfs: []*dto.MetricFamily{gauge("x", 1)}, want: oneText},
+		"none":             {},
+		"a timestamp":      {mfs: []*dto.MetricFamily{withTimestamp}, err: "metric family x has a timestamp: the textfile collector refuses these"},
+		"a family twice":   {mfs: []*dto.MetricFamily{gauge("x", 1), gauge("x", 2)}, err: "metric family x is there twice"},
+		"a series twice":   {mfs: []*dto.MetricFamily{twice}, err: "metric family x has two series with the same labels"},
+		"without series":   {mfs: []*dto.MetricFamily{gauge("x")}, err: `MetricFamily has no metrics: name:"x" help:"Help." type:GAUGE`},
+		"without its name": {mfs: []*dto.MetricFamily{gauge("", 1)}, err: "MetricFamily has no name"},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			var b strings.Builder
+			err := Encode(&b, tt.mfs)
+			if tt.err != "" {
+				require.Error(t, err)
+				assert.Contains(t, strings.ReplaceAll(err.Error(), "  ", " "), tt.err)
+				return
+			}
+			require.NoError(t, err)
+			assert.Equal(t, tt.want, b.String())
+		})
+	}
+}
+
+func TestDecode(t *testing.T) {
+	mfs, err := Decode(strings.NewReader(oneText))
+	require.NoError(t, err)
+	require.Len(t, mfs, 1)
+	assert.Equal(t, gauge("x", 1).String(), mfs[0].String())
+
+	for name, text := range map[string]string{
+		"no metrics":    "hello there\n",
+		"no value":      "x{n=\"a\"} \n",
+		"cut off":       "# HELP x Help.\n# TYPE x gauge\nx{n=\"a\"",
+		"HTML":          "<html>\n",
+		"HELP twice":    "# HELP x a\n# HELP x a\nx 1\n",
+		"invalid UTF-8": "x{n=\"\xff\"} 1\n",
+	} {
+		_, err := Decode(strings.NewReader(text))
+		assert.Error(t, err, name)
+	}
+}
+
+// content returns the names in a directory and the text of one of them.
+func content(t *testing.T, name string) ([]string, string) {
+	entries, err := os.ReadDir(filepath.Dir(name))
+	require.NoError(t, err)
+	var names []string
+	for _, e := range entries {
+		names = append(names, e.Name())
+	}
+	text, err := os.ReadFile(name)
+	require.NoError(t, err)
+	return names, string(text)
+}
+
+func TestWriteFile(t *testing.T) {
+	for _, umask := range []int{0o000, 0o022, 0o077, 0o777} {
+		name := filepath.Join(t.TempDir(), "x.prom")
+		before := syscall.Umask(umask)
+		err := WriteFile(name, []*dto.MetricFamily{gauge("x", 1)})
+		syscall.Umask(before)
+		require.NoError(t, err)
+		st, err := os.Stat(name)
+		require.NoError(t, err)
+		assert.Equal(t, fs.FileMode(0o644), st.Mode())
+		names, text := content(t, name)
+		assert.Equal(t, []string{"x.prom"}, names)
+		assert.Equal(t, oneText, text)
+	}
+}
+
+// TestWriteFileErrors looks at what is left when a file cannot be written.
+func TestWriteFileErrors(t *testing.T) {
+	one := []*dto.MetricFamily{gauge("x", 1)}
+	const old = "old 1\n"
+
+	t.Run("no directory", func(t *testing.T) {
+		assert.ErrorIs(t, WriteFile(filepath.Join(t.TempDir(), "none", "x.prom"), one), fs.ErrNotExist)
+	})
+	t.Run("a file for a directory", func(t *testing.T) {
+		file := filepath.Join(t.TempDir(), "file")
+		require.NoError(t, os.WriteFile(file, nil, 0o644))
+		assert.ErrorIs(t, WriteFile(file+"/x.prom", one), syscall.ENOTDIR)
+	})
+	t.Run("a directory for the file", func(t *testing.T) {
+		name := filepath.Join(t.TempDir(), "x.prom")
+		require.NoError(t, os.Mkdir(name, 0o755))
+		assert.Error(t, WriteFile(name, one))
+		entries, err := os.ReadDir(filepath.Dir(name))
+		require.NoError(t, err)
+		assert.Len(t, entries, 1)
+	})
+	t.Run("a name that the collector ignores", func(t *testing.T) {
+		for _, base := range []string{"x", "x.prom.tmp", ".prom"} {
+			assert.ErrorContains(t, WriteFile(filepath.Join(t.TempDir(), base), one), "must end in .prom")
+		}
+	})
+	t.Run("what is no metrics", func(t *testing.T) {
+		for _, bad := range []*dto.MetricFamily{gauge("not a name", 1), gauge("x", 1, 2, 3)} {
+			name := filepath.Join(t.TempDir(), "x.prom")
+			require.NoError(t, os.WriteFile(name, []byte(old), 0o644))
+			bad.Metric[0].Label[0].Name = new("no label")
+			assert.Error(t, WriteFile(name, []*dto.MetricFamily{bad}))
+			names, text := content(t, name)
+			assert.Equal(t, []string{"x.prom"}, names)
+			assert.Equal(t, old, text)
+		}
+	})
+	t.Run("refused by the caller", func(t *testing.T) {
+		name := filepath.Join(t.TempDir(), "x.prom")
+		require.NoError(t, os.WriteFile(name, []byte(old), 0o644))
+		refusal := errors.New("no")
+		assert.Equal(t, refusal, Update(name, func([]*dto.MetricFamily, error) ([]*dto.MetricFamily, error) { return nil, refusal }))
+		_, text := content(t, name)
+		assert.Equal(t, old, text)
+	})
+	t.Run("a symbolic link", func(t *testing.T) {
+		dir := t.TempDir()
+		precious, name := filepath.Join(dir, "precious"), filepath.Join(dir, "x.prom")
+		require.NoError(t, os.WriteFile(precious, []byte(old), 0o600))
+		require.NoError(t, os.Symlink(precious, name))
+		require.NoError(t, WriteFile(name, one))
+		st, err := os.Lstat(name)
+		require.NoError(t, err)
+		assert.True(t, st.Mode().IsRegular(), "the link is replaced")
+		_, text := content(t, precious)
+		assert.Equal(t, old, text, "what it pointed to is not written to")
+	})
+	t.Run("a pipe", func(t *testing.T) {
+		name := filepath.Join(t.TempDir(), "x.prom")
+		require.NoError(t, syscall.Mkfifo(name, 0o644))
+		err := Update(name, func(_ []*dto.MetricFamily, err error) ([]*dto.MetricFamily, error) {
+			assert.ErrorContains(t, err, "no regular file")
+			return one, nil
+		})
+		require.NoError(t, err)
+		_, text := content(t, name)
+		assert.Equal(t, oneText, text)
+	})
+
+	if os.Getuid() != 0 {
+		machine.LeaveOut(t, "full, read-only and other people's directories need root")
+	}
+	for name, tt := range map[string]struct {
+		prepare func(dir string)
+		want    error
+	}{
+		"full":      {func(dir string) { fill(t, dir) }, syscall.ENOSPC},
+		"read-only": {func(dir string) { require.NoError(t, mount(dir, "remount,ro")) }, syscall.EROFS},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			require.NoError(t, mount(dir, "size=64k,nr_inodes=8"))
+			t.Cleanup(func() { assert.NoError(t, syscall.Unmount(dir, 0)) })
+			require.NoError(t, os.WriteFile(dir+"/x.prom", []byte(old), 0o644))
+			tt.prepare(dir)
+			before, _ := content(t, dir+"/x.prom")
+			assert.ErrorIs(t, WriteFile(dir+"/x.prom", []*dto.MetricFamily{gauge("x", 1)}), tt.want)
+			after, text := content(t, dir+"/x.prom")
+			assert.Equal(t, before, after)
+			assert.Equal(t, old, text)
+		})
+	}
+	t.Run("somebody else's", func(t *testing.T) {
+		dir := t.TempDir()
+		require.NoError(t, os.WriteFile(dir+"/x.prom", []byte(old), 0o644))
+		assert.Contains(t, asNobody(t, dir+"/x.prom"), "permission denied")
+		names, text := content(t, dir+"/x.prom")
+		assert.Equal(t, []string{"x.prom"}, names)
+		assert.Equal(t, old, text)
+	})
+}
+
+func mount(dir, options string) error {
+	return exec.Command("mount", "-t", "tmpfs", "-o", options, "textfile-test", dir).Run()
+}
+
+func fill(t *testing.T, dir string) {
+	file, err := os.Create(dir + "/filling")
+	require.NoError(t, err)
+	defer file.Close()
+	for err == nil {
+		_, err = file.Write(make([]byte, 4096))
+	}
+	require.ErrorIs(t, err, syscall.ENOSPC)
+}
+
+// asNobody writes a file as a user who may not, and returns what went wrong.
+func asNobody(t *testing.T, name string) string {
+	require.NoError(t, os.Chmod(filepath.Dir(filepath.Dir(name)), 0o755))
+	require.NoError(t, os.Chmod(filepath.Dir(name), 0o755))
+	self, err := os.Executable()
+	require.NoError(t, err)
+	program := filepath.Join(t.TempDir(), "textfile.test")
+	text, err := os.ReadFile(self)
+	require.NoError(t, err)
+	require.NoError(t, os.WriteFile(program, text, 0o755))
+	for dir := filepath.Dir(program); dir != os.TempDir() && dir != "/"; dir = filepath.Dir(dir) {
+		require.NoError(t, os.Chmod(dir, 0o755))
+	}
+	cmd := exec.Command(program, "-test.run=^TestHelperWrite$")
+	cmd.Env = []string{"TEXTFILE_TEST_WRITE=" + name}
+	cmd.Dir = "/"
+	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 65534, Gid: 65534}}
+	out, err := cmd.CombinedOutput()
+	assert.Error(t, err)
+	return string(out)
+}
+
+// TestHelperWrite is no test: it is what asNobody runs.
+func TestHelperWrite(t *testing.T) {
+	name := os.Getenv("TEXTFILE_TEST_WRITE")
+	if name == "" {
+		return
+	}
+	if err := WriteFile(name, []*dto.MetricFamily{gauge("x", 1)}); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestUpdateTogether lets many programs count in one file.
+func TestUpdateTogether(t *testing.T) {
+	name := filepath.Join(t.TempDir(), "x.prom")
+	const n = 50
+	var wg sync.WaitGroup
+	for range n {
+		wg.Go(func() {
+			err := Update(name, func(old []*dto.MetricFamily, err error) ([]*dto.MetricFamily, error) {
+				count := 1.0
+				if len(old) > 0 {
+					count += old[0].Metric[0].GetGauge().GetValue()
+				}
+				return []*dto.MetricFamily{gauge("x", count)}, err
+			})
+			assert.NoError(t, err)
+		})
+	}
+	wg.Wait()
+	names, text := content(t, name)
+	assert.Equal(t, []string{"x.prom"}, names)
+	assert.Equal(t, strings.Replace(oneText, " 1\n", " 50\n", 1), text)
+}
+
+func TestUpdateUnreadable(t *testing.T) {
+	tests := map[string]struct {
+		text string
+		want string
+	}{
+		"no metrics": {"hello there\n", "text format parsing error"},
+		"too large":  {strings.Repeat("#", maxSize+1), "larger than 16 MiB"},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			name := filepath.Join(t.TempDir(), "x.prom")
+			require.NoError(t, os.WriteFile(name, []byte(tt.text), 0o600))
+			err := Update(name, func(old []*dto.MetricFamily, err error) ([]*dto.MetricFamily, error) {
+				assert.Empty(t, old)
+				assert.ErrorContains(t, err, tt.want)
+				return []*dto.MetricFamily{gauge("x", 1)}, nil
+			})
+			require.NoError(t, err)
+			_, text := content(t, name)
+			assert.Equal(t, oneText, text)
+		})
+	}
+}
+
+// TestHelpIsFrozen fails when a help text changes: node_exporter drops a family
+// whose help differs between two files, and files of two versions lie side by
+// side. New families may be added here, none may be changed.
+func TestHelpIsFrozen(t *testing.T) {
+	var b bytes.Buffer
+	for _, f := range families {
+		b.WriteString(f.name + "{" + strings.Join(f.labels, ",") + "} " + f.help + "\n")
+	}
+	want, err := os.ReadFile("testdata/families-0.1.0.txt")
+	require.NoError(t, err)
+	for line := range strings.Lines(string(want)) {
+		assert.Contains(t, b.String(), line)
+	}
+	assert.True(t, slices.IsSortedFunc(families, func(a, b family) int { return strings.Compare(a.name, b.name) }))
+}
