@@ -183,7 +183,7 @@ const lockTimeout = 5 * time.Second
 
 // lock takes an advisory lock on the directory: that leaves no file behind.
 func lock(dir string) (unlock func(), err error) {
-	d, err := os.Open(dir)
+	d, err := os.OpenFile(dir, os.O_RDONLY|syscall.O_DIRECTORY, 0)
 	if errors.Is(err, fs.ErrPermission) {
 		// A directory may be writable and not readable; then nobody locks it.
 		return func() {}, nil

@@ -156,7 +156,6 @@ func rounding(bytes float64) float64 {
 // TestFormats reads each recording as each of the formats, which it has from
 // journalctl and a real journal file.
 func TestFormats(t *testing.T) {
-	const remote = "/lib/systemd/systemd-journal-remote"
 	for _, recording := range recordings(t) {
 		t.Run(title(recording), func(t *testing.T) {
 			t.Parallel()

@@ -106,11 +106,11 @@ func (p *program) export(ctx context.Context, o options) error {
 		return textfile.Encode(p.stdout, r.Families(nil))
 	}
 	unreadable, err := r.WriteFile(output)
-	if unreadable != nil {
-		p.say("warning", "nothing is kept of what the file held before: %v", unreadable)
-	}
 	if err != nil {
 		return fmt.Errorf("writing the metrics of %s: %w%s", o.unit, err, writeHint(err, output))
+	}
+	if unreadable != nil {
+		p.say("warning", "nothing is kept of what the file held before: %v", unreadable)
 	}
 	return nil
 }
