@@ -82,7 +82,7 @@ func (r *Report) WriteFile(name string) (unreadable, err error) {
 // nothing is.
 func CheckLabel(name, value string) error {
 	switch {
-	case !model.LabelName(name).IsValidLegacy() || strings.HasPrefix(name, "__"):
+	case !model.LegacyValidation.IsValidLabelName(name) || strings.HasPrefix(name, "__"):
 		return fmt.Errorf("invalid label name %q: want letters, digits and underscores, not first a digit or two underscores", name)
 	case name == "unit":
 		return errors.New(`label "unit" is taken: it is always the unit's name`)

@@ -1,0 +1,114 @@
+package main
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/restic-exporter/restic-exporter/internal/golden"
+)
+
+func documents(t *testing.T) []string {
+	names, err := filepath.Glob("../../docs/*.md")
+	require.NoError(t, err)
+	return append(names, "../../README.md", "../../deploy/README.md")
+}
+
+// buildHere builds the program as a user does, and returns a PATH with it.
+func buildHere(t *testing.T) string {
+	dir := t.TempDir()
+	out, err := exec.Command("go", "build", "-o", dir+"/restic-exporter", ".").CombinedOutput()
+	require.NoError(t, err, "%s", out)
+	return dir + ":" + os.Getenv("PATH")
+}
+
+var console = regexp.MustCompile("(?s)```console\n(.*?)```\n")
+
+// TestTranscripts runs what the documents show, and compares.
+func TestTranscripts(t *testing.T) {
+	path := buildHere(t)
+	n := 0
+	for _, name := range documents(t) {
+		text, err := os.ReadFile(name)
+		if os.IsNotExist(err) {
+			continue
+		}
+		require.NoError(t, err)
+		got := console.ReplaceAllStringFunc(string(text), func(block string) string {
+			var b strings.Builder
+			for line := range strings.Lines(block) {
+				command, ok := strings.CutPrefix(line, "$ ")
+				if !ok {
+					continue
+				}
+				n++
+				cmd := exec.Command("bash", "-c", command)
+				cmd.Dir = "../.."
+				cmd.Env = append(os.Environ(), "PATH="+path)
+				out, _ := cmd.CombinedOutput()
+				b.WriteString(line + string(out))
+			}
+			return "```console\n" + b.String() + "```\n"
+		})
+		golden.Equal(t, name, got)
+	}
+	assert.GreaterOrEqual(t, n, 2, "commands run")
+}
+
+// TestDocumentsAreComplete: every flag is in the manual page, every metric in
+// the README.
+func TestDocumentsAreComplete(t *testing.T) {
+	manual, err := os.ReadFile("../../docs/restic-exporter.1")
+	require.NoError(t, err)
+	plain := strings.ReplaceAll(string(manual), `\-`, "-")
+	for _, flag := range regexp.MustCompile(`--[a-z-]+`).FindAllString(usage, -1) {
+		assert.Contains(t, plain, flag)
+	}
+	for _, dir := range directories {
+		assert.Contains(t, plain, dir)
+	}
+	readme, err := os.ReadFile("../../README.md")
+	require.NoError(t, err)
+	families, err := os.ReadFile("../../textfile/testdata/families-0.1.0.txt")
+	require.NoError(t, err)
+	for line := range strings.Lines(string(families)) {
+		name, _, _ := strings.Cut(line, "{")
+		assert.Contains(t, string(readme), "`"+name+"`")
+	}
+	changes, err := os.ReadFile("../../CHANGELOG.md")
+	require.NoError(t, err)
+	assert.Contains(t, string(changes), "\n## "+version+" - ")
+}
+
+// TestManualPage: groff has nothing to say about it.
+func TestManualPage(t *testing.T) {
+	out, err := exec.Command("groff", "-man", "-Tutf8", "-ww", "-z", "../../docs/restic-exporter.1").CombinedOutput()
+	require.NoError(t, err, "%s; make setup installs it", out)
+	assert.Empty(t, string(out))
+}
+
+var links = regexp.MustCompile(`\]\(([^)#]+)(?:#[^)]*)?\)`)
+
+// TestLinks: what the documents point to in the project is there.
+func TestLinks(t *testing.T) {
+	for _, name := range documents(t) {
+		text, err := os.ReadFile(name)
+		if os.IsNotExist(err) {
+			continue
+		}
+		require.NoError(t, err)
+		for _, link := range links.FindAllStringSubmatch(string(text), -1) {
+			if strings.Contains(link[1], "://") {
+				continue
+			}
+			_, err := os.Stat(filepath.Join(filepath.Dir(name), link[1]))
+			assert.NoError(t, err, "%s links to %s", name, link[1])
+		}
+	}
+}
