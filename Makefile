@@ -6,8 +6,8 @@ SHELL     := /bin/bash
 RECORDING := testdata/0.19.1/second-run-prune.export
 
 # What the tests run for real, as Debian's packages.
-PACKAGES := libsystemd-dev systemd-container systemd-journal-remote restic \
-	prometheus prometheus-node-exporter
+PACKAGES := libsystemd-dev libc6-dev systemd systemd-sysv systemd-container systemd-journal-remote dbus-user-session \
+	libpam-systemd procps groff-base restic prometheus prometheus-node-exporter
 
 .DEFAULT_GOAL := build
 .PHONY: build run test setup setup-build clean
@@ -24,7 +24,7 @@ test: setup
 
 # libsystemd's headers are all that a build needs beyond Go.
 setup-build:
-	@.ci/install gcc libsystemd-dev
+	@.ci/install gcc libc6-dev libsystemd-dev
 
 setup:
 	@.ci/install gcc $(PACKAGES)
