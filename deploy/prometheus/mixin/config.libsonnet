@@ -1,0 +1,22 @@
+{
+  _config+:: {
+    // Which series are meant, as in 'job="node"'.
+    selector: '',
+    // Units that do not back up: a success of theirs without a backup is right.
+    notBackups: '.*(forget|prune|check|copy).*',
+    // Age of the last success of units that say nothing themselves (--max-age).
+    maxAge: '50h',
+    // A lock this old belongs to nobody any more.
+    maxLockAge: '6h',
+    // Steps that are to be done now and then, and how often.
+    maxStepAge: '35d',
+    steps: 'prune|check',
+    // What is left of the source's size in a week, to be worth a look.
+    shrunkTo: 0.7,
+    // How much of the files may change in a run, of sources of so many files.
+    changedFiles: 0.5,
+    changedFilesOf: 100,
+    runbooks: 'https://github.com/restic-exporter/restic-exporter/blob/main/docs/runbooks/%s.md',
+    dashboardTags: ['restic', 'backup'],
+  },
+}
