@@ -7,7 +7,8 @@ RECORDING := testdata/0.19.1/second-run-prune.export
 
 # What the tests run for real, as Debian's packages.
 PACKAGES := libsystemd-dev libc6-dev systemd systemd-sysv systemd-container systemd-journal-remote dbus-user-session \
-	libpam-systemd procps groff-base restic prometheus prometheus-node-exporter
+	libpam-systemd procps groff-base restic prometheus prometheus-node-exporter \
+	prometheus-alertmanager jsonnet shellcheck lintian exim4-daemon-light
 
 .DEFAULT_GOAL := build
 .PHONY: build run test setup setup-build clean

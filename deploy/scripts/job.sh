@@ -1,4 +1,4 @@
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2034
 # What the scripts of a backup job have in common. Sourced by them, not run.
 
 readonly CONFIG_DIRECTORY=/etc/restic-exporter
