@@ -8,10 +8,10 @@ RECORDING := testdata/0.19.1/second-run-prune.export
 # What the tests run for real, as Debian's packages.
 PACKAGES := libsystemd-dev libc6-dev systemd systemd-sysv systemd-container systemd-journal-remote dbus-user-session \
 	libpam-systemd procps groff-base restic prometheus prometheus-node-exporter \
-	prometheus-alertmanager jsonnet shellcheck lintian exim4-daemon-light
+	prometheus-alertmanager jsonnet shellcheck lintian exim4-daemon-light curl jq
 
 .DEFAULT_GOAL := build
-.PHONY: build run test setup setup-build clean
+.PHONY: build run test packages e2e setup setup-build clean
 
 build: setup-build
 	$(GO) build -trimpath -o bin/restic-exporter ./cmd/restic-exporter
@@ -22,6 +22,27 @@ run: build
 test: setup
 	$(GO) test -timeout 20m ./...
 	CGO_ENABLED=0 $(GO) test ./journal ./cmd/restic-exporter -short
+
+# .deb and .rpm, for amd64 and arm64, in dist/. The program in them is static, so
+# that one serves all releases of all distributions.
+VERSION = $(shell sed -n 's/^const version = "\(.*\)"/\1/p' cmd/restic-exporter/run.go)
+NFPM    = $(GO) run github.com/goreleaser/nfpm/v2/cmd/nfpm@v2.45.2
+export SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct 2>/dev/null || echo 0)
+
+packages:
+	rm -rf dist && mkdir -p dist
+	gzip -9n < docs/restic-exporter.1 > dist/restic-exporter.1.gz
+	gzip -9n < CHANGELOG.md > dist/changelog.gz
+	for arch in amd64 arm64; do \
+		CGO_ENABLED=0 GOARCH=$$arch $(GO) build -trimpath -ldflags='-s -w' -o dist/$$arch/restic-exporter ./cmd/restic-exporter && \
+		for kind in deb rpm; do \
+			ARCH=$$arch VERSION=$(VERSION) $(NFPM) package --config deploy/package/nfpm.yaml --packager $$kind --target dist/ || exit 1; \
+		done || exit 1; \
+	done
+
+# The whole system, from the timer to the mail, in a systemd booted for it.
+e2e: setup packages
+	$(GO) test -count=1 -timeout 20m -v -run TestEndToEnd ./deploy -e2e
 
 # libsystemd's headers are all that a build needs beyond Go.
 setup-build:

@@ -4,8 +4,8 @@
 set -euo pipefail
 
 here=$(dirname "$(readlink --canonicalize "${BASH_SOURCE[0]}")")
-# shellcheck source=deploy/scripts/job.sh
-source "$here/job.sh"
+# shellcheck source=deploy/scripts/job.bash
+source "$here/job.bash"
 load_job "${1:?want the name of a job}"
 
 [[ -n $CLEANUP_DIRECTORY ]] || exit 0

@@ -7,8 +7,8 @@
 set -euo pipefail
 
 here=$(dirname "$(readlink --canonicalize "${BASH_SOURCE[0]}")")
-# shellcheck source=deploy/scripts/job.sh
-source "$here/job.sh"
+# shellcheck source=deploy/scripts/job.bash
+source "$here/job.bash"
 
 # ready tells whether the repository can be reached at all: it is here, or there
 # is a route to somewhere else.

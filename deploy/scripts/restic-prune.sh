@@ -4,8 +4,8 @@
 set -euo pipefail
 
 here=$(dirname "$(readlink --canonicalize "${BASH_SOURCE[0]}")")
-# shellcheck source=deploy/scripts/job.sh
-source "$here/job.sh"
+# shellcheck source=deploy/scripts/job.bash
+source "$here/job.bash"
 load_job "${1:?want the name of a job}"
 [[ $PRUNE_WEEKDAY =~ ^[0-7]$ ]] || die "PRUNE_WEEKDAY is \"$PRUNE_WEEKDAY\": want 1 for Monday to 7 for Sunday, or 0 for never"
 
