@@ -93,6 +93,9 @@ func LeaveOut(t testing.TB, reason string) {
 	t.Skip(text)
 }
 
+// Use makes what goes wrong from now on a failure of t, a subtest.
+func (m *Machine) Use(t testing.TB) { m.t = t }
+
 func missing() string {
 	if os.Getuid() != 0 {
 		return "not run as root"

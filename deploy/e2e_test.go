@@ -1,0 +1,593 @@
+package deploy_test
+
+import (
+	"encoding/json"
+	"maps"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/restic-exporter/restic-exporter/internal/machine"
+	"github.com/restic-exporter/restic-exporter/textfile"
+)
+
+const (
+	textfiles   = "/var/lib/prometheus/node-exporter"
+	credentials = "/etc/restic-exporter/backup.credentials"
+	// The repository outlasts a reboot of the machine; the source does not, for
+	// --one-file-system wants it on a file system of its own.
+	repository = "/var/lib/repository"
+)
+
+// a system is a machine with the package and everything around it installed.
+type system struct {
+	*machine.Machine
+	t *testing.T
+}
+
+// TestEndToEnd proves the chain: from the timer to the mail, with every real
+// part. make e2e makes the package first.
+func TestEndToEnd(t *testing.T) {
+	if testing.Short() {
+		t.Skip("LEFT OUT with -short")
+	}
+	s := &system{machine.Boot(t), t}
+	s.install()
+	steps := []struct {
+		name string
+		f    func(t *testing.T)
+	}{
+		{"the timer fires", s.firstRun},
+		{"changed files and the weekly prune", s.secondRun},
+		{"a wrong password", s.wrongPassword},
+		{"a repository that has gone", s.goneRepository},
+		{"partial", s.partial},
+		{"a held lock", s.lock},
+		{"a full disk under the metrics", s.fullDisk},
+		{"killed and timed out", s.killed},
+		{"journald restarted in mid-run", s.journald},
+		{"no network", s.noNetwork},
+		{"cleanup", s.cleanup},
+		{"prune on its day", s.pruneDay},
+		{"credentials that others can read", s.credentials},
+		{"a unit of the shell exporter", s.shellExporter},
+		{"a reboot between runs", s.reboot},
+		{"the package", s.dpkg},
+	}
+	for _, step := range steps {
+		ok := t.Run(step.name, func(t *testing.T) {
+			s.t = t
+			s.Use(t)
+			began := time.Now()
+			step.f(t)
+			t.Logf("%.1f s", time.Since(began).Seconds())
+		})
+		if !ok {
+			s.Use(t)
+			t.Log(s.Run("journalctl --no-pager -n 60 -o short-monotonic; tail -n 30 /var/log/exim4/mainlog; ls -l /var/mail"))
+			break // what follows builds on it
+		}
+	}
+}
+
+func deb(t *testing.T) string {
+	arch := strings.TrimSpace(run(t, "dpkg", "--print-architecture"))
+	names, err := filepath.Glob("../dist/restic-exporter-journal_*_" + arch + ".deb")
+	require.NoError(t, err)
+	require.Len(t, names, 1, "make packages makes it")
+	return names[0]
+}
+
+// install does what the page for beginners says, for a repository on the same
+// machine, and starts the servers around it.
+func (s *system) install() {
+	t := s.t
+	text, err := os.ReadFile(deb(t))
+	require.NoError(t, err)
+	s.Machine.Write("/root/exporter.deb", string(text), 0o644)
+	s.Run("dpkg --install /root/exporter.deb")
+
+	s.config("PRUNE_WEEKDAY=$(date +%u)")
+	s.password("right")
+	s.Machine.Write("/etc/systemd/system/restic-backup.service.d/here.conf", "[Service]\nReadWritePaths="+repository+" -/srv/dumps\n", 0o644)
+	// Now, not at night.
+	s.Machine.Write("/etc/systemd/system/restic-backup.timer.d/now.conf", "[Timer]\nOnCalendar=\nOnActiveSec=1s\nRandomizedDelaySec=0\nAccuracySec=100ms\n", 0o644)
+	s.Run("mkdir -p " + repository + " && systemctl daemon-reload")
+	s.source()
+
+	s.Machine.Write("/etc/aliases", "root: admin\n", 0o644)
+	s.Run("useradd --create-home admin && newaliases 2>/dev/null || true")
+	s.Machine.Write("/etc/mailname", "machine\n", 0o644)
+	alertmanager := strings.NewReplacer("group_wait: 30s", "group_wait: 1s", "group_interval: 5m", "group_interval: 2s").
+		Replace(read(t, "alertmanager/alertmanager.yml"))
+	s.Machine.Write("/etc/prometheus/alertmanager.yml", alertmanager, 0o644)
+	// The machine has no network for a cluster.
+	s.Machine.Write("/etc/default/prometheus-alertmanager", "ARGS=--cluster.listen-address=\n", 0o644)
+	s.Machine.Write("/etc/prometheus/restic.rules.yml", read(t, "prometheus/restic.rules.yml"), 0o644)
+	s.Machine.Write("/etc/prometheus/prometheus.yml", `
+global: {scrape_interval: 1s, evaluation_interval: 1s}
+rule_files: [restic.rules.yml]
+alerting: {alertmanagers: [{static_configs: [{targets: ['localhost:9093']}]}]}
+scrape_configs: [{job_name: node, static_configs: [{targets: ['localhost:9100']}]}]
+`, 0o644)
+	s.servers()
+}
+
+func (s *system) servers() {
+	s.Run("systemctl start exim4 prometheus-node-exporter prometheus-alertmanager prometheus")
+	s.Eventually(30*time.Second, "curl -sf localhost:9100/metrics >/dev/null && curl -sf localhost:9090/-/ready && curl -sf localhost:9093/-/ready")
+}
+
+// source makes the files that are backed up.
+func (s *system) source() {
+	s.Run(`mkdir -p /srv/data/sub
+for i in $(seq 20); do yes "line $i" | head -c $((i * 1000)) > /srv/data/sub/$i; done; touch /srv/data/empty`)
+}
+
+func (s *system) config(more ...string) {
+	s.Machine.Write("/etc/restic-exporter/backup.conf", "BACKUP_PATHS=(/srv/data)\nPRUNE_WEEKDAY=0\n"+strings.Join(more, "\n")+"\n", 0o644)
+}
+
+func (s *system) password(password string, more ...string) {
+	s.Machine.Write(credentials, "# the repository\nRESTIC_REPOSITORY="+repository+"\nRESTIC_PASSWORD=\""+password+"\"\n"+strings.Join(more, "\n")+"\n", 0o600)
+}
+
+// start runs the unit and returns systemd's verdict and the metrics.
+func (s *system) start(unit string) (string, map[string]float64) {
+	s.t.Helper()
+	// A machine that is as fast as this one would meet the limit for starts.
+	s.Run("systemctl reset-failed; systemctl start " + unit + " || true")
+	return s.verdict(unit), s.metrics(unit)
+}
+
+func (s *system) verdict(unit string) string {
+	return strings.TrimSpace(s.Run("systemctl show -P Result " + unit))
+}
+
+// metrics are those of a unit, by "name{labels but unit and timestamp}".
+func (s *system) metrics(unit string) map[string]float64 {
+	s.t.Helper()
+	return flat(s.t, s.Run("cat "+textfiles+"/"+unit+".prom"))
+}
+
+func flat(t *testing.T, text string) map[string]float64 {
+	t.Helper()
+	mfs, err := textfile.Decode(strings.NewReader(text))
+	require.NoError(t, err)
+	got := make(map[string]float64)
+	for _, mf := range mfs {
+		for _, m := range mf.Metric {
+			var labels []string
+			for _, l := range m.Label {
+				if l.GetName() != "unit" && l.GetName() != "timestamp" {
+					labels = append(labels, l.GetName()+"="+l.GetValue())
+				}
+			}
+			v := m.GetGauge().GetValue()
+			if m.Untyped != nil {
+				v = m.Untyped.GetValue()
+			}
+			got[mf.GetName()+"{"+strings.Join(labels, ",")+"}"] = v
+		}
+	}
+	return got
+}
+
+// pick is the part of got that want has.
+func pick(got, want map[string]float64) map[string]float64 {
+	picked := maps.Clone(got)
+	maps.DeleteFunc(picked, func(name string, _ float64) bool { _, ok := want[name]; return !ok })
+	return picked
+}
+
+// query returns how many series Prometheus has for an expression.
+func (s *system) query(expr string) int {
+	s.t.Helper()
+	text := s.Run("curl -sf --get localhost:9090/api/v1/query --data-urlencode " + quote("query="+expr))
+	var answer struct {
+		Data struct{ Result []json.RawMessage }
+	}
+	require.NoError(s.t, json.Unmarshal([]byte(text), &answer))
+	return len(answer.Data.Result)
+}
+
+func quote(text string) string { return "'" + strings.ReplaceAll(text, "'", `'\''`) + "'" }
+
+// restic runs restic in the machine on the repository.
+func (s *system) restic(command string) string {
+	return s.Run("export RESTIC_REPOSITORY=" + repository + " RESTIC_PASSWORD=right; restic --no-cache " + command)
+}
+
+var success = map[string]float64{
+	"restic_run_status{status=success}": 1, "restic_run_status{status=partial}": 0, "restic_run_status{status=failed}": 0,
+	"restic_backup_failure{}": 0, "restic_run_consecutive_failures{}": 0, "restic_run_exit_code{}": 0, "restic_exporter_backups{}": 1,
+	"restic_exporter_unparsed_lines{}": 0, "restic_exporter_dropped_entries{}": 0, "restic_step_success{step=backup}": 1,
+	"restic_run_max_age_seconds{}": 180000,
+}
+
+func failure(reason string, code float64) map[string]float64 {
+	return map[string]float64{
+		"restic_run_status{status=success}": 0, "restic_run_status{status=partial}": 0, "restic_run_status{status=failed}": 1,
+		"restic_run_failure_reason{reason=" + reason + "}": 1, "restic_run_exit_code{}": code, "restic_backup_failure{}": 1,
+	}
+}
+
+func (s *system) firstRun(t *testing.T) {
+	s.Run("systemctl start restic-backup.timer")
+	s.Eventually(60*time.Second, "test -e "+textfiles+"/restic-backup.prom")
+	s.Eventually(20*time.Second, "systemctl show -P ActiveState restic-backup | grep -q inactive")
+	s.Run("systemctl stop restic-backup.timer")
+	assert.Equal(t, "success", s.verdict("restic-backup"))
+	got := s.metrics("restic-backup")
+	want := maps.Clone(success)
+	maps.Copy(want, map[string]float64{
+		"restic_step_success{step=init}": 1, "restic_step_success{step=check}": 1, "restic_step_success{step=forget}": 1,
+		"restic_snapshot_files{backup=1,state=new}": 21, "restic_snapshot_processed_files{backup=1}": 21,
+		"restic_forget_snapshots{result=kept}": 1, "restic_forget_snapshots{result=removed}": 0, "restic_check_found_errors{}": 0,
+	})
+	assert.Equal(t, want, pick(got, want))
+	assert.Contains(t, got, "restic_backup_duration_seconds{action=backup}")
+	assert.Contains(t, got, "restic_backup_duration_seconds{action=prune}")
+
+	// node_exporter serves what the file has, and Prometheus has it.
+	served := s.Run("curl -sf localhost:9100/metrics")
+	for line := range strings.Lines(s.Run("cat " + textfiles + "/restic-backup.prom")) {
+		assert.Contains(t, served, line)
+	}
+	assert.Contains(t, served, "node_textfile_scrape_error 0\n")
+	s.Eventually(20*time.Second, `curl -sf --get localhost:9090/api/v1/query --data-urlencode 'query=restic_run_status{status="success"} == 1' | grep -q restic-backup.service`)
+}
+
+func (s *system) secondRun(t *testing.T) {
+	s.config("PRUNE_WEEKDAY=$(date +%u)", "FORGET_OPTIONS=(--keep-last 1)")
+	s.Run(`touch --date='8 days ago' /var/lib/restic-exporter/backup.pruned
+rm /srv/data/sub/1; for i in 2 3; do echo more >> /srv/data/sub/$i; done; head -c 5000 /dev/urandom > /srv/data/new`)
+	verdict, got := s.start("restic-backup")
+	assert.Equal(t, "success", verdict)
+	want := maps.Clone(success)
+	maps.Copy(want, map[string]float64{
+		"restic_snapshot_files{backup=1,state=new}": 1, "restic_snapshot_files{backup=1,state=changed}": 2, "restic_snapshot_files{backup=1,state=unmodified}": 18,
+		"restic_forget_snapshots{result=kept}": 1, "restic_forget_snapshots{result=removed}": 1,
+	})
+	assert.Equal(t, want, pick(got, want))
+
+	var snapshots []struct{ Time time.Time }
+	require.NoError(t, json.Unmarshal([]byte(s.restic("snapshots --json")), &snapshots))
+	assert.EqualValues(t, len(snapshots), got["restic_forget_snapshots{result=kept}"])
+	assert.InDelta(t, float64(snapshots[0].Time.UnixMilli())/1e3, got["restic_snapshot_last_created_timestamp_seconds{}"], 30)
+	type stats struct {
+		Bytes float64 `json:"total_size"`
+		Blobs float64 `json:"total_blob_count"`
+	}
+	var source, raw stats
+	require.NoError(t, json.Unmarshal([]byte(s.restic("stats --json --mode restore-size latest")), &source))
+	require.NoError(t, json.Unmarshal([]byte(s.restic("stats --json --mode raw-data")), &raw))
+	assert.InEpsilon(t, source.Bytes, got["restic_snapshot_processed_bytes{backup=1}"], 0.001)
+	assert.Equal(t, raw.Blobs, got["restic_repository_blobs{}"])
+	assert.InEpsilon(t, raw.Bytes, got["restic_repository_size_bytes{}"], 0.001)
+	assert.Positive(t, got["restic_prune_removed_blobs{}"])
+	s.config()
+
+	// Now that there are data of a prune, everything on the dashboard answers.
+	s.Eventually(20*time.Second, `curl -sf --get localhost:9090/api/v1/query --data-urlencode 'query=restic_prune_removed_blobs' | grep -q restic-backup.service`)
+	for _, query := range queries(t) {
+		assert.NotZero(t, s.query(query), "no data: %s", query)
+	}
+}
+
+func (s *system) wrongPassword(t *testing.T) {
+	before := s.metrics("restic-backup")
+	keys := s.Run("ls " + repository + "/keys " + repository + "/snapshots")
+	s.password("wrong")
+	verdict, got := s.start("restic-backup")
+	assert.Equal(t, "exit-code", verdict)
+	want := failure("password", 1)
+	want["restic_run_consecutive_failures{}"] = 1
+	for _, kept := range []string{"restic_run_last_success_timestamp_seconds{}", "restic_snapshot_last_created_timestamp_seconds{}", "restic_repository_blobs{}", "restic_repo_files{state=new}"} {
+		want[kept] = before[kept]
+	}
+	assert.Equal(t, want, pick(got, want))
+	assert.Equal(t, keys, s.Run("ls "+repository+"/keys "+repository+"/snapshots"), "init was not run")
+
+	s.Eventually(30*time.Second, `curl -sf --get localhost:9090/api/v1/query --data-urlencode 'query=ALERTS{alertname="ResticBackupFailed",alertstate="firing",unit="restic-backup.service"}' | grep -q restic-backup`)
+	s.Eventually(30*time.Second, `curl -sf localhost:9093/api/v2/alerts | grep -q ResticBackupFailed`)
+	// Both mails are in a real mailbox: Alertmanager's, and the handler's with
+	// the log of the unit that failed.
+	s.Eventually(30*time.Second, `grep -q ResticBackupFailed /var/mail/admin && grep -q 'Subject: .*restic-backup.service failed: exit-code' /var/mail/admin`)
+	mail := s.Run("cat /var/mail/admin")
+	assert.Contains(t, mail, "wrong password or no key found")
+	assert.Contains(t, mail, "restic-backup.service: Main process exited, code=exited, status=1/FAILURE")
+	assert.NotContains(t, mail, "Mail that", "not the log of the handler")
+	assert.NotContains(t, mail, "snapshot", "not the log of an earlier run")
+
+	s.password("right")
+	verdict, got = s.start("restic-backup")
+	assert.Equal(t, "success", verdict)
+	assert.Equal(t, success, pick(got, success))
+	s.Eventually(30*time.Second, `! curl -sf --get localhost:9090/api/v1/query --data-urlencode 'query=ALERTS{alertname="ResticBackupFailed"}' | grep -q restic-backup`)
+	s.Eventually(60*time.Second, `grep -q '\[RESOLVED\]' /var/mail/admin`)
+}
+
+// goneRepository: nothing but a repository that was never there is initialised.
+func (s *system) goneRepository(t *testing.T) {
+	s.Run("mv " + repository + " " + repository + ".away && mkdir " + repository)
+	verdict, got := s.start("restic-backup")
+	assert.Equal(t, "exit-code", verdict)
+	want := failure("no_repository", 1)
+	assert.Equal(t, want, pick(got, want))
+	assert.Empty(t, s.Run("ls "+repository), "a disk that is not mounted gets no second repository")
+	s.Run("rmdir " + repository + " && mv " + repository + ".away " + repository)
+
+	// A server that cannot be reached, for a job that has never had a repository.
+	s.Machine.Write("/etc/restic-exporter/far.conf", "BACKUP_PATHS=(/srv/data)\n", 0o644)
+	s.Machine.Write("/etc/restic-exporter/far.credentials", "RESTIC_REPOSITORY=rest:http://localhost:1/\nRESTIC_PASSWORD=x\n", 0o600)
+	// restic 0.14 tries for a quarter of an hour.
+	out, errOut, status := s.Try("timeout 5 /usr/libexec/restic-exporter/restic-backup.sh far")
+	assert.NotZero(t, status)
+	assert.NotContains(t, out+errOut, "created restic repository")
+	s.Run("test ! -e /var/lib/restic-exporter/far.repository")
+	s.start("restic-backup")
+}
+
+func (s *system) partial(t *testing.T) {
+	s.Machine.Write("/etc/restic-exporter/part.conf", "BACKUP_PATHS=(/srv/data /srv/secret)\n", 0o644)
+	s.Machine.Write("/etc/restic-exporter/part.credentials", "RESTIC_REPOSITORY="+repository+"\nRESTIC_PASSWORD=right\n", 0o600)
+	s.Machine.Write("/etc/systemd/system/restic-backup@part.service.d/weak.conf", `[Service]
+ReadWritePaths=`+repository+`
+CapabilityBoundingSet=
+ExecStopPost=
+ExecStopPost=-+/usr/bin/restic-exporter --unit %n --max-age 50h
+`, 0o644)
+	s.Run("mkdir /srv/secret; echo 1 > /srv/secret/open; echo 2 > /srv/secret/closed; chown admin /srv/secret/closed; chmod 0600 /srv/secret/closed; systemctl daemon-reload")
+	verdict, got := s.start("restic-backup@part")
+	assert.Equal(t, "exit-code", verdict)
+	want := map[string]float64{
+		"restic_run_status{status=success}": 0, "restic_run_status{status=partial}": 1, "restic_run_status{status=failed}": 0,
+		"restic_run_failure_reason{reason=source_unreadable}": 1, "restic_run_exit_code{}": 3, "restic_backup_failure{}": 1,
+		"restic_snapshot_unreadable_items{backup=1}": 1, "restic_snapshot_processed_files{backup=1}": 22, "restic_run_consecutive_failures{}": 0,
+	}
+	assert.Equal(t, want, pick(got, want))
+	assert.NotContains(t, got, "restic_run_last_success_timestamp_seconds{}")
+	s.Eventually(20*time.Second, `curl -sf localhost:9100/metrics | grep -q 'restic_run_status{status="partial",unit="restic-backup@part.service"} 1'`)
+	assert.Contains(t, s.Run("curl -sf localhost:9100/metrics"), "node_textfile_scrape_error 0\n", "two units side by side")
+}
+
+func (s *system) lock(t *testing.T) {
+	// A backup that waits for its input holds a lock.
+	s.Run("systemd-run --unit=holder --setenv=RESTIC_REPOSITORY=" + repository + ` --setenv=RESTIC_PASSWORD=right bash -c 'sleep 600 | restic --no-cache backup --stdin'`)
+	s.Eventually(20*time.Second, "ls "+repository+"/locks | grep -q .")
+	s.Run("sleep 1")
+	verdict, got := s.start("restic-backup")
+	assert.Equal(t, "exit-code", verdict)
+	want := failure("locked", 1)
+	assert.Equal(t, want, pick(got, want))
+	assert.Greater(t, got["restic_lock_age_seconds{}"], 0.5)
+	s.Run("systemctl stop holder")
+	s.Eventually(20*time.Second, "! ls "+repository+"/locks | grep -q .")
+	_, got = s.start("restic-backup")
+	want = map[string]float64{"restic_lock_age_seconds{}": 0, "restic_run_consecutive_failures{}": 0}
+	assert.Equal(t, want, pick(got, want))
+}
+
+func (s *system) fullDisk(t *testing.T) {
+	before := s.Run("cat " + textfiles + "/restic-backup.prom")
+	s.Run(`mount -t tmpfs -o size=64k tmpfs ` + textfiles + `
+printf '%s' ` + quote(before) + ` > ` + textfiles + `/restic-backup.prom
+cat /dev/zero > ` + textfiles + `/filling 2>/dev/null || true`)
+	verdict, _ := s.start("restic-backup")
+	assert.Equal(t, "success", verdict, "metrics never fail a backup")
+	assert.Equal(t, before, s.Run("cat "+textfiles+"/restic-backup.prom"))
+	assert.Equal(t, "filling\nrestic-backup.prom\n", s.Run("ls -A "+textfiles), "nothing is left behind")
+	assert.Contains(t, s.Run("journalctl -u restic-backup -o cat -n 20"), "no space left on device")
+	s.Run("umount " + textfiles + " && restic-exporter --max-age 50h")
+	got := s.metrics("restic-backup")
+	assert.Equal(t, success, pick(got, success), "and it can be done later")
+}
+
+func (s *system) killed(t *testing.T) {
+	s.password("right", "RESTIC_PASSWORD_COMMAND=sleep 1000")
+	s.Machine.Write(credentials, "RESTIC_REPOSITORY="+repository+"\nRESTIC_PASSWORD_COMMAND=sleep 1000\n", 0o600)
+	s.Run(`systemctl reset-failed; systemctl start --no-block restic-backup
+for i in $(seq 100); do pgrep -x sleep >/dev/null && break; sleep 0.1; done; sleep 0.5
+systemctl kill --signal=KILL restic-backup
+for i in $(seq 200); do systemctl show -P ActiveState restic-backup | grep -q failed && break; sleep 0.1; done`)
+	got := s.metrics("restic-backup")
+	want := failure("killed", 137)
+	assert.Equal(t, want, pick(got, want))
+
+	s.Machine.Write("/etc/systemd/system/restic-backup.service.d/timeout.conf", "[Service]\nTimeoutStartSec=3\n", 0o644)
+	s.Run("systemctl daemon-reload")
+	verdict, got := s.start("restic-backup")
+	assert.Equal(t, "timeout", verdict)
+	want = failure("timeout", 143)
+	want["restic_run_consecutive_failures{}"] = 2
+	assert.Equal(t, want, pick(got, want))
+	os.Remove(s.Root + "/etc/systemd/system/restic-backup.service.d/timeout.conf")
+	s.password("right")
+	s.Run("systemctl daemon-reload")
+	s.start("restic-backup")
+}
+
+func (s *system) journald(t *testing.T) {
+	s.Machine.Write(credentials, "RESTIC_REPOSITORY="+repository+"\nRESTIC_PASSWORD_COMMAND=sh -c 'sleep 1; echo right'\n", 0o600)
+	s.Run(`systemctl reset-failed; systemctl start --no-block restic-backup; sleep 2.5; systemctl restart systemd-journald
+for i in $(seq 300); do systemctl show -P ActiveState restic-backup | grep -qE 'inactive|failed' && break; sleep 0.1; done`)
+	got := s.metrics("restic-backup")
+	assert.Equal(t, success, pick(got, success))
+	s.password("right")
+}
+
+// noNetwork: the machine has no route to anywhere; the run is skipped.
+func (s *system) noNetwork(t *testing.T) {
+	before := s.Run("cat " + textfiles + "/restic-backup.prom")
+	s.Machine.Write(credentials, "RESTIC_REPOSITORY=rest:https://backup.example/\nRESTIC_PASSWORD=right\n", 0o600)
+	s.Run("systemctl start restic-backup")
+	assert.Equal(t, "exec-condition", s.verdict("restic-backup"))
+	assert.Contains(t, s.Run("journalctl -u restic-backup -o cat -n 5"), "no network: not now")
+	s.Run("! systemctl is-failed restic-backup")
+	assert.Equal(t, before, s.Run("cat "+textfiles+"/restic-backup.prom"))
+
+	// A configuration that is wrong is no reason to skip.
+	s.Machine.Write(credentials, "nonsense\n", 0o600)
+	verdict, _ := s.start("restic-backup")
+	assert.Equal(t, "exit-code", verdict)
+	assert.Contains(t, s.Run("journalctl -u restic-backup -o cat -n 9"), "line 1: want NAME=VALUE")
+	s.password("right")
+}
+
+func (s *system) cleanup(t *testing.T) {
+	s.config("CLEANUP_DIRECTORY=/srv/dumps")
+	s.Run(`mkdir -p /srv/dumps/old /srv/elsewhere
+touch /srv/dumps/new /srv/elsewhere/precious
+for name in /srv/dumps/a "/srv/dumps/old/with space" $'/srv/dumps/with\nbreak' /srv/elsewhere/precious; do touch --date='31 days ago' "$name"; done
+ln -s /srv/elsewhere /srv/dumps/link; ln -s /srv/elsewhere/precious /srv/dumps/filelink
+touch --no-dereference --date='31 days ago' /srv/dumps/link /srv/dumps/filelink; touch --date='31 days ago' /srv/dumps/old /srv/dumps`)
+	verdict, got := s.start("restic-backup")
+	assert.Equal(t, "success", verdict)
+	assert.Equal(t, "filelink\nlink\nnew\nold\n", s.Run("ls -A /srv/dumps"), "files only")
+	assert.Equal(t, "", s.Run("ls -A /srv/dumps/old"))
+	assert.Equal(t, "precious\n", s.Run("ls -A /srv/elsewhere"))
+	assert.Contains(t, got, "restic_backup_duration_seconds{action=cleanup}")
+
+	s.Run("ln -s /srv/elsewhere /srv/alias")
+	s.config("CLEANUP_DIRECTORY=/srv/alias")
+	verdict, _ = s.start("restic-backup")
+	assert.Equal(t, "exit-code", verdict)
+	assert.Equal(t, "precious\n", s.Run("ls -A /srv/elsewhere"), "never across a link")
+	s.config()
+}
+
+// pruneDay: the day of the week is that of the configuration in every locale.
+func (s *system) pruneDay(t *testing.T) {
+	prune := func(day, stamp string) bool {
+		s.config("PRUNE_WEEKDAY=" + day)
+		s.Run("rm -f /var/lib/restic-exporter/backup.pruned; " + stamp)
+		return strings.Contains(s.Run("LC_ALL=de_DE.UTF-8 LANG=fr_FR /usr/libexec/restic-exporter/restic-prune.sh backup 2>&1"), "Applying Policy")
+	}
+	const (
+		never   = ""
+		justNow = "touch /var/lib/restic-exporter/backup.pruned"
+		longAgo = "touch --date='9 days ago' /var/lib/restic-exporter/backup.pruned"
+	)
+	got := map[string]bool{
+		"today":                prune("$(date +%u)", never),
+		"today, done":          prune("$(date +%u)", justNow),
+		"tomorrow":             prune("$(date --date=tomorrow +%u)", never),
+		"tomorrow, was missed": prune("$(date --date=tomorrow +%u)", longAgo),
+		"no day":               prune("0", longAgo),
+	}
+	assert.Equal(t, map[string]bool{"today": true, "today, done": false, "tomorrow": false, "tomorrow, was missed": true, "no day": false}, got)
+	s.config()
+}
+
+func (s *system) credentials(t *testing.T) {
+	for mode, want := range map[string]string{"0644": "exit-code", "0640": "exit-code", "0660": "exit-code", "0400": "success", "0600": "success"} {
+		s.Run("chmod " + mode + " " + credentials)
+		verdict, _ := s.start("restic-backup")
+		assert.Equal(t, want, verdict, mode)
+	}
+	// The environment file is the other way.
+	s.Machine.Write("/etc/systemd/system/restic-backup.service.d/env.conf", "[Service]\nLoadCredential=\nEnvironmentFile="+credentials+"\n", 0o644)
+	s.Run("systemctl daemon-reload")
+	verdict, _ := s.start("restic-backup")
+	assert.Equal(t, "success", verdict)
+	s.Run("chmod 0644 " + credentials)
+	verdict, _ = s.start("restic-backup")
+	assert.Equal(t, "exit-code", verdict, "refused there too")
+	os.Remove(s.Root + "/etc/systemd/system/restic-backup.service.d/env.conf")
+	s.Run("chmod 0600 " + credentials + "; systemctl daemon-reload")
+	s.start("restic-backup")
+}
+
+// shellExporter: a unit that calls the script, with nothing but the path changed.
+func (s *system) shellExporter(t *testing.T) {
+	const old = `restic_repo_files{unit="legacy.service",state="new"} 1
+restic_repo_files{unit="legacy.service",state="changed"} 2
+restic_repo_files{unit="legacy.service",state="unmodified"} 3
+restic_repo_dirs{unit="legacy.service",state="new"} 4
+restic_repo_dirs{unit="legacy.service",state="changed"} 5
+restic_repo_dirs{unit="legacy.service",state="unmodified"} 6
+restic_repo_size_bytes{unit="legacy.service",state="new"} 7
+restic_repo_size_bytes{unit="legacy.service",state="total"} 8
+restic_backup_duration_seconds{unit="legacy.service",action="backup"} 9
+restic_backup_duration_seconds{unit="legacy.service",action="prune"} 10
+restic_backup_failure{unit="legacy.service",timestamp="1600000000"} 0
+`
+	s.Machine.Write(textfiles+"/legacy.prom", old, 0o644)
+	script := "#!/bin/bash\nset -eu\nexport RESTIC_REPOSITORY=" + repository + " RESTIC_PASSWORD=right XDG_CACHE_HOME=/var/cache\n"
+	s.Machine.Write("/usr/local/sbin/restic-backup.sh", script+"restic backup /srv/data\n", 0o755)
+	s.Machine.Write("/usr/local/sbin/restic-prune.sh", script+"restic forget --keep-last 1 --prune\n", 0o755)
+	s.Machine.Write("/etc/systemd/system/legacy.service", `[Unit]
+Description=Backups as they were
+[Service]
+Type=oneshot
+ExecStart=/usr/local/sbin/restic-backup.sh
+ExecStart=/usr/local/sbin/restic-prune.sh
+ExecStartPost=/usr/bin/restic-exporter --unit legacy.service
+`, 0o644)
+	s.Run("systemctl daemon-reload")
+	verdict, got := s.start("legacy")
+	assert.Equal(t, "success", verdict)
+	names := func(m map[string]float64) []string {
+		return slices.DeleteFunc(slices.Sorted(maps.Keys(m)), func(name string) bool {
+			return !regexp.MustCompile(`^restic_(repo_|backup_)`).MatchString(name)
+		})
+	}
+	assert.Equal(t, names(flat(t, old)), names(got), "the same eleven series")
+	assert.Len(t, names(got), 11)
+	assert.EqualValues(t, 21, got["restic_repo_files{state=unmodified}"])
+
+	// The file of another unit's script lies beside ours: node_exporter serves
+	// the families that only one of them has, and says no error.
+	s.Machine.Write(textfiles+"/zzz.prom", strings.ReplaceAll(old, "legacy.service", "other.service"), 0o644)
+	served := s.Run("curl -sf localhost:9100/metrics")
+	assert.Contains(t, served, "node_textfile_scrape_error 0\n")
+	for line := range strings.Lines(s.Run("cat " + textfiles + "/legacy.prom")) {
+		assert.Contains(t, served, line, "ours are all served")
+	}
+	s.Run("rm " + textfiles + "/zzz.prom")
+}
+
+func (s *system) reboot(t *testing.T) {
+	before := s.metrics("restic-backup")
+	s.Reboot()
+	s.source()
+	s.servers()
+	assert.Equal(t, before, s.metrics("restic-backup"), "the file outlasts it")
+	verdict, got := s.start("restic-backup")
+	assert.Equal(t, "success", verdict)
+	assert.Equal(t, success, pick(got, success))
+	assert.Greater(t, got["restic_run_last_success_timestamp_seconds{}"], before["restic_run_last_success_timestamp_seconds{}"])
+}
+
+func (s *system) dpkg(t *testing.T) {
+	config := s.Run("cat /etc/restic-exporter/backup.conf")
+	s.Run("systemctl enable restic-backup.timer; dpkg --install /root/exporter.deb")
+	assert.Equal(t, config, s.Run("cat /etc/restic-exporter/backup.conf"), "an upgrade leaves the configuration")
+	assert.Equal(t, "enabled\n", s.Run("systemctl is-enabled restic-backup.timer"), "and the timer")
+	s.Run("dpkg --remove restic-exporter-journal")
+	s.Run("test ! -e /usr/bin/restic-exporter && test -e /etc/restic-exporter/backup.conf && test -e /var/lib/restic-exporter")
+	s.Run("! systemctl list-timers --all | grep restic-backup")
+	s.Run("dpkg --purge restic-exporter-journal")
+	left := s.Run("dpkg -L restic-exporter-journal 2>/dev/null; find / -xdev \\( -path /proc -o -path /var/lib/prometheus -o -path /var/log -o -path /root -o -path /tmp -o -path /var/tmp -o -path /work \\) -prune -o -path '*restic-exporter*' -print || true")
+	assert.Equal(t, []string{
+		"/etc/restic-exporter", "/etc/restic-exporter/backup.credentials",
+	}, slices.DeleteFunc(strings.Fields(left), func(name string) bool {
+		return strings.Contains(name, "/far.") || strings.Contains(name, "/part.") || !strings.HasPrefix(name, "/etc/restic-exporter")
+	}), "what the user wrote stays: without it nobody reads the backups")
+	s.Run("test ! -e /var/lib/restic-exporter && test ! -e /var/cache/restic-exporter")
+	assert.Equal(t, 0, atoi(s.Run("systemctl list-unit-files | grep -c restic-backup || true")))
+}
+
+func atoi(s string) int {
+	n, _ := strconv.Atoi(strings.TrimSpace(s))
+	return n
+}
