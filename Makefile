@@ -24,10 +24,11 @@ test: setup
 	CGO_ENABLED=0 $(GO) test -short ./journal ./cmd/restic-exporter
 	$(MAKE) --no-print-directory e2e
 
-# .deb and .rpm, for amd64 and arm64, in dist/. The program in them is static, so
+# .deb and .rpm, for amd64 and arm64, in dist/, each with its list of parts (SBOM). The program in them is static, so
 # that one serves all releases of all distributions.
 VERSION = $(shell sed -n 's/^const version = "\(.*\)"/\1/p' cmd/restic-exporter/run.go)
 NFPM    = $(GO) run github.com/goreleaser/nfpm/v2/cmd/nfpm@v2.45.2
+SBOM    = $(GO) run github.com/CycloneDX/cyclonedx-gomod/cmd/cyclonedx-gomod@v1.10.0
 export SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct 2>/dev/null || echo 0)
 
 packages:
@@ -36,6 +37,9 @@ packages:
 	gzip -9n < CHANGELOG.md > dist/changelog.gz
 	for arch in amd64 arm64; do \
 		CGO_ENABLED=0 GOARCH=$$arch $(GO) build -trimpath -ldflags='-s -w' -o dist/$$arch/restic-exporter ./cmd/restic-exporter && \
+		$(SBOM) bin -json -noserial -output dist/$$arch/sbom.json dist/$$arch/restic-exporter 2>/dev/null && \
+		sed "s/\"timestamp\": \"[^\"]*\"/\"timestamp\": \"$$(date -u -d @$(SOURCE_DATE_EPOCH) +%FT%TZ)\"/" \
+			dist/$$arch/sbom.json > dist/restic-exporter_$(VERSION)_$$arch.cdx.json && \
 		for kind in deb rpm; do \
 			ARCH=$$arch VERSION=$(VERSION) $(NFPM) package --config deploy/package/nfpm.yaml --packager $$kind --target dist/ || exit 1; \
 		done || exit 1; \
