@@ -11,7 +11,7 @@ PACKAGES := libsystemd-dev libc6-dev systemd systemd-sysv systemd-container syst
 	prometheus-alertmanager jsonnet shellcheck lintian exim4-daemon-light curl jq
 
 .DEFAULT_GOAL := build
-.PHONY: build run test packages e2e setup setup-build clean
+.PHONY: build run test bench packages e2e setup setup-build clean
 
 build: setup-build
 	$(GO) build -trimpath -o bin/restic-exporter ./cmd/restic-exporter
@@ -44,6 +44,12 @@ packages:
 			ARCH=$$arch VERSION=$(VERSION) $(NFPM) package --config deploy/package/nfpm.yaml --packager $$kind --target dist/ || exit 1; \
 		done || exit 1; \
 	done
+
+# Where we stand beside journalctl: docs/performance.md.
+bench: build
+	@.ci/install systemd systemd-journal-remote
+	CGO_ENABLED=0 $(GO) build -trimpath -o bin/restic-exporter-static ./cmd/restic-exporter
+	$(GO) run ./internal/bench $(BENCHFLAGS)
 
 # The whole system, from the timer to the mail, in a systemd booted for it.
 e2e: setup packages

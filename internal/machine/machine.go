@@ -172,7 +172,7 @@ func (m *Machine) findLeader() int {
 }
 
 func (m *Machine) command(script string) *exec.Cmd {
-	return exec.Command("nsenter", "-t", strconv.Itoa(m.leader), "-m", "-u", "-i", "-n", "-p", "-C", "-r", "--",
+	return exec.Command("nsenter", "-t", strconv.Itoa(m.leader), "-m", "-u", "-i", "-n", "-p", "-C", "-r", "-w", "--",
 		"/usr/bin/env", "-i", "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME=/root",
 		"/bin/bash", "-c", script)
 }

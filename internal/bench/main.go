@@ -1,0 +1,233 @@
+// Bench compares restic-exporter with journalctl, and with a pipeline as people
+// write it, on a journal that it builds. make bench runs it.
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"cmp"
+	"flag"
+	"fmt"
+	"io"
+	"log"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+)
+
+var (
+	lines  = flag.Int("lines", 300_000, "lines of the long run")
+	others = flag.Int("others", 700_000, "entries of other units")
+	rounds = flag.Int("rounds", 7, "runs of each command")
+	keep   = flag.String("journal", "", "a directory to keep the journal in, and to take it from")
+)
+
+const (
+	longID  = "11111111111111111111111111111111"
+	shortID = "22222222222222222222222222222222"
+	remote  = "/lib/systemd/systemd-journal-remote"
+)
+
+func main() {
+	log.SetFlags(0)
+	flag.Parse()
+	dir := *keep
+	if dir == "" {
+		var err error
+		if dir, err = os.MkdirTemp("/var/tmp", "restic-exporter-bench-"); err != nil {
+			log.Fatal(err)
+		}
+		defer os.RemoveAll(dir)
+	}
+	if names, _ := filepath.Glob(dir + "/*.journal"); len(names) == 0 {
+		if err := build(dir); err != nil {
+			log.Fatal(err)
+		}
+	}
+	report(dir)
+}
+
+// build makes the journal: first a half of the other units' entries, then the
+// two runs with the other half among them.
+func build(dir string) error {
+	cmd := exec.Command(remote, "--output="+dir+"/system.journal", "-")
+	pipe, err := cmd.StdinPipe()
+	if err != nil {
+		return err
+	}
+	cmd.Stderr = os.Stderr
+	if err := cmd.Start(); err != nil {
+		return err
+	}
+	w := bufio.NewWriterSize(pipe, 1<<20)
+	j := journal{w: w, t: time.Now().Add(-time.Hour)}
+	for range *others / 2 {
+		j.other()
+	}
+	j.manager("short", shortID, "7d4958e842da4a758f6c1cdc7b36dcc5", "Starting short.service - Backup...")
+	for _, text := range slices.Concat(head, tail) {
+		j.line("short", shortID, 4000, text)
+	}
+	j.manager("short", shortID, "7ad2d189f7e94e70a38c781354912448", "short.service: Deactivated successfully.")
+	j.manager("long", longID, "7d4958e842da4a758f6c1cdc7b36dcc5", "Starting long.service - Backup...")
+	for _, text := range head {
+		j.line("long", longID, 5000, text)
+	}
+	rest := *others - *others/2
+	for i := range *lines - len(head) - len(tail) {
+		j.line("long", longID, 5000, fmt.Sprintf("unchanged /srv/data/customers/%03d/archive-of-last-year/document-%07d.pdf", i%1000, i))
+		if i*rest/(*lines) != (i+1)*rest/(*lines) {
+			for range (i+1)*rest/(*lines) - i*rest/(*lines) {
+				j.other()
+			}
+		}
+	}
+	for _, text := range tail {
+		j.line("long", longID, 5000, text)
+	}
+	j.manager("long", longID, "7ad2d189f7e94e70a38c781354912448", "long.service: Deactivated successfully.")
+	if err := w.Flush(); err != nil {
+		return err
+	}
+	pipe.Close()
+	return cmd.Wait()
+}
+
+var (
+	head = []string{"open repository", "repository 7a2bac9b opened (version 2, compression level auto)", "using parent snapshot 53f36d46", "load index files"}
+	tail = []string{
+		"Files:           7 new,     5 changed,   221 unmodified", "Dirs:            0 new,     8 changed,    19 unmodified",
+		"Added to the repository: 1.051 MiB (1.033 MiB stored)", "processed 233 files, 8.662 MiB in 0:02", "snapshot 2564248e saved",
+	}
+)
+
+// A journal is written in the export format.
+type journal struct {
+	w io.Writer
+	t time.Time
+	n int
+}
+
+func (j *journal) entry(fields ...string) {
+	j.n++
+	j.t = j.t.Add(time.Millisecond)
+	fmt.Fprintf(j.w, "__REALTIME_TIMESTAMP=%d\n__MONOTONIC_TIMESTAMP=%d\n_BOOT_ID=b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0\n_MACHINE_ID=a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0\n_HOSTNAME=host\nPRIORITY=6\n",
+		j.t.UnixMicro(), j.n*1000)
+	for _, f := range fields {
+		fmt.Fprintln(j.w, f)
+	}
+	fmt.Fprintln(j.w)
+}
+
+func (j *journal) line(unit, id string, pid int, text string) {
+	j.entry("MESSAGE="+text, "SYSLOG_FACILITY=3", "SYSLOG_IDENTIFIER=restic-backup.sh", fmt.Sprint("_PID=", pid), "_UID=0", "_GID=0", "_TRANSPORT=stdout",
+		"_COMM=restic", "_EXE=/usr/bin/restic", "_CMDLINE=restic backup --verbose --verbose /srv/data", "_CAP_EFFECTIVE=1ffffffffff", "_STREAM_ID=c0c0c0c0c0c0c0c0c0c0c0c0c0c0c0c0",
+		"_SYSTEMD_CGROUP=/system.slice/"+unit+".service", "_SYSTEMD_UNIT="+unit+".service", "_SYSTEMD_SLICE=system.slice", "_SYSTEMD_INVOCATION_ID="+id)
+}
+
+func (j *journal) manager(unit, id, messageID, text string) {
+	j.entry("MESSAGE="+text, "SYSLOG_IDENTIFIER=systemd", "_PID=1", "_COMM=systemd", "_SYSTEMD_UNIT=init.scope", "UNIT="+unit+".service",
+		"INVOCATION_ID="+id, "MESSAGE_ID="+messageID)
+}
+
+func (j *journal) other() {
+	j.entry(fmt.Sprintf("MESSAGE=request %d took %d ms", j.n, j.n%977), "SYSLOG_IDENTIFIER=web", fmt.Sprint("_PID=", 900+j.n%50), "_COMM=web", "_UID=33",
+		fmt.Sprintf("_SYSTEMD_UNIT=web-%d.service", j.n%50), fmt.Sprintf("_SYSTEMD_INVOCATION_ID=%032x", j.n%50))
+}
+
+// A contestant is a command of which the clock is taken.
+type contestant struct {
+	name string
+	args []string
+	took []time.Duration
+	anon int // peak of anonymous memory in KiB
+}
+
+func report(dir string) {
+	pipeline := `journalctl -D ` + dir + ` --no-pager -o short-iso _SYSTEMD_INVOCATION_ID=%s > /dev/shm/bench.$$
+for state in new changed unmodified; do grep '^.*Files:' /dev/shm/bench.$$ | tail -n 1 | grep -oE "[0-9]+ $state" | awk '{print $1}'; done
+grep 'Added to the repo' /dev/shm/bench.$$ | tail -n 1 | awk '{print $8, $9}'; grep -c 'Fatal' /dev/shm/bench.$$; rm /dev/shm/bench.$$`
+	for _, run := range []struct{ unit, id, title string }{
+		{"long", longID, fmt.Sprintf("a run of %d lines", *lines)},
+		{"short", shortID, fmt.Sprintf("a run of %d lines", len(head)+len(tail))},
+	} {
+		ctl := func(format string) []string {
+			return []string{"journalctl", "-D", dir, "--no-pager", "-o", format, "_SYSTEMD_INVOCATION_ID=" + run.id}
+		}
+		contestants := []*contestant{
+			{name: "restic-exporter", args: []string{"bin/restic-exporter", "--journal", dir, "--unit", run.unit, "--output", "-"}},
+			{name: "restic-exporter, static", args: []string{"bin/restic-exporter-static", "--journal", dir, "--unit", run.unit, "--output", "-"}},
+			{name: "journalctl -o cat", args: ctl("cat")},
+			{name: "journalctl -o short-iso", args: ctl("short-iso")},
+			{name: "journalctl -o export", args: ctl("export")},
+			{name: "journalctl, grep and awk", args: []string{"bash", "-c", fmt.Sprintf(pipeline, run.id)}},
+		}
+		want := ""
+		for range *rounds {
+			for _, c := range contestants {
+				out := c.run()
+				if c.args[0] == contestants[0].args[0] {
+					want = out
+				}
+				if strings.HasSuffix(c.name, "static") && out != want {
+					log.Fatalf("the two programs differ:\n%s\n%s", want, out)
+				}
+			}
+		}
+		cat, export := contestants[2].median(), contestants[4].median()
+		fmt.Printf("\n%s, among %d of other units, median of %d\n\n", run.title, *others, *rounds)
+		fmt.Println("| | ms | × journalctl -o cat | × journalctl -o export | anonymous MiB |\n|---|---:|---:|---:|---:|")
+		for _, c := range contestants {
+			m := c.median()
+			fmt.Printf("| %s | %.1f | %.2f | %.2f | %.1f |\n", c.name, float64(m.Microseconds())/1e3, float64(m)/float64(cat), float64(m)/float64(export), float64(c.anon)/1024)
+		}
+	}
+}
+
+func (c *contestant) run() string {
+	cmd := exec.Command(c.args[0], c.args[1:]...)
+	var out bytes.Buffer
+	if strings.HasPrefix(c.name, "restic-exporter") {
+		cmd.Stdout = &out
+	}
+	cmd.Stderr = os.Stderr
+	began := time.Now()
+	if err := cmd.Start(); err != nil {
+		log.Fatal(err)
+	}
+	done := make(chan struct{})
+	go func() {
+		for {
+			select {
+			case <-done:
+				return
+			case <-time.After(5 * time.Millisecond):
+				c.anon = max(c.anon, anonymous(cmd.Process.Pid))
+			}
+		}
+	}()
+	err := cmd.Wait()
+	c.took = append(c.took, time.Since(began))
+	close(done)
+	if err != nil {
+		log.Fatalf("%s: %v", strings.Join(c.args, " "), err)
+	}
+	return out.String()
+}
+
+func (c *contestant) median() time.Duration {
+	slices.SortFunc(c.took, func(a, b time.Duration) int { return cmp.Compare(a, b) })
+	return c.took[len(c.took)/2]
+}
+
+// anonymous returns how much memory of its own a process has, in KiB.
+func anonymous(pid int) int {
+	text, _ := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+	_, rest, _ := strings.Cut(string(text), "RssAnon:")
+	n := 0
+	fmt.Sscan(rest, &n)
+	return n
+}
