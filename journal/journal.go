@@ -86,6 +86,16 @@ type Entry struct {
 	Dropped    uint64 // of a Dropped entry: how many
 }
 
+// An Origin is who wrote lines. An empty name is any, 0 any process.
+type Origin struct {
+	Identifier string
+	PID        int
+}
+
+// An Extent is when the first and the last entry were received; zero times if
+// there is none.
+type Extent struct{ First, Last time.Time }
+
 // An Event is what the manager reports in an entry, told by MESSAGE_ID.
 type Event uint8
 

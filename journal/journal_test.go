@@ -149,8 +149,11 @@ func (l log) sources(t *testing.T, user bool) map[string]Source {
 type throughJournalctl struct{ r Reader }
 
 func (s throughJournalctl) Latest(ctx context.Context, unit string) (ID, error) {
-	mk, err := s.r.journalctlEdge(ctx, s.r.ofUnit(unit), false)
-	return mk.id, err
+	marks, err := s.r.journalctlEdges(ctx, []edge{{match: s.r.ofUnit(unit)}})
+	if err != nil {
+		return ID{}, err
+	}
+	return marks[0].id, nil
 }
 
 func (s throughJournalctl) Entries(ctx context.Context, unit string, id ID) iter.Seq2[Entry, error] {

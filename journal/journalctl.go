@@ -69,19 +69,36 @@ func (r Reader) journalctl(ctx context.Context, m match, more ...string) records
 	}
 }
 
-// edge returns the first or the last entry that m matches.
-func (r Reader) journalctlEdge(ctx context.Context, m match, first bool) (mark, error) {
-	args := []string{"--reverse"}
-	if first {
-		args = nil
-	}
-	for rec, err := range r.journalctl(ctx, m, args...) {
-		if err != nil {
-			return mark{}, err
+// journalctlEdges is edges through the program.
+func (r Reader) journalctlEdges(ctx context.Context, edges []edge) ([]mark, error) {
+	marks := make([]mark, len(edges))
+	for i, e := range edges {
+		args := []string{"--reverse"}
+		if e.first {
+			args = nil
 		}
-		if mk := r.markOf(rec); mk.id != (ID{}) {
-			return mk, nil
+		for rec, err := range r.journalctl(ctx, e.match, args...) {
+			if err != nil {
+				return nil, err
+			}
+			if marks[i] = r.markOf(rec); marks[i].id != (ID{}) {
+				break
+			}
 		}
 	}
-	return mark{}, nil
+	return marks, nil
+}
+
+// skimAll is skim through the program, which prints every field of every entry:
+// nothing is won but what the caller does not look at.
+func (r Reader) skimAll(ctx context.Context, unit string, id ID, idle func([]byte, func() int) bool, yield func(Entry, error) bool) {
+	s := selector{unit, r.User}
+	for e, err := range entries(ctx, r.journalctl(ctx, r.ofInvocation(unit, id)), s, id) {
+		if err == nil && e.Kind == Output && e.Parts == 1 && idle(e.Message, func() int { return e.PID }) {
+			continue
+		}
+		if !yield(e, err) {
+			return
+		}
+	}
 }

@@ -102,12 +102,12 @@ func (r Reader) settle(ctx context.Context, unit string) error {
 	ctx, cancel := context.WithTimeout(ctx, settleTimeout)
 	defer cancel()
 	for {
-		last, err := r.last(ctx, r.ofUnit(unit))
+		last, err := r.edges(ctx, edge{match: r.ofUnit(unit)})
 		if err != nil {
 			return err
 		}
-		wait := quiet - time.Since(last.time)
-		if wait <= 0 || last.time.IsZero() || wait > quiet {
+		wait := quiet - time.Since(last[0].time)
+		if wait <= 0 || last[0].time.IsZero() || wait > quiet {
 			return nil
 		}
 		select {
@@ -146,12 +146,16 @@ func (r Reader) manager(unit string, more ...string) []string {
 
 // ofInvocation matches what is of one invocation of unit.
 func (r Reader) ofInvocation(unit string, id ID) match {
+	return append(match{r.output(unit, "_SYSTEMD_INVOCATION_ID="+id.String())}, r.notes(unit, id)...)
+}
+
+// notes matches what the manager and journald say of an invocation.
+func (r Reader) notes(unit string, id ID) match {
 	managerID, objectUnit := "INVOCATION_ID=", "OBJECT_SYSTEMD_UNIT="
 	if r.User {
 		managerID, objectUnit = "USER_INVOCATION_ID=", "OBJECT_SYSTEMD_USER_UNIT="
 	}
 	return match{
-		r.output(unit, "_SYSTEMD_INVOCATION_ID="+id.String()),
 		r.manager(unit, managerID+id.String()),
 		{objectUnit + unit, "OBJECT_SYSTEMD_INVOCATION_ID=" + id.String(), "_SYSTEMD_UNIT=systemd-journald.service"},
 	}
@@ -171,28 +175,59 @@ func (r Reader) Latest(ctx context.Context, unit string) (ID, error) {
 	// A process that an earlier invocation has left behind may log last. So
 	// what the manager started last counts, unless it said nothing of what
 	// came later: LogLevelMax= can silence it.
-	started, err := r.last(ctx, match{r.manager(unit, "MESSAGE_ID=7d4958e842da4a758f6c1cdc7b36dcc5")})
+	ends, err := r.edges(ctx,
+		edge{match: match{r.manager(unit, "MESSAGE_ID=7d4958e842da4a758f6c1cdc7b36dcc5")}},
+		edge{match: r.ofUnit(unit)})
 	if err != nil {
 		return ID{}, err
 	}
-	last, err := r.last(ctx, r.ofUnit(unit))
-	if err != nil {
-		return ID{}, err
-	}
+	started, last := ends[0], ends[1]
 	switch {
 	case last.id == (ID{}):
 		return ID{}, cmpErr(r.forbidden(), ErrNotFound)
 	case started.id == (ID{}) || started.id == last.id:
 		return last.id, nil
 	}
-	first, err := r.first(ctx, r.ofInvocation(unit, last.id))
+	ends, err = r.edges(ctx, edge{match: r.ofInvocation(unit, last.id), first: true})
 	if err != nil {
 		return ID{}, err
 	}
-	if first.time.After(started.time) {
+	if ends[0].time.After(started.time) {
 		return last.id, nil
 	}
 	return started.id, nil
+}
+
+// Extents returns when the entries of each origin, of those that processes of
+// one invocation of unit wrote, begin and end.
+func (r Reader) Extents(ctx context.Context, unit string, id ID, of []Origin) ([]Extent, error) {
+	edges := make([]edge, 0, 2*len(of))
+	for _, o := range of {
+		var more []string
+		if o.Identifier != "" {
+			more = append(more, "SYSLOG_IDENTIFIER="+o.Identifier)
+		}
+		if o.PID != 0 {
+			more = append(more, "_PID="+strconv.Itoa(o.PID))
+		}
+		m := match{r.output(unit, append(more, "_SYSTEMD_INVOCATION_ID="+id.String())...)}
+		edges = append(edges, edge{m, true}, edge{m, false})
+	}
+	marks, err := r.edges(ctx, edges...)
+	if err != nil {
+		return nil, err
+	}
+	extents := make([]Extent, len(of))
+	for i := range extents {
+		extents[i] = Extent{marks[2*i].time, marks[2*i+1].time}
+	}
+	return extents, nil
+}
+
+// An edge asks for the first or the last entry that matches.
+type edge struct {
+	match match
+	first bool
 }
 
 // Entries implements [Source]. The journal is open for the length of the loop.
@@ -206,6 +241,34 @@ func (r Reader) Entries(ctx context.Context, unit string, id ID) iter.Seq2[Entry
 		}
 		some := false
 		for e, err := range entries(ctx, r.records(ctx, r.ofInvocation(unit, id)), selector{unit, r.User}, id) {
+			some = true
+			if !yield(e, err) {
+				return
+			}
+		}
+		if err := r.forbidden(); !some && err != nil {
+			yield(Entry{}, err)
+		}
+	}
+}
+
+// Skim is Entries in a hurry, for invocations that log very much: lines for which
+// idle is true are left out. It is called with the line, and with a function
+// that says which process wrote it, which costs as much again.
+//
+// Lines come in the order in which journald received them. Where among them the
+// entries of the manager and of journald come is not promised.
+func (r Reader) Skim(ctx context.Context, unit string, id ID, idle func(message []byte, pid func() int) bool) iter.Seq2[Entry, error] {
+	return func(yield func(Entry, error) bool) {
+		if err := r.check(); err != nil {
+			yield(Entry{}, err)
+			return
+		}
+		some := false
+		for e, err := range r.skim(ctx, unit, id, func(message []byte, pid func() int) bool {
+			some = true
+			return idle(message, pid)
+		}) {
 			some = true
 			if !yield(e, err) {
 				return

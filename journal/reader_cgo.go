@@ -6,7 +6,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"runtime"
+	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 
@@ -33,9 +36,9 @@ func (r Reader) open() (*sdjournal.Journal, bool, error) {
 	return j, true, nil
 }
 
-// withJournal calls f with the journal and m set, on one thread, as
-// sd-journal(3) asks. It returns false if there is no libsystemd.
-func (r Reader) withJournal(m match, f func(j *sdjournal.Journal) error) (bool, error) {
+// withJournal calls f with the journal, on one thread, as sd-journal(3) asks.
+// It returns false if there is no libsystemd.
+func (r Reader) withJournal(f func(j *sdjournal.Journal) error) (bool, error) {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	j, ok, err := r.open()
@@ -47,19 +50,25 @@ func (r Reader) withJournal(m match, f func(j *sdjournal.Journal) error) (bool, 
 	if err := j.SetDataThreshold(0); err != nil {
 		return true, err
 	}
+	return true, f(j)
+}
+
+// set makes m what j matches.
+func (m match) set(j *sdjournal.Journal) error {
+	j.FlushMatches()
 	for i, and := range m {
 		if i > 0 {
 			if err := j.AddDisjunction(); err != nil {
-				return true, err
+				return err
 			}
 		}
 		for _, field := range and {
 			if err := j.AddMatch(field); err != nil {
-				return true, err
+				return err
 			}
 		}
 	}
-	return true, f(j)
+	return nil
 }
 
 // invocation returns the invocation whose output m matches, "-" if m
@@ -134,25 +143,7 @@ func (rec *record) fill(j *sdjournal.Journal, id string) error {
 // records yields the entries that m matches.
 func (r Reader) records(ctx context.Context, m match) records {
 	return func(yield func(*record, error) bool) {
-		ok, err := r.withJournal(m, func(j *sdjournal.Journal) error {
-			var rec record
-			id := m.invocation()
-			for {
-				n, err := j.Next()
-				if err != nil {
-					return err
-				}
-				if n == 0 {
-					return nil
-				}
-				if err := rec.fill(j, id); err != nil {
-					return err
-				}
-				if !yield(&rec, nil) {
-					return errStop
-				}
-			}
-		})
+		ok, err := r.withJournal(func(j *sdjournal.Journal) error { return m.records(j, yield) })
 		switch {
 		case err == errStop:
 		case err != nil:
@@ -163,44 +154,183 @@ func (r Reader) records(ctx context.Context, m match) records {
 	}
 }
 
-var errStop = errors.New("stop")
-
-func (r Reader) first(ctx context.Context, m match) (mark, error) { return r.edge(ctx, m, true) }
-
-func (r Reader) last(ctx context.Context, m match) (mark, error) { return r.edge(ctx, m, false) }
-
-// edge returns the first or the last entry of m that has an invocation.
-func (r Reader) edge(ctx context.Context, m match, first bool) (mark, error) {
-	var mk mark
-	ok, err := r.withJournal(m, func(j *sdjournal.Journal) error {
-		seek, step := j.SeekTail, j.Previous
-		if first {
-			seek, step = j.SeekHead, j.Next
-		}
-		if err := seek(); err != nil {
+// records yields the entries of j that m matches. It returns errStop if yield
+// has had enough.
+func (m match) records(j *sdjournal.Journal, yield func(*record, error) bool) error {
+	if err := m.set(j); err != nil {
+		return err
+	}
+	if err := j.SeekHead(); err != nil {
+		return err
+	}
+	var rec record
+	id := m.invocation()
+	for {
+		n, err := j.Next()
+		if err != nil || n == 0 {
 			return err
 		}
-		var rec record
-		id := m.invocation()
-		for ctx.Err() == nil {
-			n, err := step()
-			if err != nil || n == 0 {
+		if err := rec.fill(j, id); err != nil {
+			return err
+		}
+		if !yield(&rec, nil) {
+			return errStop
+		}
+	}
+}
+
+var errStop = errors.New("stop")
+
+// skim yields what the manager and journald say, and the lines that are not
+// idle.
+func (r Reader) skim(ctx context.Context, unit string, id ID, idle func([]byte, func() int) bool) iter.Seq2[Entry, error] {
+	return func(yield func(Entry, error) bool) {
+		s := selector{unit, r.User}
+		full := func(j *sdjournal.Journal, m match) error {
+			stopped := false
+			for e, err := range entries(ctx, func(yield func(*record, error) bool) {
+				if err := m.records(j, yield); err != nil && err != errStop {
+					yield(nil, err)
+				}
+			}, s, id) {
+				if err != nil {
+					return err
+				}
+				if stopped = !yield(e, nil); stopped {
+					return errStop
+				}
+			}
+			return nil
+		}
+		ok, err := r.withJournal(func(j *sdjournal.Journal) error {
+			if err := full(j, r.notes(unit, id)); err != nil {
 				return err
 			}
-			if err := rec.fill(j, id); err != nil {
-				return err
+			output := r.output(unit, "_SYSTEMD_INVOCATION_ID="+id.String())
+			split := match{append(slices.Clone(output), "_LINE_BREAK=line-max")}
+			if some, err := split.any(j); err != nil || some {
+				// Which line a part belongs to takes more than its text.
+				return cmpErr(err, full(j, match{output}))
 			}
-			if mk = r.markOf(&rec); mk.id != (ID{}) {
-				return nil
+			return r.skimOutput(ctx, j, s, id, idle, yield)
+		})
+		switch {
+		case err == errStop:
+		case err != nil:
+			yield(Entry{}, fmt.Errorf("reading the journal: %w", err))
+		case !ok:
+			r.skimAll(ctx, unit, id, idle, yield)
+		}
+	}
+}
+
+// any reports whether anything in j matches m.
+func (m match) any(j *sdjournal.Journal) (bool, error) {
+	if err := m.set(j); err != nil {
+		return false, err
+	}
+	if err := j.SeekHead(); err != nil {
+		return false, err
+	}
+	n, err := j.Next()
+	return n > 0, err
+}
+
+func (r Reader) skimOutput(ctx context.Context, j *sdjournal.Journal, s selector, id ID, idle func([]byte, func() int) bool, yield func(Entry, error) bool) error {
+	// An invocation is of one unit, so its ID alone tells what is the unit's;
+	// one match is found much faster than two. The entries that are looked at
+	// whole are asked for their unit.
+	m := match{{"_SYSTEMD_INVOCATION_ID=" + id.String()}}
+	if err := m.set(j); err != nil {
+		return err
+	}
+	if err := j.SeekHead(); err != nil {
+		return err
+	}
+	var rec record
+	pid := func() int {
+		v, err := j.GetDataBytes(fieldNames[fieldPID])
+		if err != nil {
+			return 0
+		}
+		n, _ := strconv.Atoi(string(v[len("_PID="):]))
+		return n
+	}
+	const prefix = "MESSAGE="
+	ours := false
+	for i := 0; ; i++ {
+		if i%1024 == 0 && ctx.Err() != nil {
+			return ctx.Err()
+		}
+		n, err := j.Next()
+		if err != nil || n == 0 {
+			return err
+		}
+		if ours {
+			message, err := j.GetDataBytes("MESSAGE")
+			if err == nil && len(message) >= len(prefix) && idle(message[len(prefix):], pid) {
+				continue
 			}
 		}
-		return ctx.Err()
+		if err := rec.fill(j, id.String()); err != nil {
+			return err
+		}
+		kind, of, ok := s.kind(&rec)
+		if !ok || kind != Output || of != id {
+			continue
+		}
+		ours = true
+		if !yield(rec.entry(kind, of), nil) {
+			return errStop
+		}
+	}
+}
+
+// edges returns, for each edge, the first or the last entry that has an
+// invocation; the zero mark if there is none.
+func (r Reader) edges(ctx context.Context, edges ...edge) ([]mark, error) {
+	marks := make([]mark, len(edges))
+	ok, err := r.withJournal(func(j *sdjournal.Journal) error {
+		for i, e := range edges {
+			if err := r.edge(ctx, j, e, &marks[i]); err != nil {
+				return err
+			}
+		}
+		return nil
 	})
 	if err != nil {
-		return mark{}, fmt.Errorf("reading the journal: %w", err)
+		return nil, fmt.Errorf("reading the journal: %w", err)
 	}
 	if !ok {
-		return r.journalctlEdge(ctx, m, first)
+		return r.journalctlEdges(ctx, edges)
 	}
-	return mk, nil
+	return marks, nil
+}
+
+func (r Reader) edge(ctx context.Context, j *sdjournal.Journal, e edge, mk *mark) error {
+	if err := e.match.set(j); err != nil {
+		return err
+	}
+	seek, step := j.SeekTail, j.Previous
+	if e.first {
+		seek, step = j.SeekHead, j.Next
+	}
+	if err := seek(); err != nil {
+		return err
+	}
+	var rec record
+	id := e.match.invocation()
+	for ctx.Err() == nil {
+		n, err := step()
+		if err != nil || n == 0 {
+			return err
+		}
+		if err := rec.fill(j, id); err != nil {
+			return err
+		}
+		if *mk = r.markOf(&rec); mk.id != (ID{}) {
+			return nil
+		}
+	}
+	return ctx.Err()
 }

@@ -2,14 +2,17 @@
 
 package journal
 
-import "context"
+import (
+	"context"
+	"iter"
+)
 
 func (r Reader) records(ctx context.Context, m match) records { return r.journalctl(ctx, m) }
 
-func (r Reader) first(ctx context.Context, m match) (mark, error) {
-	return r.journalctlEdge(ctx, m, true)
+func (r Reader) edges(ctx context.Context, edges ...edge) ([]mark, error) {
+	return r.journalctlEdges(ctx, edges)
 }
 
-func (r Reader) last(ctx context.Context, m match) (mark, error) {
-	return r.journalctlEdge(ctx, m, false)
+func (r Reader) skim(ctx context.Context, unit string, id ID, idle func([]byte, func() int) bool) iter.Seq2[Entry, error] {
+	return func(yield func(Entry, error) bool) { r.skimAll(ctx, unit, id, idle, yield) }
 }

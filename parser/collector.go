@@ -22,6 +22,8 @@ type Collector struct {
 	// serves most next ones.
 	last     *process
 	lastSpan int
+
+	alone bool // no process but the last has anything that a file's line could refute
 }
 
 type origin struct {
@@ -33,6 +35,7 @@ type origin struct {
 // *SyntaxError costs that line alone: the caller may go on.
 func (c *Collector) Add(l Line) error {
 	c.lines++
+	c.alone = false
 	p := c.last
 	if p == nil || p.run.PID != l.PID || p.run.Source != l.Source {
 		p = c.lookUp(l)
@@ -56,6 +59,53 @@ func (c *Collector) Add(l Line) error {
 		return &SyntaxError{Line: c.lines, Text: string(text[:min(len(text), 256)]), Err: err}
 	}
 	return nil
+}
+
+// Idle reports whether [Collector.Add] of a line with this text would do nothing
+// but move the end of a run and of a span: the line is one of many about single
+// files, or about progress. If so it counts as a line, and need not be added.
+//
+// It is for those to whom it costs to find out who wrote a line, and when: pid
+// is called only where the text alone does not tell.
+func (c *Collector) Idle(text []byte, pid func() int) bool {
+	p := c.last
+	if p == nil || p.run.PID == 0 {
+		return false
+	}
+	text = trim(text)
+	switch {
+	case len(text) == 0:
+		return false
+	case isItem(text):
+		// The line refutes what looked like the end of its process. If that
+		// can be another process than the last, it must be known which it is.
+		if !p.clean || !c.othersSettled() && pid() != p.run.PID {
+			return false
+		}
+	case has(text, `{"message_type":"status",`), p.restic && has(text, `{"message_type":"verbose_status",`):
+		if pid() != p.run.PID {
+			return false
+		}
+	default:
+		return false
+	}
+	c.lines++
+	return true
+}
+
+// othersSettled reports whether no process but the last can be refuted. It
+// holds until the next line is added.
+func (c *Collector) othersSettled() bool {
+	if c.alone {
+		return true
+	}
+	for _, p := range c.processes {
+		if p != c.last && p.restic && !p.clean {
+			return false
+		}
+	}
+	c.alone = true
+	return true
 }
 
 // lookUp finds the process and the span of l, or makes them.

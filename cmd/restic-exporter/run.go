@@ -309,7 +309,20 @@ func (p *program) collect(ctx context.Context, from journal.Source, o options, i
 			return r, verdict, readError(o, where, err)
 		}
 	}
-	for e, err := range from.Entries(ctx, o.unit, id) {
+	entries, idle := from.Entries(ctx, o.unit, id), uint64(0)
+	reader, skims := from.(journal.Reader)
+	if skims {
+		// A verbose restic prints a line for each file. To ask the journal who
+		// wrote each of these, and when, takes longer than all the rest.
+		entries = reader.Skim(ctx, o.unit, id, func(message []byte, pid func() int) bool {
+			if !lines.Idle(message, pid) {
+				return false
+			}
+			idle++
+			return true
+		})
+	}
+	for e, err := range entries {
 		if err != nil {
 			return r, verdict, readError(o, where, err)
 		}
@@ -340,14 +353,51 @@ func (p *program) collect(ctx context.Context, from journal.Source, o options, i
 	if r.Entries == 0 {
 		return r, verdict, missing
 	}
+	r.Runs, r.Spans = lines.Runs(), lines.Spans()
+	if r.Entries += idle; idle > 0 {
+		if err := extend(ctx, reader, o.unit, id, &r); err != nil {
+			return r, verdict, readError(o, where, err)
+		}
+	}
 	if bad > warnings {
 		p.say("warning", "%s: %d more lines could not be read", o.unit, bad-warnings)
 	}
 	if lost > 0 && o.log != "" {
 		p.say("warning", "%s lacks the text of %d lines: record with journalctl -o export, or -o json --all", o.log, lost)
 	}
-	r.Runs, r.Spans = lines.Runs(), lines.Spans()
 	return r, verdict, nil
+}
+
+// extend moves the ends of what r holds to where they are with the lines that
+// were skimmed over.
+func extend(ctx context.Context, reader journal.Reader, unit string, id journal.ID, r *textfile.Report) error {
+	of := []journal.Origin{{}}
+	for _, run := range r.Runs {
+		of = append(of, journal.Origin{Identifier: run.Source, PID: run.PID})
+	}
+	for _, span := range r.Spans {
+		of = append(of, journal.Origin{Identifier: span.Source})
+	}
+	extents, err := reader.Extents(ctx, unit, id, of)
+	if err != nil {
+		return err
+	}
+	move := func(start, end *time.Time, x journal.Extent) {
+		if !x.First.IsZero() && x.First.Before(*start) {
+			*start = x.First
+		}
+		if x.Last.After(*end) {
+			*end = x.Last
+		}
+	}
+	move(&r.Start, &r.End, extents[0])
+	for i := range r.Runs {
+		move(&r.Runs[i].Start, &r.Runs[i].End, extents[1+i])
+	}
+	for i := range r.Spans {
+		move(&r.Spans[i].Start, &r.Spans[i].End, extents[1+len(r.Runs)+i])
+	}
+	return nil
 }
 
 func hint(o options) string {
