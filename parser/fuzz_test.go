@@ -131,3 +131,45 @@ func FuzzTrueSummaryWins(f *testing.F) {
 		assert.Equal(t, &want, got[0].Backup)
 	})
 }
+
+// Lines that are idle change nothing but the ends of runs and spans, in the log
+// of two processes at once.
+func FuzzIdle(f *testing.F) {
+	logs := messages(f)
+	for i, log := range logs {
+		f.Add(log, logs[(i+len(logs)/2)%len(logs)], uint64(i))
+	}
+	f.Add([]byte("unchanged /a\nunchanged /b\n"), []byte(smallText+"unchanged /c\n"), uint64(7))
+	f.Add([]byte(`{"message_type":"status"}`+"\n"+`{"message_type":"status"}`+"\n"), []byte(`{"message_type":"verbose_status"}`+"\n"), uint64(7))
+	f.Fuzz(func(t *testing.T, a, b []byte, seed uint64) {
+		one, two := linesOf(a, 1), linesOf(b, 2)
+		rng := rand.New(rand.NewPCG(seed, 0))
+		var mixed []parser.Line
+		for len(one)+len(two) > 0 {
+			if rng.IntN(len(one)+len(two)) < len(one) {
+				mixed, one = append(mixed, one[0]), one[1:]
+			} else {
+				mixed, two = append(mixed, two[0]), two[1:]
+			}
+		}
+
+		var c parser.Collector
+		first, last := make(map[int]time.Time), make(map[int]time.Time)
+		for i, l := range mixed {
+			l.Time = time.Unix(int64(i), 0)
+			mixed[i] = l
+			if first[l.PID].IsZero() {
+				first[l.PID] = l.Time
+			}
+			last[l.PID] = l.Time
+			if !c.Idle(l.Text, func() int { return l.PID }) {
+				c.Add(l)
+			}
+		}
+		got := c.Runs()
+		for i := range got {
+			got[i].Start, got[i].End = first[got[i].PID], last[got[i].PID]
+		}
+		assert.Equal(t, runs(mixed), got)
+	})
+}
