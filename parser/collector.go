@@ -66,7 +66,8 @@ func (c *Collector) Add(l Line) error {
 // files, or about progress. If so it counts as a line, and need not be added.
 //
 // It is for those to whom it costs to find out who wrote a line, and when: pid
-// is called only where the text alone does not tell.
+// is called only where the text alone does not tell. Not promised is that a
+// process is noticed of which nothing was logged but lines about single files.
 func (c *Collector) Idle(text []byte, pid func() int) bool {
 	p := c.last
 	if p == nil || p.run.PID == 0 {

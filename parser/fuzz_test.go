@@ -142,7 +142,9 @@ func FuzzIdle(f *testing.F) {
 	f.Add([]byte("unchanged /a\nunchanged /b\n"), []byte(smallText+"unchanged /c\n"), uint64(7))
 	f.Add([]byte(`{"message_type":"status"}`+"\n"+`{"message_type":"status"}`+"\n"), []byte(`{"message_type":"verbose_status"}`+"\n"), uint64(7))
 	f.Fuzz(func(t *testing.T, a, b []byte, seed uint64) {
-		one, two := linesOf(a, 1), linesOf(b, 2)
+		// Each process says something first: every restic does.
+		hello := []byte("open repository\n")
+		one, two := linesOf(slices.Concat(hello, a), 1), linesOf(slices.Concat(hello, b), 2)
 		rng := rand.New(rand.NewPCG(seed, 0))
 		var mixed []parser.Line
 		for len(one)+len(two) > 0 {
