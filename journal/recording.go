@@ -218,7 +218,7 @@ func (x *exportReader) next() (bool, error) {
 	x.spans = [fieldCount]struct{ from, to int }{}
 	some := false
 	for {
-		name, sep, err := x.name()
+		field, sep, err := x.name()
 		switch {
 		case err == io.EOF && !some:
 			return false, nil
@@ -227,9 +227,9 @@ func (x *exportReader) next() (bool, error) {
 			return false, errCutOff
 		case err != nil:
 			return false, err
-		case name == "" && !some:
+		case sep == 0 && !some:
 			continue
-		case name == "":
+		case sep == 0:
 			for i, s := range x.spans {
 				if s.to > s.from {
 					x.rec.fields[i] = x.arena[s.from:s.to:s.to]
@@ -239,8 +239,7 @@ func (x *exportReader) next() (bool, error) {
 		}
 		some = true
 		from := len(x.arena)
-		field, known := fieldByName[name]
-		keep := known || name == realtime
+		keep := field != unknownField
 		if sep == '=' {
 			err = x.rest(keep)
 		} else {
@@ -253,9 +252,9 @@ func (x *exportReader) next() (bool, error) {
 			return false, err
 		}
 		switch {
-		case name == realtime:
+		case field == realtimeField:
 			x.rec.usec, _ = strconv.ParseUint(string(x.arena[from:]), 10, 64)
-		case known:
+		case keep:
 			// A field can be there more than once; journald's own come first.
 			if x.spans[field].to == 0 {
 				x.spans[field].from, x.spans[field].to = from, len(x.arena)
@@ -264,29 +263,42 @@ func (x *exportReader) next() (bool, error) {
 	}
 }
 
-// name reads the name of a field and what follows it: '=' or '\n'. The empty
-// name is the end of an entry.
-func (x *exportReader) name() (string, byte, error) {
-	var buf [65]byte
-	for i := range buf {
-		c, err := x.br.ReadByte()
-		if err != nil {
-			if err == io.EOF && i > 0 {
-				err = errCutOff
-			}
-			return "", 0, err
-		}
-		x.offset++
-		switch {
-		case c == '\n' || c == '=' && i > 0:
-			return string(buf[:i]), c, nil
-		case c >= 'A' && c <= 'Z', c >= '0' && c <= '9', c == '_':
-			buf[i] = c
-		default:
-			return "", 0, errNoField
+const (
+	unknownField  = -1
+	realtimeField = -2
+
+	maxName = 64 // of a field's name, journald takes no more
+)
+
+// name reads the name of a field and what follows it: '=' or '\n'. No name is
+// the end of an entry, and gives 0.
+func (x *exportReader) name() (field int, sep byte, err error) {
+	// What is buffered is enough, as a rule.
+	head, err := x.br.Peek(maxName + 1)
+	if len(head) == 0 {
+		return 0, 0, err
+	}
+	n := 0
+	for n < len(head) && (head[n] >= 'A' && head[n] <= 'Z' || head[n] == '_' || head[n] >= '0' && head[n] <= '9') {
+		n++
+	}
+	switch {
+	case n == len(head) && n <= maxName:
+		return 0, 0, errCutOff
+	case n == len(head), head[n] != '\n' && (head[n] != '=' || n == 0):
+		return 0, 0, errNoField
+	case n > 0:
+		sep = head[n]
+		field = unknownField
+		if string(head[:n]) == realtime {
+			field = realtimeField
+		} else if i, ok := fieldByName[string(head[:n])]; ok {
+			field = i
 		}
 	}
-	return "", 0, errNoField
+	x.br.Discard(n + 1)
+	x.offset += int64(n + 1)
+	return field, sep, nil
 }
 
 // rest reads a value to the end of its line.
