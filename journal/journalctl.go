@@ -11,13 +11,11 @@ import (
 )
 
 // journalctl reads the entries that m matches through the program, as a
-// recording.
+// recording. It prints all fields: to choose more than a few of them takes it
+// longer.
 func (r Reader) journalctl(ctx context.Context, m match, more ...string) records {
 	return func(yield func(*record, error) bool) {
-		args := append([]string{
-			"--output=export", "--no-pager", "--quiet", "--all",
-			"--output-fields=" + strings.Join(fieldNames[:], ","),
-		}, more...)
+		args := append([]string{"--output=export", "--no-pager", "--quiet", "--all"}, more...)
 		if r.Dir != "" {
 			args = append(args, "--directory="+r.Dir)
 		}
@@ -89,14 +87,31 @@ func (r Reader) journalctlEdges(ctx context.Context, edges []edge) ([]mark, erro
 	return marks, nil
 }
 
-// skimAll is skim through the program, which prints every field of every entry:
-// nothing is won but what the caller does not look at.
-func (r Reader) skimAll(ctx context.Context, unit string, id ID, idle func([]byte, func() int) bool, yield func(Entry, error) bool) {
+// outputFields are what there is to know of a line, beside what it was asked for.
+const outputFields = "MESSAGE,SYSLOG_IDENTIFIER,_PID,_COMM,_LINE_BREAK,_STREAM_ID"
+
+// skimAll is skim through the program: it prints all lines, and when they were
+// written, so none is left out.
+func (r Reader) skimAll(ctx context.Context, unit string, id ID, yield func(Entry, error) bool) {
 	s := selector{unit, r.User}
-	for e, err := range entries(ctx, r.journalctl(ctx, r.ofInvocation(unit, id)), s, id) {
-		if err == nil && e.Kind == Output && e.Parts == 1 && idle(e.Message, func() int { return e.PID }) {
-			continue
+	for e, err := range entries(ctx, r.journalctl(ctx, r.notes(unit, id)), s, id) {
+		if !yield(e, err) || err != nil {
+			return
 		}
+	}
+	output := match{r.output(unit, "_SYSTEMD_INVOCATION_ID="+id.String())}
+	asked := func(yield func(*record, error) bool) {
+		name, idText := []byte(unit), []byte(id.String())
+		for rec, err := range r.journalctl(ctx, output, "--output-fields="+outputFields) {
+			if err == nil {
+				rec.fields[fieldSystemdUnit], rec.fields[fieldSystemdUserUnit], rec.fields[fieldSystemdInvocation] = name, name, idText
+			}
+			if !yield(rec, err) {
+				return
+			}
+		}
+	}
+	for e, err := range entries(ctx, asked, s, id) {
 		if !yield(e, err) {
 			return
 		}

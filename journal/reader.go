@@ -252,9 +252,10 @@ func (r Reader) Entries(ctx context.Context, unit string, id ID) iter.Seq2[Entry
 	}
 }
 
-// Skim is Entries in a hurry, for invocations that log very much: lines for which
-// idle is true are left out. It is called with the line, and with a function
-// that says which process wrote it, which costs as much again.
+// Skim is Entries in a hurry, for invocations that log very much: it may leave out
+// lines for which idle is true. idle is called with the line, and with a function
+// that says which process wrote it, which costs as much again. Through
+// journalctl nothing is left out, for nothing would be won.
 //
 // Lines come in the order in which journald received them. Where among them the
 // entries of the manager and of journald come is not promised.

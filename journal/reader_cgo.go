@@ -219,7 +219,7 @@ func (r Reader) skim(ctx context.Context, unit string, id ID, idle func([]byte, 
 		case err != nil:
 			yield(Entry{}, fmt.Errorf("reading the journal: %w", err))
 		case !ok:
-			r.skimAll(ctx, unit, id, idle, yield)
+			r.skimAll(ctx, unit, id, yield)
 		}
 	}
 }

@@ -13,6 +13,6 @@ func (r Reader) edges(ctx context.Context, edges ...edge) ([]mark, error) {
 	return r.journalctlEdges(ctx, edges)
 }
 
-func (r Reader) skim(ctx context.Context, unit string, id ID, idle func([]byte, func() int) bool) iter.Seq2[Entry, error] {
-	return func(yield func(Entry, error) bool) { r.skimAll(ctx, unit, id, idle, yield) }
+func (r Reader) skim(ctx context.Context, unit string, id ID, _ func([]byte, func() int) bool) iter.Seq2[Entry, error] {
+	return func(yield func(Entry, error) bool) { r.skimAll(ctx, unit, id, yield) }
 }

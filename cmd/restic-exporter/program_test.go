@@ -424,10 +424,12 @@ func scrape(t *testing.T, dir string) string {
 	require.NoError(t, err)
 	address := listener.Addr().String()
 	require.NoError(t, listener.Close())
-	var log bytes.Buffer
+	log, err := os.Create(filepath.Join(t.TempDir(), "log"))
+	require.NoError(t, err)
+	defer log.Close()
 	cmd := exec.Command(program, "--collector.disable-defaults", "--collector.textfile", "--collector.textfile.directory="+dir,
 		"--web.listen-address="+address)
-	cmd.Stderr = &log
+	cmd.Stderr = log
 	require.NoError(t, cmd.Start())
 	t.Cleanup(func() {
 		cmd.Process.Kill()
@@ -438,7 +440,7 @@ func scrape(t *testing.T, dir string) string {
 		if err != nil && time.Now().Before(deadline) {
 			continue
 		}
-		require.NoError(t, err, "%s", log.String())
+		require.NoError(t, err, "see %s", log.Name())
 		defer reply.Body.Close()
 		text, err := io.ReadAll(reply.Body)
 		require.NoError(t, err)
