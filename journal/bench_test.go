@@ -47,6 +47,27 @@ func BenchmarkEntries(b *testing.B) {
 	}
 }
 
+// BenchmarkSkim leaves out every line that it may.
+func BenchmarkSkim(b *testing.B) {
+	const n = 50_000
+	reader := Reader{Dir: benchLog(n).dir(b)}
+	b.ReportAllocs()
+	got := 0
+	for b.Loop() {
+		for _, err := range reader.Skim(b.Context(), unit, id1, func([]byte, func() int) bool { got++; return true }) {
+			if err != nil {
+				b.Fatal(err)
+			}
+			got++
+		}
+	}
+	if got != b.N*n {
+		b.Fatal("entries are missing")
+	}
+	b.ReportMetric(float64(got)/b.Elapsed().Seconds(), "entries/s")
+	b.ReportMetric(0, "ns/op")
+}
+
 func BenchmarkLatest(b *testing.B) {
 	reader := Reader{Dir: benchLog(50_000).dir(b)}
 	b.ReportAllocs()

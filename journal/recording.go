@@ -12,6 +12,7 @@ import (
 	"iter"
 	"regexp"
 	"strconv"
+	"sync"
 )
 
 // A Recording is what journalctl printed earlier, or plain text. Who speaks in
@@ -42,11 +43,17 @@ const (
 	formatPlain
 )
 
+// Compiled when a recording is read: to do it at start-up would cost readers of
+// the journal more than reading a short run.
 var (
-	exportStart   = regexp.MustCompile(`^[A-Z_][A-Z0-9_]{0,63}=`)
-	jsonStart     = regexp.MustCompile(`^\{\s*"`)
-	shortISOStart = regexp.MustCompile(`^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:[.,]\d{1,9})?(?:Z|[+-]\d\d:?\d\d) `)
+	exportStart   = lazily(`^[A-Z_][A-Z0-9_]{0,63}=`)
+	jsonStart     = lazily(`^\{\s*"`)
+	shortISOStart = lazily(`^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:[.,]\d{1,9})?(?:Z|[+-]\d\d:?\d\d) `)
 )
+
+func lazily(expr string) func() *regexp.Regexp {
+	return sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(expr) })
+}
 
 // OpenRecording returns the recording that r holds. It reads r from the start,
 // once for each call of a method.
@@ -67,13 +74,13 @@ func OpenRecording(r io.ReadSeeker) (*Recording, error) {
 		return nil, fmt.Errorf("%w: it is empty; want %s", ErrFormat, formats)
 	case bytes.HasPrefix(head, []byte("LPKSHHRH")):
 		return nil, fmt.Errorf("%w: it is a file of a journal; read the directory that it is in with --journal", ErrFormat)
-	case exportStart.Match(first) && bytes.Contains(head, []byte(realtime+"=")):
+	case exportStart().Match(first) && bytes.Contains(head, []byte(realtime+"=")):
 		rec.format = formatExport
-	case jsonStart.Match(first) && bytes.Contains(head, []byte(`"`+realtime+`"`)):
+	case jsonStart().Match(first) && bytes.Contains(head, []byte(`"`+realtime+`"`)):
 		rec.format = formatJSON
 	case bytes.IndexByte(head, 0) >= 0:
 		return nil, fmt.Errorf("%w: it is no text; want %s", ErrFormat, formats)
-	case shortISOStart.Match(first):
+	case shortISOStart().Match(first):
 		rec.format = formatShortISO
 	default:
 		rec.format = formatPlain

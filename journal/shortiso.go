@@ -5,7 +5,6 @@ import (
 	"context"
 	"io"
 	"iter"
-	"regexp"
 	"strconv"
 	"strings"
 	"time"
@@ -66,11 +65,11 @@ func parseStamp(s string) (time.Time, bool) {
 }
 
 var (
-	blobData   = regexp.MustCompile(`^\[[0-9.]+[BKMGT]? blob data\]$`)
-	exitText   = regexp.MustCompile(`^(Main|Control) process exited, code=(exited|killed|dumped), status=([0-9]+)/`)
-	failedText = regexp.MustCompile(`^Failed with result '([a-z-]+)'\.$`)
-	suppressed = regexp.MustCompile(`^Suppressed ([0-9]+) messages from (.+)$`)
-	anyUnit    = regexp.MustCompile(`^[A-Za-z0-9:_.\\@-]+\.(service|socket|timer|mount|target|path|slice|scope|swap|device|automount)(: | - |$)`)
+	blobData   = lazily(`^\[[0-9.]+[BKMGT]? blob data\]$`)
+	exitText   = lazily(`^(Main|Control) process exited, code=(exited|killed|dumped), status=([0-9]+)/`)
+	failedText = lazily(`^Failed with result '([a-z-]+)'\.$`)
+	suppressed = lazily(`^Suppressed ([0-9]+) messages from (.+)$`)
+	anyUnit    = lazily(`^[A-Za-z0-9:_.\\@-]+\.(service|socket|timer|mount|target|path|slice|scope|swap|device|automount)(: | - |$)`)
 )
 
 // textEntry makes an Entry of l, or returns false for what is about another
@@ -82,7 +81,7 @@ func (r *Recording) textEntry(l textLine, unit string) (Entry, bool) {
 		e.Kind = Manager
 		return e, managerText(&e, string(l.message), unit)
 	case l.identifier == "systemd-journald":
-		m := suppressed.FindStringSubmatch(string(l.message))
+		m := suppressed().FindStringSubmatch(string(l.message))
 		if m == nil || m[2] != unit && !strings.HasSuffix(m[2], "/"+unit) {
 			return e, false
 		}
@@ -90,7 +89,7 @@ func (r *Recording) textEntry(l textLine, unit string) (Entry, bool) {
 		e.Dropped, _ = strconv.ParseUint(m[1], 10, 64)
 	case l.identifier == "systemd", l.identifier == "kernel", l.identifier == "audit":
 		return e, false
-	case blobData.Match(l.message):
+	case blobData().Match(l.message):
 		e.Lost = true
 	}
 	return e, true
@@ -104,13 +103,13 @@ func managerText(e *Entry, text, unit string) bool {
 		case own == "Succeeded." || own == "Deactivated successfully.":
 			e.Event, e.Result = EventSucceeded, Success
 		case strings.HasPrefix(own, "Failed with result "):
-			if m := failedText.FindStringSubmatch(own); m != nil {
+			if m := failedText().FindStringSubmatch(own); m != nil {
 				e.Event, e.Result = EventFailed, Result(m[1])
 			}
 		case strings.HasPrefix(own, "Skipped due to 'exec-condition'."):
 			e.Event, e.Result = EventSkipped, ExecCondition
 		default:
-			if m := exitText.FindStringSubmatch(own); m != nil {
+			if m := exitText().FindStringSubmatch(own); m != nil {
 				e.Event, e.Exit = EventExited, exit(m[2], m[3])
 				if e.Exit != nil && m[1] == "Main" {
 					e.Exit.Command = "ExecStart"
@@ -133,7 +132,7 @@ func managerText(e *Entry, text, unit string) bool {
 	} {
 		if rest, ok := strings.CutPrefix(text, job.prefix); ok {
 			e.Event, e.Result = job.event, job.result
-			return !anyUnit.MatchString(rest) || strings.HasPrefix(rest, unit+" ") || strings.TrimRight(rest, ".") == unit
+			return !anyUnit().MatchString(rest) || strings.HasPrefix(rest, unit+" ") || strings.TrimRight(rest, ".") == unit
 		}
 	}
 	return false

@@ -392,6 +392,15 @@ func TestSay(t *testing.T) {
 	assert.Equal(t, "restic-exporter: warning: a; b c\n", b.String())
 }
 
+func TestIsRestic(t *testing.T) {
+	for comm, want := range map[string]bool{
+		"restic": true, "restic_0.19.1_l": true, "restic-v0.14": true, "restic0.9": true, "restic.v0": true,
+		"": false, "rest": false, "restic-backup.s": false, "restic-": false, "resticprofile": false, "tee": false, "restic_v": false,
+	} {
+		assert.Equal(t, want, isRestic(comm), comm)
+	}
+}
+
 func TestReadErrors(t *testing.T) {
 	o := options{unit: "x.service"}
 	assert.ErrorContains(t, readError(o, "in the journal", fs.ErrPermission), "run as root or as a user in the group systemd-journal")

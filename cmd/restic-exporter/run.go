@@ -9,7 +9,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"regexp"
 	"runtime"
 	"runtime/debug"
 	"strings"
@@ -422,14 +421,21 @@ func readError(o options, where string, err error) error {
 	return fmt.Errorf("reading %s %s: %w", o.unit, where, err)
 }
 
-// restic's own program, also under the names that its releases are downloaded
-// by. A command name is cut to 15 bytes.
-var resticComm = regexp.MustCompile(`^restic([-_.]?v?[0-9].*)?$`)
+// isRestic reports whether a command name is that of restic's own program, also
+// as its releases are named, such as "restic_0.19.1_l": it is cut to 15 bytes.
+func isRestic(comm string) bool {
+	rest, ok := strings.CutPrefix(comm, "restic")
+	if !ok || rest == "" {
+		return ok
+	}
+	rest = strings.TrimPrefix(strings.TrimLeft(rest[:1], "-_.")+rest[1:], "v")
+	return rest != "" && rest[0] >= '0' && rest[0] <= '9'
+}
 
 // author returns the process that printed the line, or 0 if it was passed on by
 // another, such as tee: then several restics share one process ID.
 func author(e journal.Entry) int {
-	if e.Comm != "" && !resticComm.MatchString(e.Comm) {
+	if e.Comm != "" && !isRestic(e.Comm) {
 		return 0
 	}
 	return e.PID
