@@ -685,3 +685,81 @@ func TestMain(m *testing.M) {
 	}
 	os.Exit(m.Run())
 }
+
+// TestSkim: what is skimmed is what is read, but for the lines that were left
+// out; whether libsystemd or journalctl reads it.
+func TestSkim(t *testing.T) {
+	long := strings.Repeat("x", 500)
+	logs := map[string]log{
+		"plain": {
+			manager(id1, starting, "Starting"), line(id1, 7, "first"), line(id1, 7, "idle 1"), line(id2, 9, "other"), line(id1, 8, "idle 2"),
+			line(id1, 7, "keep"), dropped(id1, 3), line(id1, 7, "idle 3"), manager(id1, succeeded, "ok"),
+			{"MESSAGE=forged", "_PID=666", "_SYSTEMD_UNIT=x.service", "UNIT=" + unit, "INVOCATION_ID=" + id1.String()},
+		},
+		"in parts": {
+			line(id1, 7, "first"), line(id1, 7, long, "_STREAM_ID=1", "_LINE_BREAK=line-max"), line(id1, 7, "end", "_STREAM_ID=1"),
+		},
+		"nothing": {line(id2, 7, "other")},
+	}
+	for name, l := range logs {
+		t.Run(name, func(t *testing.T) {
+			r := Reader{Dir: l.dir(t)}
+			sorted := func(entries []Entry) []Entry {
+				slices.SortStableFunc(entries, func(a, b Entry) int { return a.Time.Compare(b.Time) })
+				for i := range entries {
+					entries[i].Boot = ID{} // not of every entry
+				}
+				return entries
+			}
+			all, err := collect(r.Entries(t.Context(), unit, id1))
+			require.NoError(t, err)
+
+			pids := make(map[string]int)
+			got, err := collect(r.Skim(t.Context(), unit, id1, func(message []byte, pid func() int) bool {
+				pids[string(message)] = pid()
+				return false
+			}))
+			require.NoError(t, err)
+			assert.Equal(t, sorted(all), sorted(got))
+			for _, e := range all {
+				if pid, ok := pids[string(e.Message)]; ok {
+					assert.Equal(t, e.PID, pid)
+				}
+			}
+
+			got, err = collect(r.Skim(t.Context(), unit, id1, func(message []byte, _ func() int) bool {
+				return strings.HasPrefix(string(message), "idle")
+			}))
+			require.NoError(t, err)
+			if len(pids) > 0 { // journalctl leaves nothing out
+				all = slices.DeleteFunc(all, func(e Entry) bool { return strings.HasPrefix(string(e.Message), "idle") })
+			}
+			assert.Equal(t, sorted(all), sorted(got))
+
+			got, err = collect(throughJournalctl{r}.skim(t.Context(), unit, id1))
+			require.NoError(t, err)
+			want, err := collect(r.Entries(t.Context(), unit, id1))
+			require.NoError(t, err)
+			assert.Equal(t, sorted(want), sorted(got))
+		})
+	}
+}
+
+func (s throughJournalctl) skim(ctx context.Context, unit string, id ID) iter.Seq2[Entry, error] {
+	return func(yield func(Entry, error) bool) { s.r.skimAll(ctx, unit, id, yield) }
+}
+
+func TestExtents(t *testing.T) {
+	r := Reader{Dir: log{
+		line(id1, 7, "a"), line(id2, 7, "other"), line(id1, 8, "b"), line(id1, 7, "c"), manager(id1, succeeded, "ok"),
+	}.dir(t)}
+	at := func(n int) time.Time { return t0.Add(time.Duration(n) * time.Second) }
+	of := []Origin{{}, {PID: 7}, {PID: 8}, {PID: 9}, {Identifier: "restic-backup.sh"}, {Identifier: "other"}, {"restic-backup.sh", 8}}
+	want := []Extent{{at(0), at(3)}, {at(0), at(3)}, {at(2), at(2)}, {}, {at(0), at(3)}, {}, {at(2), at(2)}}
+	got, err := r.Extents(t.Context(), unit, id1, of)
+	require.NoError(t, err)
+	assert.Equal(t, want, got)
+	marks, err := r.journalctlEdges(t.Context(), []edge{{match{r.output(unit, "_PID=8")}, true}})
+	require.NoError(t, err)
+	assert.Equal(t, []mark{{id1, at(2)}}, marks)
+}

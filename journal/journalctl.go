@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
 )
 
@@ -87,8 +88,12 @@ func (r Reader) journalctlEdges(ctx context.Context, edges []edge) ([]mark, erro
 	return marks, nil
 }
 
-// outputFields are what there is to know of a line, beside what it was asked for.
-const outputFields = "MESSAGE,SYSLOG_IDENTIFIER,_PID,_COMM,_LINE_BREAK,_STREAM_ID"
+// outputFields are what there is to know of a line, beside what it was asked for;
+// each costs journalctl time.
+const (
+	outputFields = "--output-fields=MESSAGE,SYSLOG_IDENTIFIER,_PID,_COMM"
+	splitFields  = ",_LINE_BREAK,_STREAM_ID"
+)
 
 // skimAll is skim through the program: it prints all lines, and when they were
 // written, so none is left out.
@@ -100,9 +105,17 @@ func (r Reader) skimAll(ctx context.Context, unit string, id ID, yield func(Entr
 		}
 	}
 	output := match{r.output(unit, "_SYSTEMD_INVOCATION_ID="+id.String())}
+	fields := outputFields
+	for _, err := range r.journalctl(ctx, match{append(slices.Clone(output[0]), "_LINE_BREAK=line-max")}, "--lines=1") {
+		if err != nil {
+			yield(Entry{}, err)
+			return
+		}
+		fields += splitFields
+	}
 	asked := func(yield func(*record, error) bool) {
 		name, idText := []byte(unit), []byte(id.String())
-		for rec, err := range r.journalctl(ctx, output, "--output-fields="+outputFields) {
+		for rec, err := range r.journalctl(ctx, output, fields) {
 			if err == nil {
 				rec.fields[fieldSystemdUnit], rec.fields[fieldSystemdUserUnit], rec.fields[fieldSystemdInvocation] = name, name, idText
 			}
