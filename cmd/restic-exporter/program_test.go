@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -483,4 +484,45 @@ func TestPromtool(t *testing.T) {
 	out, err := cmd.CombinedOutput()
 	assert.NoError(t, err)
 	assert.Empty(t, string(out))
+}
+
+// TestTogether: many exporters at once for one unit leave one whole file, in
+// which the failure counts once.
+func TestTogether(t *testing.T) {
+	dir := journalOf(t, failedRun)
+	output := t.TempDir()
+	before := rewrite(t, failedRun)
+	require.Equal(t, result{}, call(t, nil, "", before, "--output", output+"/x.prom"))
+	want, err := os.ReadFile(output + "/x.prom")
+	require.NoError(t, err)
+	stop := make(chan struct{})
+	reader := make(chan error, 1)
+	go func() {
+		for {
+			select {
+			case <-stop:
+				reader <- nil
+				return
+			default:
+			}
+			if text, err := os.ReadFile(output + "/x.prom"); err != nil || string(text) != string(want) {
+				reader <- fmt.Errorf("%v: %q", err, text)
+				return
+			}
+		}
+	}()
+	var wg sync.WaitGroup
+	for range 8 {
+		wg.Go(func() {
+			for range 5 {
+				assert.Equal(t, result{}, call(t, nil, "", "--journal", dir, "--output", output+"/x.prom"))
+			}
+		})
+	}
+	wg.Wait()
+	close(stop)
+	assert.NoError(t, <-reader, "a reader sees whole files only")
+	names, err := os.ReadDir(output)
+	require.NoError(t, err)
+	assert.Len(t, names, 1)
 }
