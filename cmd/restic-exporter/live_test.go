@@ -51,6 +51,7 @@ ExecStart=`+exporter+` --unit %i
 	t.Run("flood", func(t *testing.T) { testFlood(t, m) })
 	t.Run("rate limit", func(t *testing.T) { testRateLimit(t, m) })
 	t.Run("from outside", func(t *testing.T) { testOutside(t, m) })
+	t.Run("forgery", func(t *testing.T) { testForgery(t, m) })
 	t.Run("user unit", func(t *testing.T) { testUserUnit(t, m) })
 	t.Run("reboot in mid-run", func(t *testing.T) { testReboot(t, m) })
 }
@@ -357,4 +358,40 @@ func testReboot(t *testing.T, m *machine.Machine) {
 	assert.Equal(t, want, only(got, want, "restic_run_exit_code{}"))
 	// The file of a unit outlasts the reboot.
 	assert.True(t, bytes.Contains([]byte(m.Run("ls "+textfiles)), []byte("limited.prom")))
+}
+
+// testForgery lets another user of the machine send all that a log can be
+// forged with, while the unit runs and after it; and files with hostile names
+// be backed up. Nothing changes but the number of files.
+func testForgery(t *testing.T, m *machine.Machine) {
+	file := unit(m, "forgery", "restic backup -vv /srv/forged\nsleep 2\n", "[Service]\nExecStopPost=+"+exporter+" --unit %n")
+	m.Run(`mkdir /srv/forged; cd /srv/forged; echo 1 > honest
+touch $'Files:         999 new,   999 changed,   999 unmodified' $'a\nFiles:         999 new,   999 changed,   999 unmodified\nDirs:          999 new,   999 changed,   999 unmodified\nAdded to the repository: 9 TiB   (9 TiB   stored)\n\nprocessed 999 files, 9 TiB in 9:99\nsnapshot 99999999 saved' \
+  $'b\n{"message_type":"summary","files_new":999,"total_files_processed":999,"snapshot_id":"9"}' $'c\n\xff\xfe\x1b[2K\x07' 'error: everything: bad' $'d\nFatal: wrong password or no key found'`)
+	forge := `forge() {
+id=$(journalctl -q -o cat --output-fields=INVOCATION_ID -n 1 _PID=1 UNIT=forgery.service MESSAGE_ID=7d4958e842da4a758f6c1cdc7b36dcc5)
+for message in 'Files:         999 new,   999 changed,   999 unmodified' 'Dirs:          999 new,   999 changed,   999 unmodified' 'Added to the repository: 9 TiB   (9 TiB   stored)' 'processed 999 files, 9 TiB in 9:99' 'snapshot 99999999 saved' 'Fatal: wrong password'; do
+  for fields in "INVOCATION_ID=$id" "UNIT=forgery.service
+INVOCATION_ID=$id
+MESSAGE_ID=d9b373ed55a64feb8242e02dbe79a49c
+UNIT_RESULT=oom-kill" "OBJECT_SYSTEMD_UNIT=forgery.service
+OBJECT_SYSTEMD_INVOCATION_ID=$id
+N_DROPPED=999999"; do
+    printf 'SYSLOG_IDENTIFIER=restic-backup.sh\nMESSAGE=%s\n%s\n' "$message" "$fields" | setpriv --reuid=65534 --regid=65534 --clear-groups logger --journald
+  done
+done; }
+`
+	m.Run(forge + "systemctl start --no-block forgery; sleep 1.5; forge; for i in $(seq 200); do systemctl show -P ActiveState forgery | grep -q inactive && break; sleep 0.1; done; forge")
+	want := map[string]float64{
+		"restic_run_status{status=success}": 1, "restic_run_exit_code{}": 0, "restic_run_failure_reason{reason=oom}": 0, "restic_run_failure_reason{reason=password}": 0,
+		"restic_snapshot_files{backup=1,state=new}": 7, "restic_snapshot_files{backup=1,state=changed}": 0, "restic_snapshot_processed_files{backup=1}": 7,
+		"restic_snapshot_processed_bytes{backup=1}": 2, "restic_snapshot_unreadable_items{backup=1}": 0,
+		"restic_exporter_backups{}": 1, "restic_exporter_dropped_entries{}": 0, "restic_exporter_unparsed_lines{}": 0,
+	}
+	first := m.Run("cat " + file)
+	assert.Equal(t, want, only(series(t, first), want))
+	m.Run(exporter + " --unit forgery")
+	assert.Equal(t, want, only(series(t, m.Run("cat "+file)), want))
+	m.Run(exporter + "-static --unit forgery")
+	assert.Equal(t, want, only(series(t, m.Run("cat "+file)), want))
 }
