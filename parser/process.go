@@ -30,7 +30,7 @@ type process struct {
 
 	prune       pruning
 	checkErrors uint64
-	inTree      bool // the lines that follow name the errors of a tree
+	inTree      bool // indented lines name the errors of a tree
 	locked      bool
 	signalled   bool
 }

@@ -31,13 +31,10 @@ func (p *process) read(text []byte, t time.Time) error {
 		return nil
 	}
 	p.clean = false
-	if p.inTree {
-		if text[0] == ' ' {
-			p.checkErrors++
-			p.run.Errors++
-			return nil
-		}
-		p.inTree = false
+	if p.inTree && text[0] == ' ' {
+		p.checkErrors++
+		p.run.Errors++
+		return nil
 	}
 	switch c := text[0]; c {
 	case '{':
