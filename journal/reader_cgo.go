@@ -247,162 +247,43 @@ func (r Reader) skimOutput(ctx context.Context, j *sdjournal.Journal, s selector
 	if err := j.SeekHead(); err != nil {
 		return err
 	}
-	k := skimmer{r: r, j: j, m: m, s: s, id: id, idle: idle, yield: yield}
-	defer func() { k.ahead.close() }()
-	for {
-		if ctx.Err() != nil {
+	var rec record
+	pid := func() int {
+		v, err := j.GetDataBytes(fieldNames[fieldPID])
+		if err != nil {
+			return 0
+		}
+		n, _ := strconv.Atoi(string(v[len("_PID="):]))
+		return n
+	}
+	const prefix = "MESSAGE="
+	ours := false
+	for i := 0; ; i++ {
+		if i%1024 == 0 && ctx.Err() != nil {
 			return ctx.Err()
 		}
-		more, err := k.chunk()
-		if err != nil || !more {
-			return err
-		}
-		if k.read >= alone && k.ahead == nil && !k.single {
-			cursor, err := j.GetCursor()
-			if err != nil {
-				return err
-			}
-			k.ahead = r.startAhead(m, cursor)
-			k.single = k.ahead == nil
-			continue // the next chunk is the first thread's
-		}
-		if err := k.aheadChunk(); err != nil {
-			return err
-		}
-	}
-}
-
-// A skimmer skims over the output of one invocation.
-type skimmer struct {
-	r     Reader
-	j     *sdjournal.Journal
-	m     match
-	s     selector
-	id    ID
-	idle  func([]byte, func() int) bool
-	yield func(Entry, error) bool
-
-	rec    record
-	ours   bool // an entry was looked at whole, and was the unit's
-	read   int
-	ahead  *ahead
-	single bool // there is no second thread
-}
-
-// chunk skims over the next entries; false is the end.
-func (k *skimmer) chunk() (more bool, err error) {
-	for range chunkSize {
-		n, err := k.j.Next()
+		n, err := j.Next()
 		if err != nil || n == 0 {
-			return false, err
+			return err
 		}
-		k.read++
-		if k.ours {
-			text, err := k.j.GetDataBytes("MESSAGE")
-			if err == nil && len(text) >= len(messagePrefix) && k.idle(text[len(messagePrefix):], k.pid) {
+		if ours {
+			message, err := j.GetDataBytes("MESSAGE")
+			if err == nil && len(message) >= len(prefix) && idle(message[len(prefix):], pid) {
 				continue
 			}
 		}
-		if err := k.whole(); err != nil {
-			return false, err
-		}
-	}
-	return true, nil
-}
-
-// aheadChunk skims over a chunk that the second thread has read. If the two do
-// not agree where that ends, because the journal has changed meanwhile, it goes
-// on alone.
-func (k *skimmer) aheadChunk() error {
-	if k.ahead == nil {
-		return nil
-	}
-	c, ok := <-k.ahead.chunks
-	if !ok {
-		k.ahead.close()
-		k.ahead, k.single = nil, true
-		return nil
-	}
-	size := uint64(len(c.ends))
-	n, err := k.j.NextSkip(size)
-	if err != nil {
-		return err
-	}
-	last := uint64(0)
-	if n == size {
-		if last, err = k.j.GetRealtimeUsec(); err != nil {
+		if err := rec.fill(j, id.String()); err != nil {
 			return err
 		}
-	}
-	if last != c.last {
-		k.ahead.close()
-		k.ahead, k.single = nil, true
-		if n > 0 {
-			_, err = k.j.PreviousSkip(n)
-		}
-		return err
-	}
-
-	at := size - 1 // where the journal stands
-	move := func(to uint64) (err error) {
-		if to < at {
-			_, err = k.j.PreviousSkip(at - to)
-		} else if to > at {
-			_, err = k.j.NextSkip(to - at)
-		}
-		at = to
-		return err
-	}
-	for i := range size {
-		var moved error
-		pid := func() int {
-			if moved = move(i); moved != nil {
-				return 0
-			}
-			return k.pid()
-		}
-		idle := k.idle(c.text(int(i)), pid)
-		if moved != nil {
-			return moved
-		}
-		if idle {
+		kind, of, ok := s.kind(&rec)
+		if !ok || kind != Output || of != id {
 			continue
 		}
-		if err := move(i); err != nil {
-			return err
-		}
-		if err := k.whole(); err != nil {
-			return err
+		ours = true
+		if !yield(rec.entry(kind, of), nil) {
+			return errStop
 		}
 	}
-	k.read += int(size)
-	k.ahead.free <- c
-	return move(size - 1)
-}
-
-// whole yields the entry that the journal stands at.
-func (k *skimmer) whole() error {
-	if err := k.rec.fill(k.j, k.id.String()); err != nil {
-		return err
-	}
-	kind, of, ok := k.s.kind(&k.rec)
-	if !ok || kind != Output || of != k.id {
-		return nil
-	}
-	k.ours = true
-	if !k.yield(k.rec.entry(kind, of), nil) {
-		return errStop
-	}
-	return nil
-}
-
-func (k *skimmer) pid() int {
-	v, err := k.j.GetDataBytes(fieldNames[fieldPID])
-	if err != nil {
-		return 0
-	}
-	n, _ := strconv.Atoi(string(v[len("_PID="):]))
-	return n
 }
 
 // edges returns, for each edge, the first or the last entry that has an
