@@ -52,6 +52,7 @@ ExecStart=`+exporter+` --unit %i
 	t.Run("rate limit", func(t *testing.T) { testRateLimit(t, m) })
 	t.Run("from outside", func(t *testing.T) { testOutside(t, m) })
 	t.Run("forgery", func(t *testing.T) { testForgery(t, m) })
+	t.Run("rotation", func(t *testing.T) { testRotation(t, m) })
 	t.Run("user unit", func(t *testing.T) { testUserUnit(t, m) })
 	t.Run("reboot in mid-run", func(t *testing.T) { testReboot(t, m) })
 }
@@ -394,4 +395,20 @@ done; }
 	assert.Equal(t, want, only(series(t, m.Run("cat "+file)), want))
 	m.Run(exporter + "-static --unit forgery")
 	assert.Equal(t, want, only(series(t, m.Run("cat "+file)), want))
+}
+
+// testRotation reads a run while journald begins new files and drops old ones,
+// which are not the run's.
+func testRotation(t *testing.T, m *machine.Machine) {
+	unit(m, "rotation", "seq --format='unchanged /srv/data/%.0f' 20000\nrestic backup -vv /srv/data\n", "[Service]")
+	m.Run("systemctl start rotation; journalctl --sync")
+	stdout := m.Run(`(for i in $(seq 40); do journalctl --rotate; sleep 0.05; done) >/dev/null 2>&1 &
+for i in $(seq 8); do ` + exporter + ` --unit rotation --output - | sha256sum; ` + exporter + `-static --unit rotation --output - | sha256sum; done; wait`)
+	sums := strings.Fields(strings.ReplaceAll(stdout, "-", ""))
+	require.Len(t, sums, 16)
+	assert.Len(t, slices.Compact(slices.Sorted(slices.Values(sums))), 1, "each reads the same")
+	want := map[string]float64{"restic_run_status{status=success}": 1, "restic_exporter_backups{}": 1, "restic_snapshot_files{backup=1,state=unmodified}": 18}
+	got := series(t, m.Run(exporter+" --unit rotation --output -"))
+	assert.Equal(t, want, only(got, want))
+	assert.Greater(t, got["restic_exporter_log_entries{}"], 20_000.0)
 }
