@@ -20,7 +20,7 @@ run: build
 	bin/restic-exporter $(RECORDING)
 
 test: setup
-	$(GO) test -timeout 20m -skip '^TestEndToEnd$$' ./...
+	$(GO) test -timeout 20m -skip '^(TestPackage|TestEndToEnd)$$' ./...
 	CGO_ENABLED=0 $(GO) test -short ./journal ./cmd/restic-exporter
 	$(MAKE) --no-print-directory e2e
 
@@ -53,7 +53,7 @@ bench: build
 
 # The whole system, from the timer to the mail, in a systemd booted for it.
 e2e: setup packages
-	$(GO) test -count=1 -timeout 20m -v -run '^TestEndToEnd$$' ./deploy
+	$(GO) test -count=1 -timeout 20m -v -run '^(TestPackage|TestEndToEnd)$$' ./deploy
 
 # libsystemd's headers are all that a build needs beyond Go.
 setup-build:

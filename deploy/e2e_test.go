@@ -15,6 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/restic-exporter/restic-exporter/internal/machine"
+	"github.com/restic-exporter/restic-exporter/internal/metrictest"
 	"github.com/restic-exporter/restic-exporter/textfile"
 )
 
@@ -135,8 +136,8 @@ func (s *system) config(more ...string) {
 	s.Machine.Write("/etc/restic-exporter/backup.conf", "BACKUP_PATHS=(/srv/data)\nPRUNE_WEEKDAY=0\n"+strings.Join(more, "\n")+"\n", 0o644)
 }
 
-func (s *system) password(password string, more ...string) {
-	s.Machine.Write(credentials, "# the repository\nRESTIC_REPOSITORY="+repository+"\nRESTIC_PASSWORD=\""+password+"\"\n"+strings.Join(more, "\n")+"\n", 0o600)
+func (s *system) password(password string) {
+	s.Machine.Write(credentials, "# the repository\nRESTIC_REPOSITORY="+repository+"\nRESTIC_PASSWORD=\""+password+"\"\n", 0o600)
 }
 
 // start runs the unit and returns systemd's verdict and the metrics.
@@ -161,30 +162,7 @@ func flat(t *testing.T, text string) map[string]float64 {
 	t.Helper()
 	mfs, err := textfile.Decode(strings.NewReader(text))
 	require.NoError(t, err)
-	got := make(map[string]float64)
-	for _, mf := range mfs {
-		for _, m := range mf.Metric {
-			var labels []string
-			for _, l := range m.Label {
-				if l.GetName() != "unit" && l.GetName() != "timestamp" {
-					labels = append(labels, l.GetName()+"="+l.GetValue())
-				}
-			}
-			v := m.GetGauge().GetValue()
-			if m.Untyped != nil {
-				v = m.Untyped.GetValue()
-			}
-			got[mf.GetName()+"{"+strings.Join(labels, ",")+"}"] = v
-		}
-	}
-	return got
-}
-
-// pick is the part of got that want has.
-func pick(got, want map[string]float64) map[string]float64 {
-	picked := maps.Clone(got)
-	maps.DeleteFunc(picked, func(name string, _ float64) bool { _, ok := want[name]; return !ok })
-	return picked
+	return metrictest.Series(mfs, "unit", "timestamp")
 }
 
 // query returns how many series Prometheus has for an expression.
@@ -232,7 +210,7 @@ func (s *system) firstRun(t *testing.T) {
 		"restic_snapshot_files{backup=1,state=new}": 21, "restic_snapshot_processed_files{backup=1}": 21,
 		"restic_forget_snapshots{result=kept}": 1, "restic_forget_snapshots{result=removed}": 0, "restic_check_found_errors{}": 0,
 	})
-	assert.Equal(t, want, pick(got, want))
+	assert.Equal(t, want, metrictest.Pick(got, want))
 	assert.Contains(t, got, "restic_backup_duration_seconds{action=backup}")
 	assert.Contains(t, got, "restic_backup_duration_seconds{action=prune}")
 
@@ -256,7 +234,7 @@ rm /srv/data/sub/1; for i in 2 3; do echo more >> /srv/data/sub/$i; done; head -
 		"restic_snapshot_files{backup=1,state=new}": 1, "restic_snapshot_files{backup=1,state=changed}": 2, "restic_snapshot_files{backup=1,state=unmodified}": 18,
 		"restic_forget_snapshots{result=kept}": 1, "restic_forget_snapshots{result=removed}": 1,
 	})
-	assert.Equal(t, want, pick(got, want))
+	assert.Equal(t, want, metrictest.Pick(got, want))
 
 	var snapshots []struct{ Time time.Time }
 	require.NoError(t, json.Unmarshal([]byte(s.restic("snapshots --json")), &snapshots))
@@ -293,7 +271,7 @@ func (s *system) wrongPassword(t *testing.T) {
 	for _, kept := range []string{"restic_run_last_success_timestamp_seconds{}", "restic_snapshot_last_created_timestamp_seconds{}", "restic_repository_blobs{}", "restic_repo_files{state=new}"} {
 		want[kept] = before[kept]
 	}
-	assert.Equal(t, want, pick(got, want))
+	assert.Equal(t, want, metrictest.Pick(got, want))
 	assert.Equal(t, keys, s.Run("ls "+repository+"/keys "+repository+"/snapshots"), "init was not run")
 
 	s.Eventually(30*time.Second, `curl -sf --get localhost:9090/api/v1/query --data-urlencode 'query=ALERTS{alertname="ResticBackupFailed",alertstate="firing",unit="restic-backup.service"}' | grep -q restic-backup`)
@@ -310,7 +288,7 @@ func (s *system) wrongPassword(t *testing.T) {
 	s.password("right")
 	verdict, got = s.start("restic-backup")
 	assert.Equal(t, "success", verdict)
-	assert.Equal(t, success, pick(got, success))
+	assert.Equal(t, success, metrictest.Pick(got, success))
 	s.Eventually(30*time.Second, `! curl -sf --get localhost:9090/api/v1/query --data-urlencode 'query=ALERTS{alertname="ResticBackupFailed"}' | grep -q restic-backup`)
 	s.Eventually(60*time.Second, `grep -q '\[RESOLVED\]' /var/mail/admin`)
 }
@@ -321,7 +299,7 @@ func (s *system) goneRepository(t *testing.T) {
 	verdict, got := s.start("restic-backup")
 	assert.Equal(t, "exit-code", verdict)
 	want := failure("no_repository", 1)
-	assert.Equal(t, want, pick(got, want))
+	assert.Equal(t, want, metrictest.Pick(got, want))
 	assert.Empty(t, s.Run("ls "+repository), "a disk that is not mounted gets no second repository")
 	s.Run("rmdir " + repository + " && mv " + repository + ".away " + repository)
 
@@ -353,7 +331,7 @@ ExecStopPost=-+/usr/bin/restic-exporter --unit %n --max-age 50h
 		"restic_run_failure_reason{reason=source_unreadable}": 1, "restic_run_exit_code{}": 3, "restic_backup_failure{}": 1,
 		"restic_snapshot_unreadable_items{backup=1}": 1, "restic_snapshot_processed_files{backup=1}": 22, "restic_run_consecutive_failures{}": 0,
 	}
-	assert.Equal(t, want, pick(got, want))
+	assert.Equal(t, want, metrictest.Pick(got, want))
 	assert.NotContains(t, got, "restic_run_last_success_timestamp_seconds{}")
 	s.Eventually(20*time.Second, `curl -sf localhost:9100/metrics | grep -q 'restic_run_status{status="partial",unit="restic-backup@part.service"} 1'`)
 	assert.Contains(t, s.Run("curl -sf localhost:9100/metrics"), "node_textfile_scrape_error 0\n", "two units side by side")
@@ -367,14 +345,14 @@ func (s *system) lock(t *testing.T) {
 	verdict, got := s.start("restic-backup")
 	assert.Equal(t, "exit-code", verdict)
 	want := failure("locked", 1)
-	assert.Equal(t, want, pick(got, want))
+	assert.Equal(t, want, metrictest.Pick(got, want))
 	assert.Greater(t, got["restic_lock_age_seconds{}"], 0.5)
 	s.Run("systemctl stop holder")
 	s.restic("unlock") // as the runbook says: the process is gone
 	s.Eventually(20*time.Second, "! ls "+repository+"/locks | grep -q .")
 	_, got = s.start("restic-backup")
 	want = map[string]float64{"restic_lock_age_seconds{}": 0, "restic_run_consecutive_failures{}": 0}
-	assert.Equal(t, want, pick(got, want))
+	assert.Equal(t, want, metrictest.Pick(got, want))
 }
 
 func (s *system) fullDisk(t *testing.T) {
@@ -389,11 +367,10 @@ cat /dev/zero > ` + textfiles + `/filling 2>/dev/null || true`)
 	assert.Contains(t, s.Run("journalctl -u restic-backup -o cat -n 20"), "no space left on device")
 	s.Run("umount " + textfiles + " && restic-exporter --max-age 50h")
 	got := s.metrics("restic-backup")
-	assert.Equal(t, success, pick(got, success), "and it can be done later")
+	assert.Equal(t, success, metrictest.Pick(got, success), "and it can be done later")
 }
 
 func (s *system) killed(t *testing.T) {
-	s.password("right", "RESTIC_PASSWORD_COMMAND=sleep 1000")
 	s.Machine.Write(credentials, "RESTIC_REPOSITORY="+repository+"\nRESTIC_PASSWORD_COMMAND=sleep 1000\n", 0o600)
 	s.Run(`systemctl reset-failed; systemctl start --no-block restic-backup
 for i in $(seq 100); do pgrep -x sleep >/dev/null && break; sleep 0.1; done; sleep 0.5
@@ -401,7 +378,7 @@ systemctl kill --signal=KILL restic-backup
 for i in $(seq 200); do systemctl show -P ActiveState restic-backup | grep -q failed && break; sleep 0.1; done`)
 	got := s.metrics("restic-backup")
 	want := failure("killed", 137)
-	assert.Equal(t, want, pick(got, want))
+	assert.Equal(t, want, metrictest.Pick(got, want))
 
 	s.Machine.Write("/etc/systemd/system/restic-backup.service.d/timeout.conf", "[Service]\nTimeoutStartSec=3\n", 0o644)
 	s.Run("systemctl daemon-reload")
@@ -409,7 +386,7 @@ for i in $(seq 200); do systemctl show -P ActiveState restic-backup | grep -q fa
 	assert.Equal(t, "timeout", verdict)
 	want = failure("timeout", 143)
 	want["restic_run_consecutive_failures{}"] = 2
-	assert.Equal(t, want, pick(got, want))
+	assert.Equal(t, want, metrictest.Pick(got, want))
 	os.Remove(s.Root + "/etc/systemd/system/restic-backup.service.d/timeout.conf")
 	s.password("right")
 	s.Run("systemctl daemon-reload")
@@ -421,7 +398,7 @@ func (s *system) journald(t *testing.T) {
 	s.Run(`systemctl reset-failed; systemctl start --no-block restic-backup; sleep 2.5; systemctl restart systemd-journald
 for i in $(seq 300); do systemctl show -P ActiveState restic-backup | grep -qE 'inactive|failed' && break; sleep 0.1; done`)
 	got := s.metrics("restic-backup")
-	assert.Equal(t, success, pick(got, success))
+	assert.Equal(t, success, metrictest.Pick(got, success))
 	s.password("right")
 }
 
@@ -565,7 +542,7 @@ func (s *system) reboot(t *testing.T) {
 	assert.Equal(t, before, s.metrics("restic-backup"), "the file outlasts it")
 	verdict, got := s.start("restic-backup")
 	assert.Equal(t, "success", verdict)
-	assert.Equal(t, success, pick(got, success))
+	assert.Equal(t, success, metrictest.Pick(got, success))
 	assert.Greater(t, got["restic_run_last_success_timestamp_seconds{}"], before["restic_run_last_success_timestamp_seconds{}"])
 }
 

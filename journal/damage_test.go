@@ -14,7 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// damaged is a log of which every line tells its place.
+// damagedLog is a log of which every line tells its place.
 func damagedLog() log {
 	l := log{manager(id1, starting, "Starting")}
 	for i := range 200 {

@@ -15,7 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// seeds are the recordings, each with the unit's name and invocation.
+// seeds adds the beginning of each recording.
 func seeds(f *testing.F, add func(text []byte)) {
 	names, err := filepath.Glob("../testdata/*/*.export")
 	require.NoError(f, err)

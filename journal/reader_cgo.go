@@ -53,7 +53,7 @@ func (r Reader) withJournal(f func(j *sdjournal.Journal) error) (bool, error) {
 	return true, f(j)
 }
 
-// set makes m what j matches.
+// set makes m what j matches, and goes to before the first of it.
 func (m match) set(j *sdjournal.Journal) error {
 	j.FlushMatches()
 	for i, and := range m {
@@ -68,7 +68,7 @@ func (m match) set(j *sdjournal.Journal) error {
 			}
 		}
 	}
-	return nil
+	return j.SeekHead()
 }
 
 // invocation returns the invocation whose output m matches, "-" if m
@@ -160,9 +160,6 @@ func (m match) records(j *sdjournal.Journal, yield func(*record, error) bool) er
 	if err := m.set(j); err != nil {
 		return err
 	}
-	if err := j.SeekHead(); err != nil {
-		return err
-	}
 	var rec record
 	id := m.invocation()
 	for {
@@ -229,9 +226,6 @@ func (m match) any(j *sdjournal.Journal) (bool, error) {
 	if err := m.set(j); err != nil {
 		return false, err
 	}
-	if err := j.SeekHead(); err != nil {
-		return false, err
-	}
 	n, err := j.Next()
 	return n > 0, err
 }
@@ -242,9 +236,6 @@ func (r Reader) skimOutput(ctx context.Context, j *sdjournal.Journal, s selector
 	// whole are asked for their unit.
 	m := match{{"_SYSTEMD_INVOCATION_ID=" + id.String()}}
 	if err := m.set(j); err != nil {
-		return err
-	}
-	if err := j.SeekHead(); err != nil {
 		return err
 	}
 	var rec record
@@ -311,12 +302,12 @@ func (r Reader) edge(ctx context.Context, j *sdjournal.Journal, e edge, mk *mark
 	if err := e.match.set(j); err != nil {
 		return err
 	}
-	seek, step := j.SeekTail, j.Previous
-	if e.first {
-		seek, step = j.SeekHead, j.Next
-	}
-	if err := seek(); err != nil {
-		return err
+	step := j.Next
+	if !e.first {
+		step = j.Previous
+		if err := j.SeekTail(); err != nil {
+			return err
+		}
 	}
 	var rec record
 	id := e.match.invocation()

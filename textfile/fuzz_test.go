@@ -2,6 +2,7 @@ package textfile
 
 import (
 	"bytes"
+	"strings"
 	"testing"
 	"time"
 	"unicode/utf8"
@@ -42,7 +43,7 @@ func FuzzRoundTrip(f *testing.F) {
 		again.Runs = nil
 		kept := flat(again.Families(got))
 		for name, v := range flat(want) {
-			if len(name) > len("snapshot_") && name[:len("snapshot_")] == "snapshot_" {
+			if strings.HasPrefix(name, "snapshot_") {
 				assert.Equal(t, v, kept[name], name)
 			}
 		}

@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/restic-exporter/restic-exporter/internal/metrictest"
 	"github.com/restic-exporter/restic-exporter/parser"
 )
 
@@ -50,19 +51,11 @@ var (
 	checkRun = parser.Run{Command: parser.CommandCheck, Start: at(51), End: at(55), Done: true, Check: &parser.Check{}}
 )
 
-// flat is "name{labels but unit}" and value.
+// flat is "name{labels but unit}" and value, without what all names begin with.
 func flat(mfs []*dto.MetricFamily) map[string]float64 {
 	got := make(map[string]float64)
-	for _, mf := range mfs {
-		for _, m := range mf.Metric {
-			var labels []string
-			for _, l := range m.Label {
-				if l.GetName() != "unit" {
-					labels = append(labels, l.GetName()+"="+l.GetValue())
-				}
-			}
-			got[strings.TrimPrefix(mf.GetName(), "restic_")+"{"+strings.Join(labels, ",")+"}"] = m.GetGauge().GetValue()
-		}
+	for name, v := range metrictest.Series(mfs, "unit") {
+		got[strings.TrimPrefix(name, "restic_")] = v
 	}
 	return got
 }

@@ -16,6 +16,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/restic-exporter/restic-exporter/internal/golden"
+	"github.com/restic-exporter/restic-exporter/internal/metrictest"
 )
 
 // result is what a call of the program did.
@@ -96,7 +97,7 @@ func TestTwins(t *testing.T) {
 			require.NoError(t, json.Unmarshal(text, &known))
 			prom, err := os.ReadFile(strings.TrimSuffix(recording, ".export") + ".prom")
 			require.NoError(t, err)
-			got := series(t, string(prom))
+			got := flat(t, string(prom))
 
 			assert.Equal(t, float64(min(known.StartExit, 1)), got["restic_backup_failure{}"])
 			if known.Backup != nil {
@@ -115,7 +116,7 @@ func TestTwins(t *testing.T) {
 					"restic_snapshot_dirs{backup=" + place + ",state=unmodified}":  tw.DirsSame,
 					"restic_snapshot_processed_files{backup=" + place + "}":        tw.ProcessedFiles,
 				}
-				assert.Equal(t, exact, only(got, exact))
+				assert.Equal(t, exact, metrictest.Pick(got, exact))
 				rounded := map[string]float64{
 					"restic_snapshot_processed_bytes{backup=" + place + "}": tw.ProcessedBytes,
 					"restic_snapshot_added_bytes{backup=" + place + "}":     tw.Added,
@@ -185,7 +186,7 @@ func TestFormats(t *testing.T) {
 			require.NoError(t, os.WriteFile(later, bytes.ReplaceAll(text, []byte("+0100 "), []byte("+01:00 ")), 0o644))
 			shortISO := call(t, nil, "", iso)
 			assert.Equal(t, shortISO, result{shortISO.code, shortISO.stdout, strings.ReplaceAll(call(t, nil, "", later).stderr, later, iso)}, "systemd 255")
-			compareShortISO(t, series(t, want), series(t, shortISO.stdout))
+			compareShortISO(t, flat(t, want), flat(t, shortISO.stdout))
 		})
 	}
 }

@@ -3,7 +3,6 @@ package main
 import (
 	"bytes"
 	"fmt"
-	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -17,6 +16,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/restic-exporter/restic-exporter/internal/machine"
+	"github.com/restic-exporter/restic-exporter/internal/metrictest"
 	"github.com/restic-exporter/restic-exporter/textfile"
 )
 
@@ -83,34 +83,13 @@ ExecStart=/usr/local/sbin/`+name+`/restic-backup.sh
 	return textfiles + "/" + name + ".prom"
 }
 
-// series reads a file of metrics into "name{labels but unit}" and value.
-func series(t *testing.T, text string) map[string]float64 {
+// flat reads a file of metrics into "name{labels but unit and timestamp}" and
+// value.
+func flat(t *testing.T, text string) map[string]float64 {
 	t.Helper()
 	mfs, err := textfile.Decode(strings.NewReader(text))
 	require.NoError(t, err)
-	got := make(map[string]float64)
-	for _, mf := range mfs {
-		for _, metric := range mf.Metric {
-			var labels []string
-			for _, l := range metric.Label {
-				if l.GetName() != "unit" && l.GetName() != "timestamp" {
-					labels = append(labels, l.GetName()+"="+l.GetValue())
-				}
-			}
-			got[mf.GetName()+"{"+strings.Join(labels, ",")+"}"] = metric.GetGauge().GetValue()
-		}
-	}
-	return got
-}
-
-// only picks the series that want has, and those that must not be there.
-func only(got, want map[string]float64, absent ...string) map[string]float64 {
-	picked := maps.Clone(got)
-	maps.DeleteFunc(picked, func(name string, _ float64) bool {
-		_, ok := want[name]
-		return !ok && !slices.Contains(absent, name)
-	})
-	return picked
+	return metrictest.Series(mfs, "unit", "timestamp")
 }
 
 func testCalls(t *testing.T, m *machine.Machine) {
@@ -178,8 +157,8 @@ setpriv --reuid=backup-test --clear-groups env RESTIC_REPOSITORY=/srv/repo-parti
 				m.Eventually(20*time.Second, "test -e "+file)
 
 				first := m.Run("cat " + file)
-				got := series(t, first)
-				assert.Equal(t, s.want, only(got, s.want, s.absent))
+				got := flat(t, first)
+				assert.Equal(t, s.want, metrictest.Pick(got, s.want, s.absent))
 				assert.NotContains(t, got, s.absent)
 
 				// From outside, when the manager has given its verdict, nothing
@@ -187,7 +166,7 @@ setpriv --reuid=backup-test --clear-groups env RESTIC_REPOSITORY=/srv/repo-parti
 				m.Eventually(20*time.Second, "systemctl show -p ActiveState "+name+" | grep -qE '=(inactive|failed)'")
 				m.Run(exporter + " --unit " + name)
 				second := m.Run("cat " + file)
-				assert.Equal(t, s.want, only(series(t, second), s.want, s.absent))
+				assert.Equal(t, s.want, metrictest.Pick(flat(t, second), s.want, s.absent))
 				m.Run(exporter + "-static --unit " + name)
 				assert.Equal(t, second, m.Run("cat "+file))
 			})
@@ -208,17 +187,17 @@ if test -e /srv/two/fail; then RESTIC_PASSWORD=wrong restic check; fi
 	m.Run(`sed -i 's|RESTIC_REPOSITORY=/srv/repo |RESTIC_REPOSITORY=/srv/repo-two |' /etc/systemd/system/two-runs.service; systemctl daemon-reload
 mkdir /srv/two; seq 100000 > /srv/two/a; seq 100 > /srv/two/b`)
 	m.Run("systemctl start two-runs")
-	first := series(t, m.Run("cat "+file))
+	first := flat(t, m.Run("cat "+file))
 	want := map[string]float64{
 		"restic_snapshot_files{backup=1,site=berlin,state=new}": 2, "restic_run_status{site=berlin,status=success}": 1,
 		"restic_step_success{site=berlin,step=init}": 1, "restic_step_success{site=berlin,step=check}": 1, "restic_check_found_errors{site=berlin}": 0,
 		"restic_forget_snapshots{result=kept,site=berlin}": 1, "restic_forget_snapshots{result=removed,site=berlin}": 0,
 		"restic_run_max_age_seconds{site=berlin}": 26 * 3600, "restic_run_failure_reason{reason=no_repository,site=berlin}": 0,
 	}
-	assert.Equal(t, want, only(first, want, "restic_prune_removed_blobs{site=berlin}"))
+	assert.Equal(t, want, metrictest.Pick(first, want, "restic_prune_removed_blobs{site=berlin}"))
 
 	m.Run("seq 200000 > /srv/two/a; echo new > /srv/two/c; systemctl start two-runs")
-	second := series(t, m.Run("cat "+file))
+	second := flat(t, m.Run("cat "+file))
 	stats := m.Run("RESTIC_REPOSITORY=/srv/repo-two RESTIC_PASSWORD=x restic stats --mode raw-data --json | tr -d '\n'")
 	var size, blobs float64
 	for _, field := range strings.FieldsFunc(stats, func(r rune) bool { return strings.ContainsRune("{},", r) }) {
@@ -238,20 +217,20 @@ mkdir /srv/two; seq 100000 > /srv/two/a; seq 100 > /srv/two/b`)
 		"restic_repository_blobs{site=berlin}":       blobs,
 		"restic_step_success{site=berlin,step=init}": 1, // kept
 	}
-	assert.Equal(t, want, only(second, want))
+	assert.Equal(t, want, metrictest.Pick(second, want))
 	// Text is rounded to three decimals of its unit.
 	assert.InDelta(t, size, second["restic_repository_size_bytes{site=berlin}"], 1024)
 
 	_, _, status := m.Try("touch /srv/two/fail; systemctl start two-runs")
 	require.NotZero(t, status)
-	third := series(t, m.Run("cat "+file))
+	third := flat(t, m.Run("cat "+file))
 	want = map[string]float64{
 		"restic_run_status{site=berlin,status=failed}": 1, "restic_run_failure_reason{reason=password,site=berlin}": 1,
 		"restic_run_consecutive_failures{site=berlin}":           1,
 		"restic_run_last_success_timestamp_seconds{site=berlin}": second["restic_run_last_success_timestamp_seconds{site=berlin}"],
 		"restic_snapshot_files{backup=1,site=berlin,state=new}":  1, // the file "fail"
 	}
-	assert.Equal(t, want, only(third, want))
+	assert.Equal(t, want, metrictest.Pick(third, want))
 }
 
 // A reader that starts at once must not read too early: the summary comes
@@ -266,7 +245,7 @@ func testFlood(t *testing.T, m *machine.Machine) {
 		start := time.Now()
 		for range runs / 2 {
 			m.Run("rm -f " + file + "; systemctl start " + name)
-			got := series(t, m.Run("cat "+file))
+			got := flat(t, m.Run("cat "+file))
 			if got["restic_exporter_backups{}"] == 1 && got["restic_snapshot_processed_files{backup=1}"] == 1 &&
 				got["restic_exporter_log_entries{}"] >= lines && got["restic_run_status{status=success}"] == 1 {
 				right++
@@ -286,7 +265,7 @@ sleep 2.2
 restic backup /srv/data
 `, "[Service]\nExecStopPost="+exporter+" --unit %n")
 	m.Run("sed -i 's/^LogRateLimitIntervalSec=.*/LogRateLimitIntervalSec=2s/; s/^LogRateLimitBurst=.*/LogRateLimitBurst=100/' /etc/systemd/system/limited.service; systemctl daemon-reload; systemctl start limited")
-	got := series(t, m.Run("cat "+file))
+	got := flat(t, m.Run("cat "+file))
 	assert.Equal(t, 1.0, got["restic_exporter_backups{}"])
 	// journald scales the limit with the free space: what is dropped and what is
 	// read make the whole.
@@ -303,9 +282,9 @@ func testOutside(t *testing.T, m *machine.Machine) {
 	as := func(user, args string) string {
 		return fmt.Sprintf("cd /; setpriv --reuid=%s --regid=%s --init-groups %s %s --output -", user, user, exporter, args)
 	}
-	got := series(t, m.Run(as("reader", "--unit outside")))
+	got := flat(t, m.Run(as("reader", "--unit outside")))
 	want := map[string]float64{"restic_run_status{status=success}": 1, "restic_exporter_backups{}": 1}
-	assert.Equal(t, want, only(got, want))
+	assert.Equal(t, want, metrictest.Pick(got, want))
 
 	_, stderr, status := m.Try(as("nosy", "--unit outside"))
 	assert.Equal(t, 1, status)
@@ -323,8 +302,8 @@ func testOutside(t *testing.T, m *machine.Machine) {
 	assert.Contains(t, stderr, "no invocation of never-ran.service in the journal")
 
 	// libsystemd is loaded when it is needed: without it journalctl serves.
-	got = series(t, m.Run("LIB=$(ldconfig -p | awk '/libsystemd.so.0/ { print $NF; exit }'); mv $LIB $LIB.away; "+exporter+" --unit outside --output - || true; mv $LIB.away $LIB"))
-	assert.Equal(t, want, only(got, want))
+	got = flat(t, m.Run("LIB=$(ldconfig -p | awk '/libsystemd.so.0/ { print $NF; exit }'); mv $LIB $LIB.away; "+exporter+" --unit outside --output - || true; mv $LIB.away $LIB"))
+	assert.Equal(t, want, metrictest.Pick(got, want))
 }
 
 func testUserUnit(t *testing.T, m *machine.Machine) {
@@ -343,10 +322,10 @@ cd /; setpriv --reuid=plain --regid=plain --init-groups env HOME=/srv/user XDG_R
 		"restic_run_status{status=success}": 1, "restic_exporter_backups{}": 1, "restic_step_success{step=init}": 1,
 		"restic_snapshot_processed_files{backup=1}": 1,
 	}
-	assert.Equal(t, want, only(series(t, m.Run("cat /srv/user/user-backup.prom")), want))
+	assert.Equal(t, want, metrictest.Pick(flat(t, m.Run("cat /srv/user/user-backup.prom")), want))
 
 	m.Run(`uid=$(id -u plain); cd /; sleep 2; setpriv --reuid=plain --regid=plain --init-groups ` + exporter + ` --user --unit user-backup --output /srv/user/outside.prom`)
-	assert.Equal(t, want, only(series(t, m.Run("cat /srv/user/outside.prom")), want))
+	assert.Equal(t, want, metrictest.Pick(flat(t, m.Run("cat /srv/user/outside.prom")), want))
 }
 
 // A run that ended with the machine has no verdict, and is not going on.
@@ -355,8 +334,8 @@ func testReboot(t *testing.T, m *machine.Machine) {
 	m.Run("systemctl start --no-block cut-off; until journalctl -q -u cut-off -o cat | grep -q begun; do sleep 0.05; done; journalctl --sync")
 	m.Reboot()
 	want := map[string]float64{"restic_run_status{status=failed}": 1, "restic_run_failure_reason{reason=killed}": 1}
-	got := series(t, m.Run(exporter+" --unit cut-off --output -"))
-	assert.Equal(t, want, only(got, want, "restic_run_exit_code{}"))
+	got := flat(t, m.Run(exporter+" --unit cut-off --output -"))
+	assert.Equal(t, want, metrictest.Pick(got, want, "restic_run_exit_code{}"))
 	// The file of a unit outlasts the reboot.
 	assert.True(t, bytes.Contains([]byte(m.Run("ls "+textfiles)), []byte("limited.prom")))
 }
@@ -390,11 +369,11 @@ done; }
 		"restic_exporter_backups{}": 1, "restic_exporter_dropped_entries{}": 0, "restic_exporter_unparsed_lines{}": 0,
 	}
 	first := m.Run("cat " + file)
-	assert.Equal(t, want, only(series(t, first), want))
+	assert.Equal(t, want, metrictest.Pick(flat(t, first), want))
 	m.Run(exporter + " --unit forgery")
-	assert.Equal(t, want, only(series(t, m.Run("cat "+file)), want))
+	assert.Equal(t, want, metrictest.Pick(flat(t, m.Run("cat "+file)), want))
 	m.Run(exporter + "-static --unit forgery")
-	assert.Equal(t, want, only(series(t, m.Run("cat "+file)), want))
+	assert.Equal(t, want, metrictest.Pick(flat(t, m.Run("cat "+file)), want))
 }
 
 // testRotation reads a run while journald begins new files and drops old ones,
@@ -408,7 +387,7 @@ for i in $(seq 8); do ` + exporter + ` --unit rotation --output - | sha256sum; `
 	require.Len(t, sums, 16)
 	assert.Len(t, slices.Compact(slices.Sorted(slices.Values(sums))), 1, "each reads the same")
 	want := map[string]float64{"restic_run_status{status=success}": 1, "restic_exporter_backups{}": 1, "restic_snapshot_files{backup=1,state=unmodified}": 18}
-	got := series(t, m.Run(exporter+" --unit rotation --output -"))
-	assert.Equal(t, want, only(got, want))
+	got := flat(t, m.Run(exporter+" --unit rotation --output -"))
+	assert.Equal(t, want, metrictest.Pick(got, want))
 	assert.Greater(t, got["restic_exporter_log_entries{}"], 20_000.0)
 }

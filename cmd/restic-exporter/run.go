@@ -428,7 +428,10 @@ func isRestic(comm string) bool {
 	if !ok || rest == "" {
 		return ok
 	}
-	rest = strings.TrimPrefix(strings.TrimLeft(rest[:1], "-_.")+rest[1:], "v")
+	if strings.ContainsRune("-_.", rune(rest[0])) {
+		rest = rest[1:]
+	}
+	rest = strings.TrimPrefix(rest, "v")
 	return rest != "" && rest[0] >= '0' && rest[0] <= '9'
 }
 

@@ -1,0 +1,42 @@
+// Package metrictest makes metric families easy to compare in tests.
+package metrictest
+
+import (
+	"maps"
+	"slices"
+	"strings"
+
+	dto "github.com/prometheus/client_model/go"
+)
+
+// Series returns the series of mfs as "name{label=value,...}" and value, without the
+// named labels.
+func Series(mfs []*dto.MetricFamily, without ...string) map[string]float64 {
+	got := make(map[string]float64)
+	for _, mf := range mfs {
+		for _, m := range mf.Metric {
+			var labels []string
+			for _, l := range m.Label {
+				if !slices.Contains(without, l.GetName()) {
+					labels = append(labels, l.GetName()+"="+l.GetValue())
+				}
+			}
+			v := m.GetGauge().GetValue()
+			if m.Untyped != nil {
+				v = m.Untyped.GetValue()
+			}
+			got[mf.GetName()+"{"+strings.Join(labels, ",")+"}"] = v
+		}
+	}
+	return got
+}
+
+// Pick returns those of got that want has, and those that must not be there.
+func Pick(got, want map[string]float64, absent ...string) map[string]float64 {
+	picked := maps.Clone(got)
+	maps.DeleteFunc(picked, func(name string, _ float64) bool {
+		_, ok := want[name]
+		return !ok && !slices.Contains(absent, name)
+	})
+	return picked
+}
