@@ -5,9 +5,6 @@ package deploy_test
 import (
 	"encoding/json"
 	"fmt"
-	"io"
-	"net"
-	"net/http"
 	"net/url"
 	"os"
 	"os/exec"
@@ -22,6 +19,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/restic-exporter/restic-exporter/internal/golden"
+	"github.com/restic-exporter/restic-exporter/internal/server"
 )
 
 // run runs a program of the host, which make setup installs.
@@ -162,44 +160,6 @@ func TestTemplate(t *testing.T) {
 	}
 }
 
-// listen returns an address of the loopback that is free.
-func listen(t *testing.T) string {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	defer l.Close()
-	return l.Addr().String()
-}
-
-// start starts a server for the length of the test.
-func start(t *testing.T, args ...string) {
-	log, err := os.Create(filepath.Join(t.TempDir(), "log"))
-	require.NoError(t, err)
-	cmd := exec.Command(args[0], args[1:]...)
-	cmd.Stdout, cmd.Stderr = log, log
-	require.NoError(t, cmd.Start(), "make setup installs it")
-	t.Cleanup(func() {
-		cmd.Process.Kill()
-		cmd.Wait()
-		log.Close()
-		if t.Failed() {
-			t.Logf("%s:\n%s", args[0], read(t, log.Name()))
-		}
-	})
-}
-
-func get(t *testing.T, address string) (string, error) {
-	reply, err := http.Get(address)
-	if err != nil {
-		return "", err
-	}
-	defer reply.Body.Close()
-	text, err := io.ReadAll(reply.Body)
-	if err == nil && reply.StatusCode != http.StatusOK {
-		err = fmt.Errorf("%s: %s", reply.Status, text)
-	}
-	return string(text), err
-}
-
 // queries are all that the dashboard asks, with its variables filled in.
 func queries(t *testing.T) []string {
 	var dashboard struct {
@@ -222,9 +182,9 @@ func queries(t *testing.T) []string {
 }
 
 // ask returns how many series a query gives.
-func ask(t *testing.T, server, query string) int {
+func ask(t *testing.T, prometheus, query string) int {
 	t.Helper()
-	text, err := get(t, "http://"+server+"/api/v1/query?query="+url.QueryEscape(query))
+	text, err := server.Get("http://"+prometheus+"/api/v1/query?query="+url.QueryEscape(query))
 	require.NoError(t, err, query)
 	var answer struct {
 		Data struct{ Result []json.RawMessage }
@@ -241,8 +201,8 @@ func TestDashboard(t *testing.T) {
 		text := strings.ReplaceAll(read(t, "../testdata/"+name+".prom"), "restic-backup.service", "unit-"+strconv.Itoa(i)+".service")
 		require.NoError(t, os.WriteFile(fmt.Sprintf("%s/%d.prom", dir, i), []byte(text), 0o644))
 	}
-	node, server := listen(t), listen(t)
-	start(t, "prometheus-node-exporter", "--collector.disable-defaults", "--collector.textfile",
+	node, prometheus := server.Address(t), server.Address(t)
+	server.Start(t, "prometheus-node-exporter", "--collector.disable-defaults", "--collector.textfile",
 		"--collector.textfile.directory="+dir, "--web.listen-address="+node)
 	rulesFile, err := filepath.Abs("prometheus/restic.rules.yml")
 	require.NoError(t, err)
@@ -252,22 +212,22 @@ global: {scrape_interval: 1s, evaluation_interval: 1s}
 rule_files: [`+rulesFile+`]
 scrape_configs: [{job_name: node, static_configs: [{targets: ["`+node+`"]}]}]
 `), 0o644))
-	start(t, "prometheus", "--config.file="+config, "--storage.tsdb.path="+t.TempDir(), "--web.listen-address="+server)
+	server.Start(t, "prometheus", "--config.file="+config, "--storage.tsdb.path="+t.TempDir(), "--web.listen-address="+prometheus)
 
 	require.Eventually(t, func() bool {
-		text, err := get(t, "http://"+server+"/api/v1/query?query=count(restic_run_status==1)")
+		text, err := server.Get("http://"+prometheus+"/api/v1/query?query=count(restic_run_status==1)")
 		return err == nil && strings.Contains(text, `"4"`)
 	}, 30*time.Second, 200*time.Millisecond)
-	assert.Zero(t, ask(t, server, "node_textfile_scrape_error == 1"))
+	assert.Zero(t, ask(t, prometheus, "node_textfile_scrape_error == 1"))
 	for _, query := range queries(t) {
-		assert.NotZero(t, ask(t, server, query), "no data: %s", query)
+		assert.NotZero(t, ask(t, prometheus, query), "no data: %s", query)
 	}
-	assert.Zero(t, ask(t, server, "nonesuch"), "and no data is told from data")
+	assert.Zero(t, ask(t, prometheus, "nonesuch"), "and no data is told from data")
 
 	// What is wrong with these runs fires, with the labels that the rules say.
 	for _, alert := range []string{"ResticBackupFailed", "ResticBackupNeverSucceeded", "ResticBackupPartial"} {
 		require.Eventually(t, func() bool {
-			return ask(t, server, `ALERTS{alertname="`+alert+`"}`) > 0
+			return ask(t, prometheus, `ALERTS{alertname="`+alert+`"}`) > 0
 		}, 15*time.Second, 200*time.Millisecond, alert)
 	}
 }

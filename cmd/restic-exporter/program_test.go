@@ -3,10 +3,7 @@ package main
 import (
 	"bytes"
 	"fmt"
-	"io"
 	"io/fs"
-	"net"
-	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -19,6 +16,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/restic-exporter/restic-exporter/internal/server"
 	"github.com/restic-exporter/restic-exporter/journal"
 	"github.com/restic-exporter/restic-exporter/textfile"
 )
@@ -428,33 +426,16 @@ func TestNodeExporter(t *testing.T) {
 
 // scrape returns what a real node_exporter serves of a textfile directory.
 func scrape(t *testing.T, dir string) string {
-	program, err := exec.LookPath("prometheus-node-exporter")
-	require.NoError(t, err, "make setup installs it")
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	address := listener.Addr().String()
-	require.NoError(t, listener.Close())
-	log, err := os.Create(filepath.Join(t.TempDir(), "log"))
-	require.NoError(t, err)
-	defer log.Close()
-	cmd := exec.Command(program, "--collector.disable-defaults", "--collector.textfile", "--collector.textfile.directory="+dir,
+	address := server.Address(t)
+	server.Start(t, "prometheus-node-exporter", "--collector.disable-defaults", "--collector.textfile", "--collector.textfile.directory="+dir,
 		"--web.listen-address="+address)
-	cmd.Stderr = log
-	require.NoError(t, cmd.Start())
-	t.Cleanup(func() {
-		cmd.Process.Kill()
-		cmd.Wait()
-	})
 	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(20 * time.Millisecond) {
-		reply, err := http.Get("http://" + address + "/metrics")
+		text, err := server.Get("http://" + address + "/metrics")
 		if err != nil && time.Now().Before(deadline) {
 			continue
 		}
-		require.NoError(t, err, "see %s", log.Name())
-		defer reply.Body.Close()
-		text, err := io.ReadAll(reply.Body)
 		require.NoError(t, err)
-		return string(text)
+		return text
 	}
 }
 
