@@ -184,7 +184,7 @@ func queries(t *testing.T) []string {
 // ask returns how many series a query gives.
 func ask(t *testing.T, prometheus, query string) int {
 	t.Helper()
-	text, err := server.Get("http://"+prometheus+"/api/v1/query?query="+url.QueryEscape(query))
+	text, err := server.Get("http://" + prometheus + "/api/v1/query?query=" + url.QueryEscape(query))
 	require.NoError(t, err, query)
 	var answer struct {
 		Data struct{ Result []json.RawMessage }
@@ -215,7 +215,7 @@ scrape_configs: [{job_name: node, static_configs: [{targets: ["`+node+`"]}]}]
 	server.Start(t, "prometheus", "--config.file="+config, "--storage.tsdb.path="+t.TempDir(), "--web.listen-address="+prometheus)
 
 	require.Eventually(t, func() bool {
-		text, err := server.Get("http://"+prometheus+"/api/v1/query?query=count(restic_run_status==1)")
+		text, err := server.Get("http://" + prometheus + "/api/v1/query?query=count(restic_run_status==1)")
 		return err == nil && strings.Contains(text, `"4"`)
 	}, 30*time.Second, 200*time.Millisecond)
 	assert.Zero(t, ask(t, prometheus, "node_textfile_scrape_error == 1"))
