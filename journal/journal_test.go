@@ -745,6 +745,28 @@ func TestSkim(t *testing.T) {
 	}
 }
 
+// TestSkimLatest: the zero ID is that of the latest invocation.
+func TestSkimLatest(t *testing.T) {
+	r := Reader{Dir: log{line(id1, 7, "one"), line(id2, 9, "two"), line(id2, 9, "three")}.dir(t)}
+	keep := func([]byte, func() int) bool { return false }
+	want, err := collect(r.Skim(t.Context(), unit, id2, keep))
+	require.NoError(t, err)
+	require.Len(t, want, 2)
+	for name, skim := range map[string]func(unit string) iter.Seq2[Entry, error]{
+		"libsystemd": func(unit string) iter.Seq2[Entry, error] { return r.Skim(t.Context(), unit, ID{}, keep) },
+		"journalctl": func(unit string) iter.Seq2[Entry, error] { return throughJournalctl{r}.skim(t.Context(), unit, ID{}) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			got, err := collect(skim(unit))
+			require.NoError(t, err)
+			assert.Equal(t, inShort(want), inShort(got))
+			got, err = collect(skim("none.service"))
+			assert.ErrorIs(t, err, ErrNotFound)
+			assert.Empty(t, got)
+		})
+	}
+}
+
 func (s throughJournalctl) skim(ctx context.Context, unit string, id ID) iter.Seq2[Entry, error] {
 	return func(yield func(Entry, error) bool) { s.r.skimAll(ctx, unit, id, yield) }
 }

@@ -98,6 +98,13 @@ const (
 // skimAll is skim through the program: it prints all lines, and when they were
 // written, so none is left out.
 func (r Reader) skimAll(ctx context.Context, unit string, id ID, yield func(Entry, error) bool) {
+	if id == (ID{}) {
+		var err error
+		if id, err = r.Latest(ctx, unit); err != nil {
+			yield(Entry{}, err)
+			return
+		}
+	}
 	s := selector{unit, r.User}
 	for e, err := range entries(ctx, r.journalctl(ctx, r.notes(unit, id)), s, id) {
 		if !yield(e, err) || err != nil {

@@ -169,30 +169,36 @@ type mark struct {
 
 // Latest implements [Source].
 func (r Reader) Latest(ctx context.Context, unit string) (ID, error) {
-	if err := r.check(); err != nil {
-		return ID{}, err
+	id, err := r.latest(unit, func(edges ...edge) ([]mark, error) { return r.edges(ctx, edges...) })
+	if err != nil {
+		err = cmpErr(r.unreadable(), err)
 	}
+	return id, err
+}
+
+// latest is Latest where ends tells the first or last entries of a journal.
+func (r Reader) latest(unit string, ends func(...edge) ([]mark, error)) (ID, error) {
 	// A process that an earlier invocation has left behind may log last. So
 	// what the manager started last counts, unless it said nothing of what
 	// came later: LogLevelMax= can silence it.
-	ends, err := r.edges(ctx,
+	marks, err := ends(
 		edge{match: match{r.manager(unit, "MESSAGE_ID=7d4958e842da4a758f6c1cdc7b36dcc5")}},
 		edge{match: r.ofUnit(unit)})
 	if err != nil {
 		return ID{}, err
 	}
-	started, last := ends[0], ends[1]
+	started, last := marks[0], marks[1]
 	switch {
 	case last.id == (ID{}):
-		return ID{}, cmpErr(r.forbidden(), ErrNotFound)
+		return ID{}, ErrNotFound
 	case started.id == (ID{}) || started.id == last.id:
 		return last.id, nil
 	}
-	ends, err = r.edges(ctx, edge{match: r.ofInvocation(unit, last.id), first: true})
+	marks, err = ends(edge{match: r.ofInvocation(unit, last.id), first: true})
 	if err != nil {
 		return ID{}, err
 	}
-	if ends[0].time.After(started.time) {
+	if marks[0].time.After(started.time) {
 		return last.id, nil
 	}
 	return started.id, nil
@@ -234,19 +240,26 @@ type edge struct {
 // The loop holds on to its thread, as sd-journal(3) asks: do not pass the
 // iterator to [iter.Pull2].
 func (r Reader) Entries(ctx context.Context, unit string, id ID) iter.Seq2[Entry, error] {
+	return r.explained(entries(ctx, r.records(ctx, r.ofInvocation(unit, id)), selector{unit, r.User}, id))
+}
+
+// explained is seq, with the reason if nothing can be read.
+func (r Reader) explained(seq iter.Seq2[Entry, error]) iter.Seq2[Entry, error] {
 	return func(yield func(Entry, error) bool) {
-		if err := r.check(); err != nil {
-			yield(Entry{}, err)
-			return
-		}
 		some := false
-		for e, err := range entries(ctx, r.records(ctx, r.ofInvocation(unit, id)), selector{unit, r.User}, id) {
+		for e, err := range seq {
+			if err != nil && !some {
+				err = cmpErr(r.unreadable(), err)
+			}
 			some = true
-			if !yield(e, err) {
+			if !yield(e, err) || err != nil {
 				return
 			}
 		}
-		if err := r.forbidden(); !some && err != nil {
+		if some {
+			return
+		}
+		if err := r.unreadable(); err != nil {
 			yield(Entry{}, err)
 		}
 	}
@@ -254,32 +267,22 @@ func (r Reader) Entries(ctx context.Context, unit string, id ID) iter.Seq2[Entry
 
 // Skim is Entries in a hurry, for invocations that log very much: it may leave out
 // lines for which idle is true. idle is called with the line, and with a function
-// that says which process wrote it, which costs as much again. Through
+// that says which process wrote it, which costs as much again, and after which
+// the line is no longer valid. Through
 // journalctl nothing is left out, for nothing would be won.
 //
 // Lines come in the order in which journald received them. Where among them the
 // entries of the manager and of journald come is not promised.
+//
+// The zero ID stands for the latest invocation, if there is none Skim reports
+// ErrNotFound. That is faster than to ask [Reader.Latest] first.
 func (r Reader) Skim(ctx context.Context, unit string, id ID, idle func(message []byte, pid func() int) bool) iter.Seq2[Entry, error] {
-	return func(yield func(Entry, error) bool) {
-		if err := r.check(); err != nil {
-			yield(Entry{}, err)
-			return
-		}
-		some := false
-		for e, err := range r.skim(ctx, unit, id, func(message []byte, pid func() int) bool {
-			some = true
-			return idle(message, pid)
-		}) {
-			some = true
-			if !yield(e, err) {
-				return
-			}
-		}
-		if err := r.forbidden(); !some && err != nil {
-			yield(Entry{}, err)
-		}
-	}
+	return r.explained(r.skim(ctx, unit, id, idle))
 }
+
+// unreadable tells why the journal holds less than was expected; nil if no
+// reason is known.
+func (r Reader) unreadable() error { return cmpErr(r.check(), r.forbidden()) }
 
 // check reports what is wrong with Dir.
 func (r Reader) check() error {

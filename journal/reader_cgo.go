@@ -147,7 +147,7 @@ func (r Reader) records(ctx context.Context, m match) records {
 		switch {
 		case err == errStop:
 		case err != nil:
-			yield(nil, fmt.Errorf("reading the journal: %w", err))
+			yield(nil, readingError(err))
 		case !ok:
 			r.journalctl(ctx, m)(yield)
 		}
@@ -178,47 +178,65 @@ func (m match) records(j *sdjournal.Journal, yield func(*record, error) bool) er
 
 var errStop = errors.New("stop")
 
+func readingError(err error) error {
+	if err == ErrNotFound {
+		return err
+	}
+	return fmt.Errorf("reading the journal: %w", err)
+}
+
 // skim yields what the manager and journald say, and the lines that are not
 // idle.
 func (r Reader) skim(ctx context.Context, unit string, id ID, idle func([]byte, func() int) bool) iter.Seq2[Entry, error] {
 	return func(yield func(Entry, error) bool) {
-		s := selector{unit, r.User}
-		full := func(j *sdjournal.Journal, m match) error {
-			stopped := false
-			for e, err := range entries(ctx, func(yield func(*record, error) bool) {
-				if err := m.records(j, yield); err != nil && err != errStop {
-					yield(nil, err)
-				}
-			}, s, id) {
+		ok, err := r.withJournal(func(j *sdjournal.Journal) error {
+			id := id
+			if id == (ID{}) {
+				var err error
+				id, err = r.latest(unit, func(edges ...edge) ([]mark, error) { return r.ends(ctx, j, edges) })
 				if err != nil {
 					return err
 				}
-				if stopped = !yield(e, nil); stopped {
-					return errStop
-				}
 			}
-			return nil
-		}
-		ok, err := r.withJournal(func(j *sdjournal.Journal) error {
-			if err := full(j, r.notes(unit, id)); err != nil {
-				return err
-			}
-			output := r.output(unit, "_SYSTEMD_INVOCATION_ID="+id.String())
-			split := match{append(slices.Clone(output), "_LINE_BREAK=line-max")}
-			if some, err := split.any(j); err != nil || some {
-				// Which line a part belongs to takes more than its text.
-				return cmpErr(err, full(j, match{output}))
-			}
-			return r.skimOutput(ctx, j, s, id, idle, yield)
+			return r.skimJournal(ctx, j, unit, id, idle, yield)
 		})
 		switch {
 		case err == errStop:
 		case err != nil:
-			yield(Entry{}, fmt.Errorf("reading the journal: %w", err))
+			yield(Entry{}, readingError(err))
 		case !ok:
 			r.skimAll(ctx, unit, id, yield)
 		}
 	}
+}
+
+func (r Reader) skimJournal(ctx context.Context, j *sdjournal.Journal, unit string, id ID, idle func([]byte, func() int) bool, yield func(Entry, error) bool) error {
+	s := selector{unit, r.User}
+	whole := func(m match) error {
+		for e, err := range entries(ctx, func(yield func(*record, error) bool) {
+			if err := m.records(j, yield); err != nil && err != errStop {
+				yield(nil, err)
+			}
+		}, s, id) {
+			if err != nil {
+				return err
+			}
+			if !yield(e, nil) {
+				return errStop
+			}
+		}
+		return nil
+	}
+	if err := whole(r.notes(unit, id)); err != nil {
+		return err
+	}
+	output := r.output(unit, "_SYSTEMD_INVOCATION_ID="+id.String())
+	split := match{append(slices.Clone(output), "_LINE_BREAK=line-max")}
+	if some, err := split.any(j); err != nil || some {
+		// Which line a part belongs to takes more than its text.
+		return cmpErr(err, whole(match{output}))
+	}
+	return r.skimOutput(ctx, j, s, id, idle, yield)
 }
 
 // any reports whether anything in j matches m.
@@ -247,21 +265,18 @@ func (r Reader) skimOutput(ctx context.Context, j *sdjournal.Journal, s selector
 		n, _ := strconv.Atoi(string(v[len("_PID="):]))
 		return n
 	}
-	const prefix = "MESSAGE="
+	next := texts(j)
 	ours := false
 	for i := 0; ; i++ {
 		if i%1024 == 0 && ctx.Err() != nil {
 			return ctx.Err()
 		}
-		n, err := j.Next()
-		if err != nil || n == 0 {
+		text, more, err := next()
+		if err != nil || !more {
 			return err
 		}
-		if ours {
-			message, err := j.GetDataBytes("MESSAGE")
-			if err == nil && len(message) >= len(prefix) && idle(message[len(prefix):], pid) {
-				continue
-			}
+		if ours && text != nil && idle(text, pid) {
+			continue
 		}
 		if err := rec.fill(j, id.String()); err != nil {
 			return err
@@ -279,21 +294,27 @@ func (r Reader) skimOutput(ctx context.Context, j *sdjournal.Journal, s selector
 
 // edges returns, for each edge, the first or the last entry that has an
 // invocation; the zero mark if there is none.
-func (r Reader) edges(ctx context.Context, edges ...edge) ([]mark, error) {
-	marks := make([]mark, len(edges))
-	ok, err := r.withJournal(func(j *sdjournal.Journal) error {
-		for i, e := range edges {
-			if err := r.edge(ctx, j, e, &marks[i]); err != nil {
-				return err
-			}
-		}
-		return nil
+func (r Reader) edges(ctx context.Context, edges ...edge) (marks []mark, err error) {
+	ok, err := r.withJournal(func(j *sdjournal.Journal) (err error) {
+		marks, err = r.ends(ctx, j, edges)
+		return err
 	})
-	if err != nil {
-		return nil, fmt.Errorf("reading the journal: %w", err)
-	}
-	if !ok {
+	switch {
+	case err != nil:
+		return nil, readingError(err)
+	case !ok:
 		return r.journalctlEdges(ctx, edges)
+	}
+	return marks, nil
+}
+
+// ends is edges in a journal that is open.
+func (r Reader) ends(ctx context.Context, j *sdjournal.Journal, edges []edge) ([]mark, error) {
+	marks := make([]mark, len(edges))
+	for i, e := range edges {
+		if err := r.edge(ctx, j, e, &marks[i]); err != nil {
+			return nil, err
+		}
 	}
 	return marks, nil
 }

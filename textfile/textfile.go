@@ -150,6 +150,7 @@ func replace(name string, mfs []*dto.MetricFamily) (err error) {
 		return fmt.Errorf("what was to be written to %s is not readable as metrics: %w", name, err)
 	}
 
+	sweep(name)
 	// The name must not end in .prom: the collector reads these, hidden or not.
 	tmp, err := os.CreateTemp(filepath.Dir(name), "."+filepath.Base(name)+".*.tmp")
 	if err != nil {
@@ -175,6 +176,25 @@ func replace(name string, mfs []*dto.MetricFamily) (err error) {
 		return err
 	}
 	return os.Rename(tmp.Name(), name)
+}
+
+// abandoned is the age from which on a temporary file is nobody's.
+const abandoned = time.Minute
+
+// sweep removes what programs that were killed while they wrote the named file
+// have left behind.
+func sweep(name string) {
+	files, _ := os.ReadDir(filepath.Dir(name))
+	for _, f := range files {
+		rest, ours := strings.CutPrefix(f.Name(), "."+filepath.Base(name)+".")
+		number, tmp := strings.CutSuffix(rest, ".tmp")
+		if !ours || !tmp || strings.Trim(number, "0123456789") != "" {
+			continue
+		}
+		if info, err := f.Info(); err == nil && info.Mode().IsRegular() && time.Since(info.ModTime()) > abandoned {
+			os.Remove(filepath.Join(filepath.Dir(name), f.Name()))
+		}
+	}
 }
 
 // lockTimeout is how long another program may hold the directory. It is not

@@ -12,6 +12,7 @@ import (
 	"sync"
 	"syscall"
 	"testing"
+	"time"
 
 	dto "github.com/prometheus/client_model/go"
 	"github.com/stretchr/testify/assert"
@@ -112,6 +113,30 @@ func TestWriteFile(t *testing.T) {
 		assert.Equal(t, []string{"x.prom"}, names)
 		assert.Equal(t, oneText, text)
 	}
+}
+
+// TestWriteFileSweeps: what a program that was killed has left behind goes, once
+// it is nobody's any more.
+func TestWriteFileSweeps(t *testing.T) {
+	dir := t.TempDir()
+	age := time.Now().Add(-2 * abandoned)
+	for _, f := range []struct {
+		name string
+		old  bool
+	}{
+		{".x.prom.1.tmp", true}, {".x.prom.22.tmp", false}, {".x.prom.a.tmp", true}, {".y.prom.1.tmp", true}, {"x.prom.1.tmp", true},
+	} {
+		require.NoError(t, os.WriteFile(filepath.Join(dir, f.name), nil, 0o600))
+		if f.old {
+			require.NoError(t, os.Chtimes(filepath.Join(dir, f.name), age, age))
+		}
+	}
+	require.NoError(t, os.Mkdir(filepath.Join(dir, ".x.prom.3.tmp"), 0o700))
+	require.NoError(t, os.Chtimes(filepath.Join(dir, ".x.prom.3.tmp"), age, age))
+
+	require.NoError(t, WriteFile(filepath.Join(dir, "x.prom"), []*dto.MetricFamily{gauge("x", 1)}))
+	names, _ := content(t, filepath.Join(dir, "x.prom"))
+	assert.Equal(t, []string{".x.prom.22.tmp", ".x.prom.3.tmp", ".x.prom.a.tmp", ".y.prom.1.tmp", "x.prom", "x.prom.1.tmp"}, names)
 }
 
 // TestWriteFileErrors looks at what is left when a file cannot be written.

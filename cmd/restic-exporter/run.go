@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"iter"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -299,32 +300,22 @@ func (p *program) collect(ctx context.Context, from journal.Source, o options, i
 		lost    int
 	)
 	missing := fmt.Errorf("no invocation of %s %s%s", o.unit, where, hint(o))
-	if id == (journal.ID{}) {
-		var err error
-		switch id, err = from.Latest(ctx, o.unit); {
+	idle := uint64(0)
+	entries := entries(ctx, from, o.unit, id, func(message []byte, pid func() int) bool {
+		if !lines.Idle(message, pid) {
+			return false
+		}
+		idle++
+		return true
+	})
+	for e, err := range entries {
+		switch {
 		case errors.Is(err, journal.ErrNotFound):
 			return r, verdict, missing
 		case err != nil:
 			return r, verdict, readError(o, where, err)
 		}
-	}
-	entries, idle := from.Entries(ctx, o.unit, id), uint64(0)
-	reader, skims := from.(journal.Reader)
-	if skims {
-		// A verbose restic prints a line for each file. To ask the journal who
-		// wrote each of these, and when, takes longer than all the rest.
-		entries = reader.Skim(ctx, o.unit, id, func(message []byte, pid func() int) bool {
-			if !lines.Idle(message, pid) {
-				return false
-			}
-			idle++
-			return true
-		})
-	}
-	for e, err := range entries {
-		if err != nil {
-			return r, verdict, readError(o, where, err)
-		}
+		id = e.Invocation
 		if e.Kind == journal.Output && e.Identifier == "restic-exporter" {
 			continue // what an exporter says is no part of the run
 		}
@@ -354,7 +345,7 @@ func (p *program) collect(ctx context.Context, from journal.Source, o options, i
 	}
 	r.Runs, r.Spans = lines.Runs(), lines.Spans()
 	if r.Entries += idle; idle > 0 {
-		if err := extend(ctx, reader, o.unit, id, &r); err != nil {
+		if err := extend(ctx, from.(journal.Reader), o.unit, id, &r); err != nil {
 			return r, verdict, readError(o, where, err)
 		}
 	}
@@ -365,6 +356,24 @@ func (p *program) collect(ctx context.Context, from journal.Source, o options, i
 		p.say("warning", "%s lacks the text of %d lines: record with journalctl -o export, or -o json --all", o.log, lost)
 	}
 	return r, verdict, nil
+}
+
+// entries returns those of an invocation, of the latest for the zero ID. A
+// verbose restic prints a line for each file: to ask the journal who wrote each
+// of these, and when, takes longer than all the rest, so lines that are idle are
+// left out where that saves anything.
+func entries(ctx context.Context, from journal.Source, unit string, id journal.ID, idle func([]byte, func() int) bool) iter.Seq2[journal.Entry, error] {
+	if reader, ok := from.(journal.Reader); ok {
+		return reader.Skim(ctx, unit, id, idle)
+	}
+	if id == (journal.ID{}) {
+		latest, err := from.Latest(ctx, unit)
+		if err != nil {
+			return func(yield func(journal.Entry, error) bool) { yield(journal.Entry{}, err) }
+		}
+		id = latest
+	}
+	return from.Entries(ctx, unit, id)
 }
 
 // extend moves the ends of what r holds to where they are with the lines that
