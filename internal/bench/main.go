@@ -21,7 +21,7 @@ import (
 var (
 	lines  = flag.Int("lines", 300_000, "lines of the long run")
 	others = flag.Int("others", 700_000, "entries of other units")
-	rounds = flag.Int("rounds", 7, "runs of each command")
+	rounds = flag.Int("rounds", 7, "runs of each command over the long run; ten times as many over the short one")
 	keep   = flag.String("journal", "", "a directory to keep the journal in, and to take it from")
 )
 
@@ -42,18 +42,35 @@ func main() {
 		}
 		defer os.RemoveAll(dir)
 	}
-	if names, _ := filepath.Glob(dir + "/*.journal"); len(names) == 0 {
-		if err := build(dir); err != nil {
-			log.Fatal(err)
+	// A half of what others log comes before the runs, a half during the long one.
+	half := *others / 2
+	journals := []journal{
+		{filepath.Join(dir, "journal"), half, half},
+		{filepath.Join(dir, "longer"), half + *others, half},
+		{filepath.Join(dir, "denser"), half, half + *others},
+	}
+	for _, j := range journals {
+		if names, _ := filepath.Glob(j.dir + "/*.journal"); len(names) == 0 {
+			if err := j.build(); err != nil {
+				log.Fatal(err)
+			}
 		}
 	}
-	report(dir)
+	report(journals[0].dir)
+	grow(journals)
 }
 
-// build makes the journal: first a half of the other units' entries, then the
-// two runs with the other half among them.
-func build(dir string) error {
-	cmd := exec.Command(remote, "--output="+dir+"/system.journal", "-")
+// A journal has so many entries of other units before the runs and among them.
+type journal struct {
+	dir           string
+	before, among int
+}
+
+func (j journal) build() error {
+	if err := os.MkdirAll(j.dir, 0o755); err != nil {
+		return err
+	}
+	cmd := exec.Command(remote, "--output="+j.dir+"/system.journal", "-")
 	pipe, err := cmd.StdinPipe()
 	if err != nil {
 		return err
@@ -63,32 +80,29 @@ func build(dir string) error {
 		return err
 	}
 	w := bufio.NewWriterSize(pipe, 1<<20)
-	j := journal{w: w, t: time.Now().Add(-time.Hour)}
-	for range *others / 2 {
-		j.other()
+	to := writer{w: w, t: time.Now().Add(-time.Hour)}
+	for range j.before {
+		to.other()
 	}
-	j.manager("short", shortID, "7d4958e842da4a758f6c1cdc7b36dcc5", "Starting short.service - Backup...")
+	to.manager("short", shortID, "7d4958e842da4a758f6c1cdc7b36dcc5", "Starting short.service - Backup...")
 	for _, text := range slices.Concat(head, tail) {
-		j.line("short", shortID, 4000, text)
+		to.line("short", shortID, 4000, text)
 	}
-	j.manager("short", shortID, "7ad2d189f7e94e70a38c781354912448", "short.service: Deactivated successfully.")
-	j.manager("long", longID, "7d4958e842da4a758f6c1cdc7b36dcc5", "Starting long.service - Backup...")
+	to.manager("short", shortID, "7ad2d189f7e94e70a38c781354912448", "short.service: Deactivated successfully.")
+	to.manager("long", longID, "7d4958e842da4a758f6c1cdc7b36dcc5", "Starting long.service - Backup...")
 	for _, text := range head {
-		j.line("long", longID, 5000, text)
+		to.line("long", longID, 5000, text)
 	}
-	rest := *others - *others/2
 	for i := range *lines - len(head) - len(tail) {
-		j.line("long", longID, 5000, fmt.Sprintf("unchanged /srv/data/customers/%03d/archive-of-last-year/document-%07d.pdf", i%1000, i))
-		if i*rest/(*lines) != (i+1)*rest/(*lines) {
-			for range (i+1)*rest/(*lines) - i*rest/(*lines) {
-				j.other()
-			}
+		to.line("long", longID, 5000, fmt.Sprintf("unchanged /srv/data/customers/%03d/archive-of-last-year/document-%07d.pdf", i%1000, i))
+		for range (i+1)*j.among/(*lines) - i*j.among/(*lines) {
+			to.other()
 		}
 	}
 	for _, text := range tail {
-		j.line("long", longID, 5000, text)
+		to.line("long", longID, 5000, text)
 	}
-	j.manager("long", longID, "7ad2d189f7e94e70a38c781354912448", "long.service: Deactivated successfully.")
+	to.manager("long", longID, "7ad2d189f7e94e70a38c781354912448", "long.service: Deactivated successfully.")
 	if err := w.Flush(); err != nil {
 		return err
 	}
@@ -104,14 +118,14 @@ var (
 	}
 )
 
-// A journal is written in the export format.
-type journal struct {
+// A writer writes the export format.
+type writer struct {
 	w io.Writer
 	t time.Time
 	n int
 }
 
-func (j *journal) entry(fields ...string) {
+func (j *writer) entry(fields ...string) {
 	j.n++
 	j.t = j.t.Add(time.Millisecond)
 	fmt.Fprintf(j.w, "__REALTIME_TIMESTAMP=%d\n__MONOTONIC_TIMESTAMP=%d\n_BOOT_ID=b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0\n_MACHINE_ID=a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0\n_HOSTNAME=host\nPRIORITY=6\n",
@@ -122,18 +136,18 @@ func (j *journal) entry(fields ...string) {
 	fmt.Fprintln(j.w)
 }
 
-func (j *journal) line(unit, id string, pid int, text string) {
+func (j *writer) line(unit, id string, pid int, text string) {
 	j.entry("MESSAGE="+text, "SYSLOG_FACILITY=3", "SYSLOG_IDENTIFIER=restic-backup.sh", fmt.Sprint("_PID=", pid), "_UID=0", "_GID=0", "_TRANSPORT=stdout",
 		"_COMM=restic", "_EXE=/usr/bin/restic", "_CMDLINE=restic backup --verbose --verbose /srv/data", "_CAP_EFFECTIVE=1ffffffffff", "_STREAM_ID=c0c0c0c0c0c0c0c0c0c0c0c0c0c0c0c0",
 		"_SYSTEMD_CGROUP=/system.slice/"+unit+".service", "_SYSTEMD_UNIT="+unit+".service", "_SYSTEMD_SLICE=system.slice", "_SYSTEMD_INVOCATION_ID="+id)
 }
 
-func (j *journal) manager(unit, id, messageID, text string) {
+func (j *writer) manager(unit, id, messageID, text string) {
 	j.entry("MESSAGE="+text, "SYSLOG_IDENTIFIER=systemd", "_PID=1", "_COMM=systemd", "_SYSTEMD_UNIT=init.scope", "UNIT="+unit+".service",
 		"INVOCATION_ID="+id, "MESSAGE_ID="+messageID)
 }
 
-func (j *journal) other() {
+func (j *writer) other() {
 	j.entry(fmt.Sprintf("MESSAGE=request %d took %d ms", j.n, j.n%977), "SYSLOG_IDENTIFIER=web", fmt.Sprint("_PID=", 900+j.n%50), "_COMM=web", "_UID=33",
 		fmt.Sprintf("_SYSTEMD_UNIT=web-%d.service", j.n%50), fmt.Sprintf("_SYSTEMD_INVOCATION_ID=%032x", j.n%50))
 }
@@ -150,35 +164,42 @@ func report(dir string) {
 	pipeline := `journalctl -D ` + dir + ` --no-pager -o short-iso _SYSTEMD_INVOCATION_ID=%s > /dev/shm/bench.$$
 for state in new changed unmodified; do grep '^.*Files:' /dev/shm/bench.$$ | tail -n 1 | grep -oE "[0-9]+ $state" | awk '{print $1}'; done
 grep 'Added to the repo' /dev/shm/bench.$$ | tail -n 1 | awk '{print $8, $9}'; grep -c 'Fatal' /dev/shm/bench.$$; rm /dev/shm/bench.$$`
-	for _, run := range []struct{ unit, id, title string }{
-		{"long", longID, fmt.Sprintf("a run of %d lines", *lines)},
-		{"short", shortID, fmt.Sprintf("a run of %d lines", len(head)+len(tail))},
+	for _, run := range []struct {
+		unit, id string
+		lines    int
+		rounds   int
+	}{
+		{"long", longID, *lines, *rounds},
+		{"short", shortID, len(head) + len(tail), 10 * *rounds},
 	} {
+		ours := []string{"--journal", dir, "--unit", run.unit, "--output", "-"}
+		given := append(slices.Clone(ours), "--invocation", run.id)
 		ctl := func(format string) []string {
 			return []string{"journalctl", "-D", dir, "--no-pager", "-o", format, "_SYSTEMD_INVOCATION_ID=" + run.id}
 		}
 		contestants := []*contestant{
-			{name: "restic-exporter", args: []string{"bin/restic-exporter", "--journal", dir, "--unit", run.unit, "--output", "-"}},
-			{name: "restic-exporter, static", args: []string{"bin/restic-exporter-static", "--journal", dir, "--unit", run.unit, "--output", "-"}},
+			{name: "restic-exporter", args: append([]string{"bin/restic-exporter"}, given...)},
+			{name: "restic-exporter, of the latest run", args: append([]string{"bin/restic-exporter"}, ours...)},
+			{name: "restic-exporter, static", args: append([]string{"bin/restic-exporter-static"}, given...)},
 			{name: "journalctl -o cat", args: ctl("cat")},
 			{name: "journalctl -o short-iso", args: ctl("short-iso")},
 			{name: "journalctl -o export", args: ctl("export")},
 			{name: "journalctl, grep and awk", args: []string{"bash", "-c", fmt.Sprintf(pipeline, run.id)}},
 		}
-		want := ""
-		for range *rounds {
-			for _, c := range contestants {
-				out := c.run()
-				if c.args[0] == contestants[0].args[0] {
-					want = out
-				}
-				if strings.HasSuffix(c.name, "static") && out != want {
-					log.Fatalf("the two programs differ:\n%s\n%s", want, out)
-				}
+		// What needs watching is found out before the clock runs.
+		want := contestants[0].watch()
+		for _, c := range contestants[1:] {
+			if out := c.watch(); strings.HasPrefix(c.name, "restic-exporter") && out != want {
+				log.Fatalf("%s and %s differ:\n%s\n%s", contestants[0].name, c.name, want, out)
 			}
 		}
-		cat, export := contestants[2].median(), contestants[4].median()
-		fmt.Printf("\n%s, among %d of other units, median of %d\n\n", run.title, *others, *rounds)
+		for range run.rounds {
+			for _, c := range contestants {
+				c.run()
+			}
+		}
+		cat, export := contestants[3].median(), contestants[5].median()
+		fmt.Printf("\na run of %d lines, among %d of other units, median of %d\n\n", run.lines, *others, run.rounds)
 		fmt.Println("| | ms | × journalctl -o cat | × journalctl -o export | anonymous MiB |\n|---|---:|---:|---:|---:|")
 		for _, c := range contestants {
 			m := c.median()
@@ -187,30 +208,62 @@ grep 'Added to the repo' /dev/shm/bench.$$ | tail -n 1 | awk '{print $8, $9}'; g
 	}
 }
 
-func (c *contestant) run() string {
+// grow prints what it costs that the others log more: twice as much in all, before
+// the runs or among them.
+func grow(journals []journal) {
+	fmt.Printf("\nthe same runs when others log %d entries more\n\n| run | ms | before it: ms | × | during it: ms | × |\n|---|---:|---:|---:|---:|---:|\n", *others)
+	for _, run := range []struct{ unit, id string }{{"long", longID}, {"short", shortID}} {
+		contestants := make([]contestant, len(journals))
+		for range 3 * *rounds {
+			for i, j := range journals {
+				contestants[i].args = []string{"bin/restic-exporter", "--journal", j.dir, "--unit", run.unit, "--invocation", run.id, "--output", "-"}
+				contestants[i].run()
+			}
+		}
+		base := contestants[0].median()
+		fmt.Printf("| %s | %.1f ", run.unit, float64(base.Microseconds())/1e3)
+		for _, c := range contestants[1:] {
+			fmt.Printf("| %.1f | %.2f ", float64(c.median().Microseconds())/1e3, float64(c.median())/float64(base))
+		}
+		fmt.Println("|")
+	}
+}
+
+// run takes the time of one run.
+func (c *contestant) run() {
+	cmd := exec.Command(c.args[0], c.args[1:]...)
+	cmd.Stderr = os.Stderr
+	began := time.Now()
+	err := cmd.Run()
+	c.took = append(c.took, time.Since(began))
+	if err != nil {
+		log.Fatalf("%s: %v", strings.Join(c.args, " "), err)
+	}
+}
+
+// watch looks at the memory of one run, and returns its output.
+func (c *contestant) watch() string {
 	cmd := exec.Command(c.args[0], c.args[1:]...)
 	var out bytes.Buffer
 	if strings.HasPrefix(c.name, "restic-exporter") {
 		cmd.Stdout = &out
 	}
 	cmd.Stderr = os.Stderr
-	began := time.Now()
 	if err := cmd.Start(); err != nil {
 		log.Fatal(err)
 	}
 	done := make(chan struct{})
 	go func() {
-		for {
+		for tick := time.Tick(time.Millisecond); ; {
 			select {
 			case <-done:
 				return
-			case <-time.After(5 * time.Millisecond):
+			case <-tick:
 				c.anon = max(c.anon, anonymous(cmd.Process.Pid))
 			}
 		}
 	}()
 	err := cmd.Wait()
-	c.took = append(c.took, time.Since(began))
 	close(done)
 	if err != nil {
 		log.Fatalf("%s: %v", strings.Join(c.args, " "), err)
