@@ -589,7 +589,7 @@ func (p *process) pruneLine(text []byte) error {
 		})
 	case has(text, "unused size after prune: "):
 		n := fields(f[:], text[len("unused size after prune:"):])
-		if n < 4 || string(f[n-1]) != "size)" || p.prune.found&foundRemaining == 0 {
+		if n < 4 || n > len(f) || string(f[n-1]) != "size)" || p.prune.found&foundRemaining == 0 {
 			break
 		}
 		v, err := size(f[0], f[1])
