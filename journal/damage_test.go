@@ -1,11 +1,16 @@
 package journal
 
 import (
+	"bytes"
+	"encoding/binary"
 	"fmt"
+	"iter"
 	"math/rand/v2"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -60,7 +65,7 @@ func TestDamage(t *testing.T) {
 					defer close(done)
 					r.Latest(t.Context(), unit)
 					last := -1
-					got, _ := collect(r.Skim(t.Context(), unit, id1, func([]byte, func() int) bool { return false }))
+					got, _ := collect(r.Skim(t.Context(), unit, id1, keepAll))
 					for _, e := range got {
 						var n int
 						if _, err := fmt.Sscanf(string(e.Message), "line %d", &n); err == nil && name == "cut off" {
@@ -80,16 +85,141 @@ func TestDamage(t *testing.T) {
 	}
 }
 
-// TestManyFiles reads a run among a thousand journal files.
+// TestManyFiles reads a run among five thousand journal files.
 func TestManyFiles(t *testing.T) {
+	n := 5000
+	if testing.Short() {
+		n = 500
+	}
 	dir := damagedLog().dir(t)
 	other := log{line(id2, 9, "other", "_SYSTEMD_UNIT=other.service")}.dir(t)
-	for i := range 1000 {
+	for i := range n {
 		require.NoError(t, os.Link(other+"/system.journal", fmt.Sprintf("%s/user-%d.journal", dir, i)))
 	}
-	got, err := collect(Reader{Dir: dir}.Entries(t.Context(), unit, id1))
+	r := Reader{Dir: dir}
+	id, err := r.Latest(t.Context(), unit)
+	require.NoError(t, err)
+	assert.Equal(t, id1, id)
+	got, err := collect(r.Entries(t.Context(), unit, id1))
 	require.NoError(t, err)
 	assert.Len(t, got, 202)
+}
+
+// TestVacuum has journalctl remove the files of a run while it is read. Vacuuming
+// empties files that others have open too: all is read, or there is an error.
+func TestVacuum(t *testing.T) {
+	whole := damagedLog()
+	for kind, read := range map[string]func(Reader) iter.Seq2[Entry, error]{
+		"entries":    func(r Reader) iter.Seq2[Entry, error] { return r.Entries(t.Context(), unit, id1) },
+		"skim":       func(r Reader) iter.Seq2[Entry, error] { return r.Skim(t.Context(), unit, id1, keepAll) },
+		"journalctl": func(r Reader) iter.Seq2[Entry, error] { return throughJournalctl{r}.Entries(t.Context(), unit, id1) },
+	} {
+		t.Run(kind, func(t *testing.T) {
+			dir := t.TempDir()
+			for i, half := range []log{whole[:100], whole[100:]} {
+				archive(t, half, i*100, fmt.Sprintf("%s/system@%032x-%016x-%016x.journal", dir, 1, i+1, i+1))
+			}
+			r := Reader{Dir: dir}
+			n := 0
+			var failure error
+			for _, err := range read(r) {
+				if failure = err; err != nil {
+					break
+				}
+				if n++; n == 1 {
+					out, err := exec.Command("journalctl", "--directory="+dir, "--vacuum-size=1").CombinedOutput()
+					require.NoError(t, err, "%s", out)
+					left, err := filepath.Glob(dir + "/*.journal")
+					require.NoError(t, err)
+					require.Empty(t, left, "%s", out)
+				}
+			}
+			if failure == nil {
+				assert.Equal(t, len(whole), n)
+			}
+			_, err := r.Latest(t.Context(), unit)
+			assert.ErrorIs(t, err, ErrFormat)
+		})
+	}
+}
+
+// TestIncomplete reads runs of which the journal does not hold the beginning,
+// and others that have none.
+func TestIncomplete(t *testing.T) {
+	const started = "39f53479d3a045ac8e11786248231fbf"
+	other := append(manager(id2, starting, "Starting other"), "UNIT=other.service")
+	tests := map[string]struct {
+		log  log
+		want error
+	}{
+		"whole":            {log{manager(id1, starting, "Starting"), line(id1, 7, "a"), manager(id1, succeeded, "ok"), manager(id1, started, "Finished")}, nil},
+		"vacuumed":         {log{line(id1, 7, "a"), other, line(id1, 7, "b")}, ErrIncomplete},
+		"vacuumed, ended":  {log{other, line(id1, 7, "b"), manager(id1, succeeded, "ok"), manager(id1, started, "Finished")}, ErrIncomplete},
+		"a simple unit":    {log{other, manager(id1, started, "Started"), line(id1, 7, "a"), manager(id1, succeeded, "ok")}, nil},
+		"simple and quick": {log{other, line(id1, 7, "a"), manager(id1, started, "Started"), manager(id1, succeeded, "ok")}, nil},
+		"a silent manager": {log{line(id1, 7, "a"), line(id1, 7, "b")}, nil},
+		"no output":        {log{other, manager(id1, failed, "Failed", "UNIT_RESULT=resources")}, nil},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			r := Reader{Dir: tt.log.dir(t)}
+			whole, err := collect(recordingOf(t, r).Entries(t.Context(), unit, id1))
+			require.NoError(t, err)
+			got, err := collect(r.Entries(t.Context(), unit, id1))
+			assert.Equal(t, tt.want, err)
+			assert.Len(t, got, len(whole))
+			got, err = collect(r.Skim(t.Context(), unit, id1, keepAll))
+			assert.Equal(t, tt.want, err)
+			assert.Len(t, got, len(whole))
+		})
+	}
+}
+
+func recordingOf(t *testing.T, r Reader) *Recording {
+	out, err := exec.Command("journalctl", "--directory="+r.Dir, "--output=export").Output()
+	require.NoError(t, err)
+	return recording(t, out)
+}
+
+func keepAll([]byte, func() int) bool { return false }
+
+// archive writes a part of a log, which begins at an entry of the whole, as a
+// journal file that is written no more.
+func archive(t testing.TB, part log, begin int, name string) {
+	whole := append(make(log, begin), part...)
+	for i := range begin {
+		whole[i] = line(id2, 9, "other", "_SYSTEMD_UNIT=other.service")
+	}
+	text, err := os.ReadFile(whole.dir(t) + "/system.journal")
+	require.NoError(t, err)
+	const state, archived = 16, 2
+	text[state] = archived
+	require.NoError(t, os.WriteFile(name, text, 0o644))
+}
+
+// TestFilesTakeTurns reads a run whose entries lie in two files by turns, as
+// those of a user's unit do, and in neither file in one piece.
+func TestFilesTakeTurns(t *testing.T) {
+	whole := damagedLog()
+	dir := t.TempDir()
+	for i := range 2 {
+		turns := slices.Clone(whole)
+		for k := range turns {
+			if k%2 == i {
+				turns[k] = line(id2, 9, "other", "_SYSTEMD_UNIT=other.service")
+			}
+		}
+		require.NoError(t, os.Rename(turns.dir(t)+"/system.journal", fmt.Sprintf("%s/%d.journal", dir, i)))
+	}
+	want, err := collect(Reader{Dir: whole.dir(t)}.Entries(t.Context(), unit, id1))
+	require.NoError(t, err)
+	require.Len(t, want, len(whole))
+	got, err := collect(Reader{Dir: dir}.Entries(t.Context(), unit, id1))
+	require.NoError(t, err)
+	assert.Equal(t, inShort(want), inShort(got))
+	got, err = collect(throughJournalctl{Reader{Dir: dir}}.Entries(t.Context(), unit, id1))
+	require.NoError(t, err)
+	assert.Equal(t, inShort(want), inShort(got))
 }
 
 // TestLongFields are compressed in the journal.
@@ -99,6 +229,78 @@ func TestLongFields(t *testing.T) {
 		got, err := collect(source.Entries(t.Context(), unit, id1))
 		require.NoError(t, err, kind)
 		assert.Equal(t, []says{{Output, strings.Repeat("compressible ", 5000), 0, "", 0, 1}}, inShort(got), kind)
+	}
+}
+
+// TestCompressors reads a line that each of the three has compressed. This
+// journald writes with one of them only, so what it wrote plain is replaced.
+func TestCompressors(t *testing.T) {
+	message := strings.Repeat("compressible ", 5000)
+	l := log{line(id1, 7, "first"), line(id1, 7, message), line(id1, 7, "last")}
+	plain, err := os.ReadFile(journalDir(t, l.export(), "--compress=no") + "/system.journal")
+	require.NoError(t, err)
+	payload := "MESSAGE=" + message
+	at := bytes.Index(plain, []byte(payload))
+	require.Positive(t, at)
+
+	for name, c := range map[string]struct {
+		command []string
+		flag    byte // of the object, and its bit among the file's incompatible flags
+		bit     int
+		frame   func(packed []byte) []byte
+	}{
+		"xz":   {[]string{"xz", "--check=none", "--stdout"}, 1, 0, nil},
+		"zstd": {[]string{"zstd", "--stdout", "--quiet", fmt.Sprint("--stream-size=", len(payload))}, 4, 3, nil},
+		"lz4": {[]string{"lz4", "-B7", "--no-frame-crc", "--stdout", "--quiet"}, 2, 1, func(frame []byte) []byte {
+			// The journal has a bare block behind the length of what is in it.
+			const header = 7
+			n := binary.LittleEndian.Uint32(frame[header:])
+			return append(binary.LittleEndian.AppendUint64(nil, uint64(len(payload))), frame[header+4:][:n]...)
+		}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			cmd := exec.Command(c.command[0], c.command[1:]...)
+			cmd.Stdin = strings.NewReader(payload)
+			packed, err := cmd.Output()
+			require.NoError(t, err, "make setup installs it")
+			if c.frame != nil {
+				packed = c.frame(packed)
+			}
+			require.Less(t, len(packed), len(payload))
+
+			// The layout is that of https://systemd.io/JOURNAL_FILE_FORMAT.
+			const incompatible, compact = 12, 1 << 4
+			object := at - 64
+			if plain[incompatible]&compact != 0 {
+				object -= 8
+			}
+			size := uint64(at - object + len(payload))
+			require.Equal(t, size, binary.LittleEndian.Uint64(plain[object+8:]))
+			file := bytes.Clone(plain)
+			file[incompatible] |= 1 << c.bit
+			file[object+1] = c.flag
+			binary.LittleEndian.PutUint64(file[object+8:], uint64(at-object+len(packed)))
+			clear(file[at:][:len(payload)])
+			copy(file[at:], packed)
+			dir := t.TempDir()
+			require.NoError(t, os.WriteFile(dir+"/system.journal", file, 0o644))
+
+			want := []int{len("first"), len(message), len("last")}
+			r := Reader{Dir: dir}
+			for way, seq := range map[string]iter.Seq2[Entry, error]{
+				"entries": r.Entries(t.Context(), unit, id1), "skim": r.Skim(t.Context(), unit, id1, keepAll),
+				"journalctl": throughJournalctl{r}.Entries(t.Context(), unit, id1),
+			} {
+				entries, err := collect(seq)
+				require.NoError(t, err, way)
+				var got []int
+				for _, e := range entries {
+					got = append(got, len(e.Message))
+				}
+				require.Equal(t, want, got, way)
+				assert.True(t, string(entries[1].Message) == message, way)
+			}
+		})
 	}
 }
 
@@ -122,7 +324,7 @@ func TestLeaks(t *testing.T) {
 	read := func() {
 		id, err := r.Latest(t.Context(), unit)
 		require.NoError(t, err)
-		for range r.Skim(t.Context(), unit, id, func([]byte, func() int) bool { return false }) {
+		for range r.Skim(t.Context(), unit, id, keepAll) {
 			break // the journal is closed here too
 		}
 		_, err = r.Extents(t.Context(), unit, id, []Origin{{}})

@@ -143,6 +143,9 @@ var (
 	// ErrUnsynced wraps the reason why journald could not be made to write
 	// down everything that it has received.
 	ErrUnsynced = errors.New("the journal may be incomplete")
+	// ErrIncomplete is reported if journald has deleted the oldest entries of
+	// an invocation, to keep to its limits.
+	ErrIncomplete = errors.New("the beginning of the run is not in the journal any more")
 	// ErrUnavailable is reported if there is neither libsystemd nor journalctl.
 	ErrUnavailable = errors.New("neither libsystemd nor journalctl is there to read the journal with")
 	// ErrFormat is reported for a recording of no known format.

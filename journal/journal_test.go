@@ -106,9 +106,9 @@ func (l log) dir(t testing.TB) string {
 	return journalDir(t, l.export())
 }
 
-func journalDir(t testing.TB, export []byte) string {
+func journalDir(t testing.TB, export []byte, more ...string) string {
 	dir := t.TempDir()
-	cmd := exec.Command("/lib/systemd/systemd-journal-remote", "--output="+dir+"/system.journal", "-")
+	cmd := exec.Command("/lib/systemd/systemd-journal-remote", append(more, "--output="+dir+"/system.journal", "-")...)
 	cmd.Stdin = bytes.NewReader(export)
 	out, err := cmd.CombinedOutput()
 	require.NoError(t, err, "%s: make setup installs it", out)
@@ -157,7 +157,7 @@ func (s throughJournalctl) Latest(ctx context.Context, unit string) (ID, error) 
 }
 
 func (s throughJournalctl) Entries(ctx context.Context, unit string, id ID) iter.Seq2[Entry, error] {
-	return entries(ctx, s.r.journalctl(ctx, s.r.ofInvocation(unit, id)), selector{unit, s.r.User}, id)
+	return func(yield func(Entry, error) bool) { s.r.printed(ctx, unit, id, yield, s.r.printedEntries) }
 }
 
 // says is an entry in short.
@@ -748,12 +748,11 @@ func TestSkim(t *testing.T) {
 // TestSkimLatest: the zero ID is that of the latest invocation.
 func TestSkimLatest(t *testing.T) {
 	r := Reader{Dir: log{line(id1, 7, "one"), line(id2, 9, "two"), line(id2, 9, "three")}.dir(t)}
-	keep := func([]byte, func() int) bool { return false }
-	want, err := collect(r.Skim(t.Context(), unit, id2, keep))
+	want, err := collect(r.Skim(t.Context(), unit, id2, keepAll))
 	require.NoError(t, err)
 	require.Len(t, want, 2)
 	for name, skim := range map[string]func(unit string) iter.Seq2[Entry, error]{
-		"libsystemd": func(unit string) iter.Seq2[Entry, error] { return r.Skim(t.Context(), unit, ID{}, keep) },
+		"libsystemd": func(unit string) iter.Seq2[Entry, error] { return r.Skim(t.Context(), unit, ID{}, keepAll) },
 		"journalctl": func(unit string) iter.Seq2[Entry, error] { return throughJournalctl{r}.skim(t.Context(), unit, ID{}) },
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -768,7 +767,7 @@ func TestSkimLatest(t *testing.T) {
 }
 
 func (s throughJournalctl) skim(ctx context.Context, unit string, id ID) iter.Seq2[Entry, error] {
-	return func(yield func(Entry, error) bool) { s.r.skimAll(ctx, unit, id, yield) }
+	return func(yield func(Entry, error) bool) { s.r.printed(ctx, unit, id, yield, s.r.printedLines) }
 }
 
 func TestExtents(t *testing.T) {
@@ -781,7 +780,7 @@ func TestExtents(t *testing.T) {
 	got, err := r.Extents(t.Context(), unit, id1, of)
 	require.NoError(t, err)
 	assert.Equal(t, want, got)
-	marks, err := r.journalctlEdges(t.Context(), []edge{{match{r.output(unit, "_PID=8")}, true}})
+	marks, err := r.journalctlEdges(t.Context(), []edge{{match{r.output(unit, id1, "_PID=8")}, true}})
 	require.NoError(t, err)
 	assert.Equal(t, []mark{{id1, at(2)}}, marks)
 }

@@ -5,9 +5,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"os"
 	"os/exec"
-	"slices"
 	"strings"
 )
 
@@ -88,16 +88,8 @@ func (r Reader) journalctlEdges(ctx context.Context, edges []edge) ([]mark, erro
 	return marks, nil
 }
 
-// outputFields are what there is to know of a line, beside what it was asked for;
-// each costs journalctl time.
-const (
-	outputFields = "--output-fields=MESSAGE,SYSLOG_IDENTIFIER,_PID,_COMM"
-	splitFields  = ",_LINE_BREAK,_STREAM_ID"
-)
-
-// skimAll is skim through the program: it prints all lines, and when they were
-// written, so none is left out.
-func (r Reader) skimAll(ctx context.Context, unit string, id ID, yield func(Entry, error) bool) {
+// printed yields what journalctl prints of an invocation.
+func (r Reader) printed(ctx context.Context, unit string, id ID, yield func(Entry, error) bool, read func(context.Context, string, ID) iter.Seq2[Entry, error]) {
 	if id == (ID{}) {
 		var err error
 		if id, err = r.Latest(ctx, unit); err != nil {
@@ -105,35 +97,65 @@ func (r Reader) skimAll(ctx context.Context, unit string, id ID, yield func(Entr
 			return
 		}
 	}
-	s := selector{unit, r.User}
-	for e, err := range entries(ctx, r.journalctl(ctx, r.notes(unit, id)), s, id) {
+	var f firsts
+	for e, err := range read(ctx, unit, id) {
+		f.add(e)
 		if !yield(e, err) || err != nil {
 			return
 		}
 	}
-	output := match{r.output(unit, "_SYSTEMD_INVOCATION_ID="+id.String())}
-	fields := outputFields
-	for _, err := range r.journalctl(ctx, match{append(slices.Clone(output[0]), "_LINE_BREAK=line-max")}, "--lines=1") {
-		if err != nil {
-			yield(Entry{}, err)
-			return
-		}
-		fields += splitFields
+	err := r.stillThere(unit, id, f, func(edges ...edge) ([]mark, error) { return r.journalctlEdges(ctx, edges) })
+	if err != nil {
+		yield(Entry{}, err)
 	}
-	asked := func(yield func(*record, error) bool) {
-		name, idText := []byte(unit), []byte(id.String())
-		for rec, err := range r.journalctl(ctx, output, fields) {
-			if err == nil {
-				rec.fields[fieldSystemdUnit], rec.fields[fieldSystemdUserUnit], rec.fields[fieldSystemdInvocation] = name, name, idText
-			}
-			if !yield(rec, err) {
+}
+
+// printedEntries are the entries of an invocation, in order.
+func (r Reader) printedEntries(ctx context.Context, unit string, id ID) iter.Seq2[Entry, error] {
+	return entries(ctx, r.journalctl(ctx, r.ofInvocation(unit, id)), selector{unit, r.User}, id)
+}
+
+// outputFields are what there is to know of a line, beside what it was asked for;
+// each costs journalctl time.
+const (
+	outputFields = "--output-fields=MESSAGE,SYSLOG_IDENTIFIER,_PID,_COMM"
+	splitFields  = ",_LINE_BREAK,_STREAM_ID"
+)
+
+// printedLines are the entries of an invocation, the lines last: journalctl is
+// asked for less of these. It prints all lines, and when they were written, so
+// none is left out.
+func (r Reader) printedLines(ctx context.Context, unit string, id ID) iter.Seq2[Entry, error] {
+	return func(yield func(Entry, error) bool) {
+		s := selector{unit, r.User}
+		for e, err := range entries(ctx, r.journalctl(ctx, r.notes(unit, id)), s, id) {
+			if !yield(e, err) || err != nil {
 				return
 			}
 		}
-	}
-	for e, err := range entries(ctx, asked, s, id) {
-		if !yield(e, err) {
-			return
+		fields := outputFields
+		for _, err := range r.journalctl(ctx, match{r.output(unit, id, "_LINE_BREAK=line-max")}, "--lines=1") {
+			if err != nil {
+				yield(Entry{}, err)
+				return
+			}
+			fields += splitFields
+		}
+		asked := func(yield func(*record, error) bool) {
+			name, idText := []byte(unit), []byte(id.String())
+			for rec, err := range r.journalctl(ctx, match{r.output(unit, id)}, fields) {
+				if err == nil {
+					rec.fields[fieldSystemdUnit], rec.fields[fieldSystemdUserUnit], rec.fields[fieldSystemdInvocation] = name, name, idText
+				}
+				if !yield(rec, err) {
+					return
+				}
+			}
+		}
+		for e, err := range entries(ctx, asked, s, id) {
+			if !yield(e, err) {
+				return
+			}
 		}
 	}
 }

@@ -124,14 +124,19 @@ type match [][]string
 
 // ofUnit matches what may be of any invocation of unit.
 func (r Reader) ofUnit(unit string) match {
-	return append(match{r.output(unit)}, r.manager(unit))
+	return match{r.anyOutput(unit), r.manager(unit)}
 }
 
-func (r Reader) output(unit string, more ...string) []string {
+func (r Reader) anyOutput(unit string) []string {
 	if r.User {
-		return append([]string{"_SYSTEMD_USER_UNIT=" + unit, "_UID=" + strconv.Itoa(os.Getuid())}, more...)
+		return []string{"_SYSTEMD_USER_UNIT=" + unit, "_UID=" + strconv.Itoa(os.Getuid())}
 	}
-	return append([]string{"_SYSTEMD_UNIT=" + unit}, more...)
+	return []string{"_SYSTEMD_UNIT=" + unit}
+}
+
+// output is what matches the lines of an invocation.
+func (r Reader) output(unit string, id ID, more ...string) []string {
+	return append(append(r.anyOutput(unit), "_SYSTEMD_INVOCATION_ID="+id.String()), more...)
 }
 
 func (r Reader) manager(unit string, more ...string) []string {
@@ -146,7 +151,7 @@ func (r Reader) manager(unit string, more ...string) []string {
 
 // ofInvocation matches what is of one invocation of unit.
 func (r Reader) ofInvocation(unit string, id ID) match {
-	return append(match{r.output(unit, "_SYSTEMD_INVOCATION_ID="+id.String())}, r.notes(unit, id)...)
+	return append(match{r.output(unit, id)}, r.notes(unit, id)...)
 }
 
 // notes matches what the manager and journald say of an invocation.
@@ -167,6 +172,9 @@ type mark struct {
 	time time.Time
 }
 
+// messageStarting is the MESSAGE_ID of EventStarting.
+const messageStarting = "7d4958e842da4a758f6c1cdc7b36dcc5"
+
 // Latest implements [Source].
 func (r Reader) Latest(ctx context.Context, unit string) (ID, error) {
 	id, err := r.latest(unit, func(edges ...edge) ([]mark, error) { return r.edges(ctx, edges...) })
@@ -182,7 +190,7 @@ func (r Reader) latest(unit string, ends func(...edge) ([]mark, error)) (ID, err
 	// what the manager started last counts, unless it said nothing of what
 	// came later: LogLevelMax= can silence it.
 	marks, err := ends(
-		edge{match: match{r.manager(unit, "MESSAGE_ID=7d4958e842da4a758f6c1cdc7b36dcc5")}},
+		edge{match: match{r.manager(unit, "MESSAGE_ID="+messageStarting)}},
 		edge{match: r.ofUnit(unit)})
 	if err != nil {
 		return ID{}, err
@@ -216,7 +224,7 @@ func (r Reader) Extents(ctx context.Context, unit string, id ID, of []Origin) ([
 		if o.PID != 0 {
 			more = append(more, "_PID="+strconv.Itoa(o.PID))
 		}
-		m := match{r.output(unit, append(more, "_SYSTEMD_INVOCATION_ID="+id.String())...)}
+		m := match{r.output(unit, id, more...)}
 		edges = append(edges, edge{m, true}, edge{m, false})
 	}
 	marks, err := r.edges(ctx, edges...)
@@ -230,39 +238,122 @@ func (r Reader) Extents(ctx context.Context, unit string, id ID, of []Origin) ([
 	return extents, nil
 }
 
+// firsts are when the first line of an invocation was logged, and the first word
+// about it.
+type firsts struct{ line, note time.Time }
+
+func (f *firsts) add(e Entry) {
+	switch {
+	case e.Kind == Output && f.line.IsZero():
+		f.line = e.Time
+	case e.Kind != Output && f.note.IsZero():
+		f.note = e.Time
+	}
+}
+
+// stillThere returns ErrIncomplete unless what was read first is in the journal
+// still, after the last has been read. A file that journald deletes seems to end
+// for who reads it. The oldest goes first, so as long as the first line is there
+// all were.
+func (r Reader) stillThere(unit string, id ID, f firsts, ends func(...edge) ([]mark, error)) error {
+	first, began := edge{match: match{r.output(unit, id)}, first: true}, f.line
+	if began.IsZero() {
+		first.match, began = r.notes(unit, id), f.note
+	}
+	if began.IsZero() {
+		return nil
+	}
+	marks, err := ends(first)
+	if err == nil && (marks[0].id == (ID{}) || marks[0].time.After(began)) {
+		err = ErrIncomplete
+	}
+	return err
+}
+
 // An edge asks for the first or the last entry that matches.
 type edge struct {
 	match match
 	first bool
 }
 
-// Entries implements [Source]. The journal is open for the length of the loop.
+// Entries implements [Source]. It reports ErrIncomplete behind the last entry if
+// the beginning of the invocation is not in the journal any more.
+//
+// The zero ID stands for the latest invocation; if there is none Entries reports
+// ErrNotFound. That is faster than to ask [Reader.Latest] first. The journal is open for the length of the loop.
 // The loop holds on to its thread, as sd-journal(3) asks: do not pass the
 // iterator to [iter.Pull2].
 func (r Reader) Entries(ctx context.Context, unit string, id ID) iter.Seq2[Entry, error] {
-	return r.explained(entries(ctx, r.records(ctx, r.ofInvocation(unit, id)), selector{unit, r.User}, id))
+	return r.checked(ctx, r.entries(ctx, unit, id))
 }
 
-// explained is seq, with the reason if nothing can be read.
-func (r Reader) explained(seq iter.Seq2[Entry, error]) iter.Seq2[Entry, error] {
+// checked is seq, with the reason if nothing can be read, and ErrIncomplete if
+// the beginning is missing.
+func (r Reader) checked(ctx context.Context, seq iter.Seq2[Entry, error]) iter.Seq2[Entry, error] {
 	return func(yield func(Entry, error) bool) {
 		some := false
+		var b beginning
 		for e, err := range seq {
 			if err != nil && !some {
 				err = cmpErr(r.unreadable(), err)
 			}
 			some = true
+			b.add(e)
 			if !yield(e, err) || err != nil {
 				return
 			}
 		}
-		if some {
-			return
+		var err error
+		switch {
+		case !some:
+			err = r.unreadable()
+		case b.missing():
+			err = r.incomplete(ctx)
 		}
-		if err := r.unreadable(); err != nil {
+		if err != nil {
 			yield(Entry{}, err)
 		}
 	}
+}
+
+// A beginning tells whether that of an invocation is among its entries: the
+// manager says that it starts a unit, or, of a simple one, that it has started it.
+type beginning struct {
+	starting             bool
+	started, ended, last time.Time // the manager's words, the unit's last
+}
+
+func (b *beginning) add(e Entry) {
+	switch {
+	case e.Kind == Output:
+		b.last = e.Time
+	case e.Event == EventStarting:
+		b.starting = true
+	case e.Event == EventStarted:
+		b.started = e.Time
+	case e.Event == EventExited || e.Event == EventFailed || e.Event == EventSucceeded:
+		b.ended = e.Time
+	}
+}
+
+func (b *beginning) missing() bool {
+	// Of a oneshot unit the manager says last that it has started it.
+	simple := !b.started.IsZero() && (b.last.After(b.started) || b.ended.After(b.started))
+	return !b.starting && !simple && !b.last.IsZero()
+}
+
+// incomplete returns ErrIncomplete, unless the manager never says that it starts
+// anything: LogLevel= (systemd-system.conf(5)) can silence it.
+func (r Reader) incomplete(ctx context.Context) error {
+	says := []string{"_PID=1"}
+	if r.User {
+		says = []string{"_SYSTEMD_USER_UNIT=init.scope", "_UID=" + strconv.Itoa(os.Getuid())}
+	}
+	marks, err := r.edges(ctx, edge{match: match{append(says, "MESSAGE_ID="+messageStarting)}})
+	if err != nil || marks[0].id == (ID{}) {
+		return err
+	}
+	return ErrIncomplete
 }
 
 // Skim is Entries in a hurry, for invocations that log very much: it may leave out
@@ -274,10 +365,9 @@ func (r Reader) explained(seq iter.Seq2[Entry, error]) iter.Seq2[Entry, error] {
 // Lines come in the order in which journald received them. Where among them the
 // entries of the manager and of journald come is not promised.
 //
-// The zero ID stands for the latest invocation, if there is none Skim reports
-// ErrNotFound. That is faster than to ask [Reader.Latest] first.
+// The zero ID stands for the latest invocation, as it does for Entries.
 func (r Reader) Skim(ctx context.Context, unit string, id ID, idle func(message []byte, pid func() int) bool) iter.Seq2[Entry, error] {
-	return r.explained(r.skim(ctx, unit, id, idle))
+	return r.checked(ctx, r.skim(ctx, unit, id, idle))
 }
 
 // unreadable tells why the journal holds less than was expected; nil if no

@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"iter"
 	"runtime"
-	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -140,20 +139,6 @@ func (rec *record) fill(j *sdjournal.Journal, id string) error {
 	return get(otherFields)
 }
 
-// records yields the entries that m matches.
-func (r Reader) records(ctx context.Context, m match) records {
-	return func(yield func(*record, error) bool) {
-		ok, err := r.withJournal(func(j *sdjournal.Journal) error { return m.records(j, yield) })
-		switch {
-		case err == errStop:
-		case err != nil:
-			yield(nil, readingError(err))
-		case !ok:
-			r.journalctl(ctx, m)(yield)
-		}
-	}
-}
-
 // records yields the entries of j that m matches. It returns errStop if yield
 // has had enough.
 func (m match) records(j *sdjournal.Journal, yield func(*record, error) bool) error {
@@ -179,64 +164,102 @@ func (m match) records(j *sdjournal.Journal, yield func(*record, error) bool) er
 var errStop = errors.New("stop")
 
 func readingError(err error) error {
-	if err == ErrNotFound {
+	if err == ErrNotFound || err == ErrIncomplete {
 		return err
 	}
 	return fmt.Errorf("reading the journal: %w", err)
+}
+
+// A session reads an invocation from a journal that is open.
+type session struct {
+	Reader
+	firsts
+	ctx   context.Context
+	j     *sdjournal.Journal
+	unit  string
+	id    ID
+	yield func(Entry, error) bool
+}
+
+// session calls read with a session for the invocation, or reports false if
+// there is no libsystemd.
+func (r Reader) session(ctx context.Context, unit string, id ID, yield func(Entry, error) bool, read func(*session) error) bool {
+	ok, err := r.withJournal(func(j *sdjournal.Journal) (err error) {
+		ends := func(edges ...edge) ([]mark, error) { return r.ends(ctx, j, edges) }
+		s := &session{Reader: r, ctx: ctx, j: j, unit: unit, id: id, yield: yield}
+		if id == (ID{}) {
+			if s.id, err = r.latest(unit, ends); err != nil {
+				return err
+			}
+		}
+		if err := read(s); err != nil {
+			return err
+		}
+		return r.stillThere(unit, s.id, s.firsts, ends)
+	})
+	if err != nil && err != errStop {
+		yield(Entry{}, readingError(err))
+	}
+	return ok
+}
+
+// entry hands e on. It returns errStop if that was enough.
+func (s *session) entry(e Entry) error {
+	s.add(e)
+	if !s.yield(e, nil) {
+		return errStop
+	}
+	return nil
+}
+
+// whole reads all of what m matches.
+func (s *session) whole(m match) error {
+	for e, err := range entries(s.ctx, func(yield func(*record, error) bool) {
+		if err := m.records(s.j, yield); err != nil && err != errStop {
+			yield(nil, err)
+		}
+	}, selector{s.unit, s.User}, s.id) {
+		if err != nil {
+			return err
+		}
+		if err := s.entry(e); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (r Reader) entries(ctx context.Context, unit string, id ID) iter.Seq2[Entry, error] {
+	return func(yield func(Entry, error) bool) {
+		if !r.session(ctx, unit, id, yield, func(s *session) error { return s.whole(r.ofInvocation(unit, s.id)) }) {
+			r.printed(ctx, unit, id, yield, r.printedEntries)
+		}
+	}
 }
 
 // skim yields what the manager and journald say, and the lines that are not
 // idle.
 func (r Reader) skim(ctx context.Context, unit string, id ID, idle func([]byte, func() int) bool) iter.Seq2[Entry, error] {
 	return func(yield func(Entry, error) bool) {
-		ok, err := r.withJournal(func(j *sdjournal.Journal) error {
-			id := id
-			if id == (ID{}) {
-				var err error
-				id, err = r.latest(unit, func(edges ...edge) ([]mark, error) { return r.ends(ctx, j, edges) })
-				if err != nil {
-					return err
-				}
-			}
-			return r.skimJournal(ctx, j, unit, id, idle, yield)
-		})
-		switch {
-		case err == errStop:
-		case err != nil:
-			yield(Entry{}, readingError(err))
-		case !ok:
-			r.skimAll(ctx, unit, id, yield)
+		if !r.session(ctx, unit, id, yield, func(s *session) error { return s.skim(idle) }) {
+			r.printed(ctx, unit, id, yield, r.printedLines)
 		}
 	}
 }
 
-func (r Reader) skimJournal(ctx context.Context, j *sdjournal.Journal, unit string, id ID, idle func([]byte, func() int) bool, yield func(Entry, error) bool) error {
-	s := selector{unit, r.User}
-	whole := func(m match) error {
-		for e, err := range entries(ctx, func(yield func(*record, error) bool) {
-			if err := m.records(j, yield); err != nil && err != errStop {
-				yield(nil, err)
-			}
-		}, s, id) {
-			if err != nil {
-				return err
-			}
-			if !yield(e, nil) {
-				return errStop
-			}
-		}
-		return nil
-	}
-	if err := whole(r.notes(unit, id)); err != nil {
+func (s *session) skim(idle func([]byte, func() int) bool) error {
+	if err := s.whole(s.notes(s.unit, s.id)); err != nil {
 		return err
 	}
-	output := r.output(unit, "_SYSTEMD_INVOCATION_ID="+id.String())
-	split := match{append(slices.Clone(output), "_LINE_BREAK=line-max")}
-	if some, err := split.any(j); err != nil || some {
+	split := match{s.output(s.unit, s.id, "_LINE_BREAK=line-max")}
+	switch some, err := split.any(s.j); {
+	case err != nil:
+		return err
+	case some:
 		// Which line a part belongs to takes more than its text.
-		return cmpErr(err, whole(match{output}))
+		return s.whole(match{s.output(s.unit, s.id)})
 	}
-	return r.skimOutput(ctx, j, s, id, idle, yield)
+	return s.lines(idle)
 }
 
 // any reports whether anything in j matches m.
@@ -248,11 +271,11 @@ func (m match) any(j *sdjournal.Journal) (bool, error) {
 	return n > 0, err
 }
 
-func (r Reader) skimOutput(ctx context.Context, j *sdjournal.Journal, s selector, id ID, idle func([]byte, func() int) bool, yield func(Entry, error) bool) error {
+func (s *session) lines(idle func([]byte, func() int) bool) error {
 	// An invocation is of one unit, so its ID alone tells what is the unit's;
 	// one match is found much faster than two. The entries that are looked at
 	// whole are asked for their unit.
-	m := match{{"_SYSTEMD_INVOCATION_ID=" + id.String()}}
+	j, m := s.j, match{{"_SYSTEMD_INVOCATION_ID=" + s.id.String()}}
 	if err := m.set(j); err != nil {
 		return err
 	}
@@ -268,8 +291,8 @@ func (r Reader) skimOutput(ctx context.Context, j *sdjournal.Journal, s selector
 	next := texts(j)
 	ours := false
 	for i := 0; ; i++ {
-		if i%1024 == 0 && ctx.Err() != nil {
-			return ctx.Err()
+		if i%1024 == 0 && s.ctx.Err() != nil {
+			return s.ctx.Err()
 		}
 		text, more, err := next()
 		if err != nil || !more {
@@ -278,16 +301,16 @@ func (r Reader) skimOutput(ctx context.Context, j *sdjournal.Journal, s selector
 		if ours && text != nil && idle(text, pid) {
 			continue
 		}
-		if err := rec.fill(j, id.String()); err != nil {
+		if err := rec.fill(j, s.id.String()); err != nil {
 			return err
 		}
-		kind, of, ok := s.kind(&rec)
-		if !ok || kind != Output || of != id {
+		kind, of, ok := selector{s.unit, s.User}.kind(&rec)
+		if !ok || kind != Output || of != s.id {
 			continue
 		}
 		ours = true
-		if !yield(rec.entry(kind, of), nil) {
-			return errStop
+		if err := s.entry(rec.entry(kind, of)); err != nil {
+			return err
 		}
 	}
 }

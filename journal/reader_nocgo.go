@@ -7,12 +7,14 @@ import (
 	"iter"
 )
 
-func (r Reader) records(ctx context.Context, m match) records { return r.journalctl(ctx, m) }
-
 func (r Reader) edges(ctx context.Context, edges ...edge) ([]mark, error) {
 	return r.journalctlEdges(ctx, edges)
 }
 
+func (r Reader) entries(ctx context.Context, unit string, id ID) iter.Seq2[Entry, error] {
+	return func(yield func(Entry, error) bool) { r.printed(ctx, unit, id, yield, r.printedEntries) }
+}
+
 func (r Reader) skim(ctx context.Context, unit string, id ID, _ func([]byte, func() int) bool) iter.Seq2[Entry, error] {
-	return func(yield func(Entry, error) bool) { r.skimAll(ctx, unit, id, yield) }
+	return func(yield func(Entry, error) bool) { r.printed(ctx, unit, id, yield, r.printedLines) }
 }

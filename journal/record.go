@@ -136,7 +136,7 @@ func usec(n uint64) time.Time {
 // sd-messages.h of systemd lists them.
 func (r *record) event() (Event, Result, *Exit) {
 	switch string(r.fields[fieldMessageID]) {
-	case "7d4958e842da4a758f6c1cdc7b36dcc5":
+	case messageStarting:
 		return EventStarting, "", nil
 	case "39f53479d3a045ac8e11786248231fbf":
 		if bytes.HasPrefix(r.fields[fieldMessage], []byte("Finished ")) {

@@ -13,6 +13,7 @@ import (
 	"runtime"
 	"runtime/debug"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/restic-exporter/restic-exporter/journal"
@@ -172,6 +173,10 @@ func (p *program) readJournal(ctx context.Context, o options) (textfile.Report, 
 		return textfile.Report{}, fmt.Errorf("waiting until journald has written everything down: %w", err)
 	}
 	r, verdict, err := p.collect(ctx, from, o, id, "in the journal")
+	if errors.Is(err, syscall.EBADMSG) && o.dir == "" {
+		// journald may have deleted a file while it was read.
+		r, verdict, err = p.collect(ctx, from, o, id, "in the journal")
+	}
 	if err != nil {
 		return r, err
 	}
@@ -390,6 +395,9 @@ func extend(ctx context.Context, reader journal.Reader, unit string, id journal.
 	if err != nil {
 		return err
 	}
+	if extents[0].First.IsZero() {
+		return journal.ErrIncomplete // deleted since it was read
+	}
 	move := func(start, end *time.Time, x journal.Extent) {
 		if !x.First.IsZero() && x.First.Before(*start) {
 			*start = x.First
@@ -424,6 +432,10 @@ func readError(o options, where string, err error) error {
 	switch {
 	case errors.Is(err, fs.ErrPermission):
 		return fmt.Errorf("reading %s %s: %w; run as root or as a user in the group systemd-journal", o.unit, where, err)
+	case errors.Is(err, syscall.EBADMSG):
+		return fmt.Errorf("reading %s %s: %w: a journal file is damaged; journalctl --verify tells which", o.unit, where, err)
+	case errors.Is(err, journal.ErrIncomplete):
+		return fmt.Errorf("reading %s %s: %w; give the journal more room with SystemMaxUse= in journald.conf", o.unit, where, err)
 	case errors.Is(err, journal.ErrUnavailable):
 		return fmt.Errorf("reading %s %s: %w; install systemd's journalctl, or libsystemd0", o.unit, where, err)
 	}
