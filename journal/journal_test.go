@@ -655,6 +655,11 @@ func TestEnvironment(t *testing.T) {
 		"system's, the user's":   {unit, true, inside, map[string]string{"INVOCATION_ID": id1.String()}, nil},
 		"an ID that is none":     {unit, false, inside, map[string]string{"INVOCATION_ID": "; rm -rf /"}, nil},
 		"a signal that is none":  {unit, false, inside, map[string]string{"INVOCATION_ID": id1.String(), "SERVICE_RESULT": "signal", "EXIT_STATUS": "NONSENSE"}, &Handover{id1, true, Signal, nil}},
+		"a status below 0":       {unit, false, inside, map[string]string{"INVOCATION_ID": id1.String(), "SERVICE_RESULT": "exit-code", "EXIT_CODE": "exited", "EXIT_STATUS": "-1"}, &Handover{id1, true, ExitCode, nil}},
+		"a status too large":     {unit, false, inside, map[string]string{"INVOCATION_ID": id1.String(), "SERVICE_RESULT": "exit-code", "EXIT_CODE": "exited", "EXIT_STATUS": "256"}, &Handover{id1, true, ExitCode, nil}},
+		"a status of digits":     {unit, false, inside, map[string]string{"INVOCATION_ID": id1.String(), "SERVICE_RESULT": "exit-code", "EXIT_STATUS": strings.Repeat("9", 99)}, &Handover{id1, true, ExitCode, nil}},
+		"a unit that is none":    {unit, false, "0::/system.slice/handler.service\n", map[string]string{"MONITOR_UNIT": unit + "\n", "MONITOR_INVOCATION_ID": id1.String()}, nil},
+		"a handler's ID of none": {unit, false, "0::/system.slice/handler.service\n", map[string]string{"MONITOR_UNIT": unit, "MONITOR_INVOCATION_ID": "\xff", "INVOCATION_ID": id2.String()}, nil},
 		"no control group":       {unit, false, "", map[string]string{"INVOCATION_ID": id1.String()}, nil},
 		"a broken control group": {unit, false, "::\n:\n0\n\xff", map[string]string{"INVOCATION_ID": id1.String()}, nil},
 	}

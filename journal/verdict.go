@@ -111,6 +111,9 @@ func exit(code, status string) *Exit {
 		}
 		n = int(signal)
 	}
+	if n < 0 || n > 255 {
+		return nil
+	}
 	if code == "killed" || code == "dumped" {
 		n += 128
 	}

@@ -2,12 +2,14 @@ package textfile
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -277,14 +279,137 @@ func asNobody(t *testing.T, name string) string {
 	return string(out)
 }
 
-// TestHelperWrite is no test: it is what asNobody runs.
+// TestHelperWrite is no test: it is what asNobody, TestFaults and TestKilled run.
 func TestHelperWrite(t *testing.T) {
 	name := os.Getenv("TEXTFILE_TEST_WRITE")
 	if name == "" {
 		return
 	}
-	if err := WriteFile(name, []*dto.MetricFamily{gauge("x", 1)}); err != nil {
-		t.Fatal(err)
+	times, _ := strconv.Atoi(os.Getenv("TEXTFILE_TEST_TIMES"))
+	for range max(1, times) {
+		if err := WriteFile(name, []*dto.MetricFamily{gauge("x", 1)}); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// TestSymbolicLinkRace: somebody who may write in the directory puts symbolic links
+// to another file under the name all the time. That file never changes, and what
+// is written is never lost to it.
+func TestSymbolicLinkRace(t *testing.T) {
+	dir := t.TempDir()
+	victim, name := filepath.Join(t.TempDir(), "victim"), filepath.Join(dir, "x.prom")
+	require.NoError(t, os.WriteFile(victim, []byte("precious"), 0o600))
+	var wg sync.WaitGroup
+	ctx, stop := context.WithCancel(t.Context())
+	links := 0
+	wg.Go(func() {
+		for ctx.Err() == nil {
+			link := filepath.Join(dir, "link")
+			if os.Symlink(victim, link) == nil && os.Rename(link, name) == nil {
+				links++
+			}
+		}
+	})
+	for range 500 {
+		assert.NoError(t, WriteFile(name, []*dto.MetricFamily{gauge("x", 1)}))
+	}
+	stop()
+	wg.Wait()
+	assert.Greater(t, links, 100)
+	require.NoError(t, WriteFile(name, []*dto.MetricFamily{gauge("x", 1)}))
+	names, text := content(t, name)
+	assert.Equal(t, []string{"x.prom"}, names)
+	assert.Equal(t, oneText, text)
+	text2, err := os.ReadFile(victim)
+	require.NoError(t, err)
+	assert.Equal(t, "precious", string(text2))
+	st, err := os.Stat(victim)
+	require.NoError(t, err)
+	assert.Equal(t, fs.FileMode(0o600), st.Mode())
+}
+
+// TestDirectoryVanishes: the directory is removed and made again all the time. A
+// file is written whole or not at all.
+func TestDirectoryVanishes(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "textfiles")
+	name := filepath.Join(dir, "x.prom")
+	var wg sync.WaitGroup
+	ctx, stop := context.WithCancel(t.Context())
+	wg.Go(func() {
+		for ctx.Err() == nil {
+			os.Mkdir(dir, 0o755)
+			time.Sleep(time.Millisecond)
+			os.RemoveAll(dir)
+		}
+	})
+	written, failed := 0, 0
+	for deadline := time.Now().Add(20 * time.Second); (written < 20 || failed < 20) && time.Now().Before(deadline); {
+		err := WriteFile(name, []*dto.MetricFamily{gauge("x", 1)})
+		if err == nil {
+			written++
+		} else {
+			failed++
+			assert.ErrorIs(t, err, fs.ErrNotExist)
+		}
+		if text, err := os.ReadFile(name); err == nil {
+			assert.Equal(t, oneText, string(text))
+		}
+	}
+	stop()
+	wg.Wait()
+	assert.GreaterOrEqual(t, written, 20)
+	assert.GreaterOrEqual(t, failed, 20)
+}
+
+// TestKilled kills writers at any time. A reader that runs all along sees whole
+// files only.
+func TestKilled(t *testing.T) {
+	dir := t.TempDir()
+	name := filepath.Join(dir, "x.prom")
+	require.NoError(t, WriteFile(name, []*dto.MetricFamily{gauge("x", 1)}))
+	self, err := os.Executable()
+	require.NoError(t, err)
+	n := 100
+	if testing.Short() {
+		n = 10
+	}
+
+	ctx, stop := context.WithCancel(t.Context())
+	var wg sync.WaitGroup
+	reads := 0
+	wg.Go(func() {
+		for ctx.Err() == nil {
+			files, err := filepath.Glob(dir + "/*.prom")
+			if !assert.NoError(t, err) || !assert.Equal(t, []string{name}, files) {
+				return
+			}
+			text, err := os.ReadFile(name)
+			if !assert.NoError(t, err) || !assert.Equal(t, oneText, string(text)) {
+				return
+			}
+			reads++
+		}
+	})
+	killed := 0
+	for i := range n {
+		cmd := exec.Command(self, "-test.run=^TestHelperWrite$")
+		cmd.Env = []string{"TEXTFILE_TEST_WRITE=" + name, "TEXTFILE_TEST_TIMES=1000000"}
+		require.NoError(t, cmd.Start())
+		// It starts within some milliseconds, and writes on until it is killed.
+		time.Sleep(time.Duration(10+i%17) * time.Millisecond)
+		require.NoError(t, cmd.Process.Kill())
+		if cmd.Wait() != nil {
+			killed++
+		}
+	}
+	stop()
+	wg.Wait()
+	assert.Equal(t, n, killed)
+	assert.Greater(t, reads, n)
+	names, _ := content(t, name)
+	for _, left := range names {
+		assert.True(t, left == "x.prom" || strings.HasPrefix(left, ".x.prom.") && strings.HasSuffix(left, ".tmp"), left)
 	}
 }
 

@@ -92,6 +92,54 @@ func TestWrongUsage(t *testing.T) {
 	}
 }
 
+// TestHostileValues: whatever a flag is given, the answer is an exit status, and
+// lines of text or metrics that node_exporter reads.
+func TestHostileValues(t *testing.T) {
+	values := []string{
+		"", " ", "-", "--", "-h", "=", "a=", "=a", "a==", "\x00", "a\x00b=c", "a\nb", "a=\"\n\\", "\xff\xfe", "a=\xff", "\x1b[2J", "%s%n%d", "$(id)", "`id`", "; id",
+		"../../../../etc/passwd", "/dev/zero/x", "/proc/self/mem", "/dev/full", "~root", "*", "[", "99999999999999999999", "-1", "NaN", "1e999", "0x10", "2d", "\u202e", "\U0010ffff",
+		strings.Repeat("a", 1<<20), strings.Repeat("f", 32), "a=" + strings.Repeat("b", 1<<20), "unit=x", "__name__=x", "le=1", "state=x",
+	}
+	flags := []string{"--unit", "--invocation", "--label", "--action", "--max-age", "--output", "--journal", "--user"}
+	journals := journalOf(t, failedRun)
+	log, err := filepath.Abs(failedRun)
+	require.NoError(t, err)
+	dir := t.TempDir()
+	t.Chdir(dir)
+	for _, flag := range flags {
+		for _, value := range values {
+			for _, from := range [][]string{{log}, {"--journal", journals}} {
+				if flag == "--journal" {
+					from = nil
+				}
+				args := slices.Concat([]string{flag, value}, from)
+				if flag == "--user" {
+					args = slices.Concat([]string{flag + "=" + value}, from)
+				}
+				if flag != "--output" {
+					args = slices.Concat([]string{"--output", "-"}, args)
+				}
+				name := fmt.Sprintf("%.80q", args)
+				got := call(t, nil, "", args...)
+				assert.Contains(t, []int{0, 1, 2}, got.code, name)
+				for line := range strings.Lines(got.stderr) {
+					assert.Regexp(t, `^restic-exporter: (error|warning): [^[:cntrl:]]*\n$`, line, name)
+				}
+				switch {
+				case got.code != 0:
+					assert.Empty(t, got.stdout, name)
+				case got.stdout != "" && value != "-h":
+					flat(t, got.stdout)
+				}
+			}
+		}
+	}
+	// What --output names may be there, and no other file.
+	left, err := os.ReadDir(dir)
+	require.NoError(t, err)
+	assert.Empty(t, left)
+}
+
 func TestFlags(t *testing.T) {
 	defaults := options{
 		unit: "restic-backup.service", labels: map[string]string{},
@@ -387,8 +435,8 @@ func TestBareOutput(t *testing.T) {
 func TestSay(t *testing.T) {
 	var b bytes.Buffer
 	p := program{stderr: &b}
-	p.say("warning", "a\nb\rc")
-	assert.Equal(t, "restic-exporter: warning: a; b c\n", b.String())
+	p.say("warning", "a\nb\rc\x1b[2J\u009b\xff")
+	assert.Equal(t, "restic-exporter: warning: a; b\ufffdc\ufffd[2J\ufffd\ufffd\n", b.String())
 }
 
 func TestIsRestic(t *testing.T) {

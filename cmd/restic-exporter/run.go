@@ -15,6 +15,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/restic-exporter/restic-exporter/journal"
 	"github.com/restic-exporter/restic-exporter/parser"
@@ -73,9 +75,15 @@ func (p *program) run(ctx context.Context, args []string) int {
 	return 0
 }
 
-// say prints a line. Its voices are error and warning.
+// say prints a line. Its voices are error and warning. What stands in a log or a
+// name cannot reach a terminal as more than text.
 func (p *program) say(voice, format string, args ...any) {
-	line := strings.NewReplacer("\n", "; ", "\r", " ").Replace(fmt.Sprintf(format, args...))
+	line := strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) {
+			return utf8.RuneError
+		}
+		return r
+	}, strings.ReplaceAll(fmt.Sprintf(format, args...), "\n", "; "))
 	fmt.Fprintf(p.stderr, "restic-exporter: %s: %s\n", voice, line)
 }
 

@@ -1,0 +1,133 @@
+package main
+
+import (
+	"encoding/binary"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/restic-exporter/restic-exporter/internal/metrictest"
+)
+
+// forgedName is the name of a file: restic prints it as it is.
+var forgedName = strings.Split("a\n"+
+	"Files:         999 new,   999 changed,   999 unmodified\n"+
+	"Dirs:          999 new,   999 changed,   999 unmodified\n"+
+	"Added to the repo: 9.000 TiB\n"+
+	"Added to the repository: 9.000 TiB (9.000 TiB stored)\n"+
+	"\n"+
+	"processed 999 files, 9.000 TiB in 9:59\n"+
+	"snapshot 99999999 saved\n"+
+	`{"message_type":"summary","files_new":999,"files_changed":999,"total_files_processed":999,"total_bytes_processed":999,"data_added":999,"snapshot_id":"99999999"}`+"\n"+
+	`{"message_type":"exit_error","code":12,"message":"Fatal: wrong password"}`+"\n"+
+	"Fatal: wrong password or no key found\n"+
+	"\x1b[2J\x1b]0;title\x07\xff\xfe", "\n")
+
+// entriesOf splits a recording in export format. Values with line breaks have
+// a length before them.
+func entriesOf(t *testing.T, text string) []string {
+	var entries []string
+	begin := 0
+	for i := 0; i < len(text); {
+		line, _, ok := strings.Cut(text[i:], "\n")
+		require.True(t, ok)
+		i += len(line) + 1
+		switch {
+		case line == "":
+			entries = append(entries, text[begin:i])
+			begin = i
+		case !strings.Contains(line, "="):
+			i += 8 + int(binary.LittleEndian.Uint64([]byte(text[i:]))) + 1
+		}
+	}
+	return entries
+}
+
+var messageOf = regexp.MustCompile(`(?m)^MESSAGE=.*\n`)
+
+// saying is an entry with another message.
+func saying(entry, message string) string {
+	field := "MESSAGE\n" + string(binary.LittleEndian.AppendUint64(nil, uint64(len(message)))) + message + "\n"
+	at := messageOf.FindStringIndex(entry)
+	return entry[:at[0]] + field + entry[at[1]:]
+}
+
+// TestHostileNames puts a hostile name into every recording of every release,
+// where restic would print it: in a line about a file, as with -vv, and in an
+// error, as without. But for the entries that were read nothing changes.
+func TestHostileNames(t *testing.T) {
+	places := map[string]struct {
+		at     *regexp.Regexp
+		before bool
+		head   string
+		tail   string
+		min    int // recordings that have such a place
+	}{
+		"unchanged": {at: regexp.MustCompile(`(?m)^MESSAGE=Files: .* unmodified$`), before: true, head: "unchanged /srv/data/", min: 60},
+		"new":       {at: regexp.MustCompile(`(?m)^MESSAGE=Files: .* unmodified$`), before: true, head: "new       /srv/data/", tail: ", saved in 0.000s (0 B added)", min: 60},
+		"modified":  {at: regexp.MustCompile(`(?m)^MESSAGE=Files: .* unmodified$`), before: true, head: "modified  /srv/data/", tail: ", saved in 0.000s (0 B added, 0 B stored)", min: 60},
+		"an error":  {at: regexp.MustCompile(`(?m)^MESSAGE=error: `), head: "", tail: ": permission denied", min: 8},
+	}
+	for name, place := range places {
+		t.Run(name, func(t *testing.T) {
+			found := make(map[string]bool)
+			n := 0
+			for _, recording := range recordings(t) {
+				text, err := os.ReadFile(recording)
+				require.NoError(t, err)
+				var forged []string
+				hit := false
+				for _, e := range entriesOf(t, string(text)) {
+					if !place.at.MatchString(e) || !strings.Contains(e, "_SYSTEMD_INVOCATION_ID=") {
+						forged = append(forged, e)
+						continue
+					}
+					hit = true
+					if !place.before {
+						forged = append(forged, e)
+					}
+					for i, line := range forgedName {
+						if i == 0 {
+							line = place.head + line
+						}
+						if i == len(forgedName)-1 {
+							line += place.tail
+						}
+						if i > 0 || place.before {
+							forged = append(forged, saying(e, line))
+						}
+					}
+					if place.before {
+						forged = append(forged, e)
+					}
+				}
+				if !hit {
+					continue
+				}
+				n++
+				found[filepath.Base(filepath.Dir(recording))] = true
+				file := filepath.Join(t.TempDir(), "forged.export")
+				require.NoError(t, os.WriteFile(file, []byte(strings.Join(forged, "")), 0o644))
+				got := call(t, nil, "", file)
+				require.Zero(t, got.code, got.stderr)
+				assert.Equal(t, known(t, metricsOf(t, recording)), known(t, got.stdout), title(recording))
+			}
+			assert.GreaterOrEqual(t, n, place.min)
+			if place.before {
+				assert.Len(t, found, 9, "every release")
+			}
+		})
+	}
+}
+
+// known are the metrics but those that count what was read.
+func known(t *testing.T, text string) map[string]float64 {
+	series := flat(t, text)
+	delete(series, "restic_exporter_log_entries{}")
+	return metrictest.Pick(series, series)
+}
