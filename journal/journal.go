@@ -143,9 +143,11 @@ var (
 	// ErrUnsynced wraps the reason why journald could not be made to write
 	// down everything that it has received.
 	ErrUnsynced = errors.New("the journal may be incomplete")
-	// ErrIncomplete is reported if journald has deleted the oldest entries of
-	// an invocation, to keep to its limits.
-	ErrIncomplete = errors.New("the beginning of the run is not in the journal any more")
+	// ErrIncomplete is reported if the journal lacks the beginning of an
+	// invocation: journald deletes its oldest files to keep to its limits. It is
+	// missed if the manager does not say that it starts the unit: where LogLevel=
+	// (systemd-system.conf(5)) silences the manager, no log counts as whole.
+	ErrIncomplete = errors.New("the beginning of the run is not in the journal")
 	// ErrUnavailable is reported if there is neither libsystemd nor journalctl.
 	ErrUnavailable = errors.New("neither libsystemd nor journalctl is there to read the journal with")
 	// ErrFormat is reported for a recording of no known format.

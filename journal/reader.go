@@ -277,19 +277,19 @@ type edge struct {
 }
 
 // Entries implements [Source]. It reports ErrIncomplete behind the last entry if
-// the beginning of the invocation is not in the journal any more.
+// the beginning of the invocation is not in the journal.
 //
 // The zero ID stands for the latest invocation; if there is none Entries reports
 // ErrNotFound. That is faster than to ask [Reader.Latest] first. The journal is open for the length of the loop.
 // The loop holds on to its thread, as sd-journal(3) asks: do not pass the
 // iterator to [iter.Pull2].
 func (r Reader) Entries(ctx context.Context, unit string, id ID) iter.Seq2[Entry, error] {
-	return r.checked(ctx, r.entries(ctx, unit, id))
+	return r.checked(r.entries(ctx, unit, id))
 }
 
 // checked is seq, with the reason if nothing can be read, and ErrIncomplete if
 // the beginning is missing.
-func (r Reader) checked(ctx context.Context, seq iter.Seq2[Entry, error]) iter.Seq2[Entry, error] {
+func (r Reader) checked(seq iter.Seq2[Entry, error]) iter.Seq2[Entry, error] {
 	return func(yield func(Entry, error) bool) {
 		some := false
 		var b beginning
@@ -308,7 +308,7 @@ func (r Reader) checked(ctx context.Context, seq iter.Seq2[Entry, error]) iter.S
 		case !some:
 			err = r.unreadable()
 		case b.missing():
-			err = r.incomplete(ctx)
+			err = ErrIncomplete
 		}
 		if err != nil {
 			yield(Entry{}, err)
@@ -342,20 +342,6 @@ func (b *beginning) missing() bool {
 	return !b.starting && !simple && !b.last.IsZero()
 }
 
-// incomplete returns ErrIncomplete, unless the manager never says that it starts
-// anything: LogLevel= (systemd-system.conf(5)) can silence it.
-func (r Reader) incomplete(ctx context.Context) error {
-	says := []string{"_PID=1"}
-	if r.User {
-		says = []string{"_SYSTEMD_USER_UNIT=init.scope", "_UID=" + strconv.Itoa(os.Getuid())}
-	}
-	marks, err := r.edges(ctx, edge{match: match{append(says, "MESSAGE_ID="+messageStarting)}})
-	if err != nil || marks[0].id == (ID{}) {
-		return err
-	}
-	return ErrIncomplete
-}
-
 // Skim is Entries in a hurry, for invocations that log very much: it may leave out
 // lines for which idle is true. idle is called with the line, and with a function
 // that says which process wrote it, which costs as much again, and after which
@@ -367,7 +353,7 @@ func (r Reader) incomplete(ctx context.Context) error {
 //
 // The zero ID stands for the latest invocation, as it does for Entries.
 func (r Reader) Skim(ctx context.Context, unit string, id ID, idle func(message []byte, pid func() int) bool) iter.Seq2[Entry, error] {
-	return r.checked(ctx, r.skim(ctx, unit, id, idle))
+	return r.checked(r.skim(ctx, unit, id, idle))
 }
 
 // unreadable tells why the journal holds less than was expected; nil if no

@@ -53,6 +53,8 @@ ExecStart=`+exporter+` --unit %i
 	t.Run("from outside", func(t *testing.T) { testOutside(t, m) })
 	t.Run("forgery", func(t *testing.T) { testForgery(t, m) })
 	t.Run("rotation", func(t *testing.T) { testRotation(t, m) })
+	t.Run("restart", func(t *testing.T) { testRestart(t, m) })
+	t.Run("noise", func(t *testing.T) { testNoise(t, m) })
 	t.Run("user unit", func(t *testing.T) { testUserUnit(t, m) })
 	t.Run("reboot in mid-run", func(t *testing.T) { testReboot(t, m) })
 }
@@ -304,6 +306,60 @@ func testOutside(t *testing.T, m *machine.Machine) {
 	// libsystemd is loaded when it is needed: without it journalctl serves.
 	got = flat(t, m.Run("LIB=$(ldconfig -p | awk '/libsystemd.so.0/ { print $NF; exit }'); mv $LIB $LIB.away; "+exporter+" --unit outside --output - || true; mv $LIB.away $LIB"))
 	assert.Equal(t, want, metrictest.Pick(got, want))
+}
+
+// A unit that has been started again meanwhile, and one that is no oneshot.
+func testRestart(t *testing.T, m *machine.Machine) {
+	unit(m, "restart", "restic backup /srv/data\ntest ! -e /run/restart-wait || sleep 1000\n", "[Service]")
+	m.Run("systemctl start restart")
+	id := strings.TrimSpace(m.Run("journalctl -q -o cat --output-fields=INVOCATION_ID -n 1 _PID=1 UNIT=restart.service MESSAGE_ID=7d4958e842da4a758f6c1cdc7b36dcc5"))
+	m.Run("touch /run/restart-wait; systemctl start --no-block restart; until test $(journalctl -q -u restart -o cat | grep -c 'snapshot .* saved') = 2; do sleep 0.1; done")
+	require.NotEqual(t, id, strings.TrimSpace(m.Run("systemctl show -P InvocationID restart")))
+	want := map[string]float64{"restic_run_status{status=success}": 1, "restic_exporter_backups{}": 1, "restic_run_exit_code{}": 0}
+	for _, program := range []string{exporter, exporter + "-static"} {
+		assert.Equal(t, want, metrictest.Pick(flat(t, m.Run(program+" --unit restart --output - --invocation "+id)), want))
+		_, stderr, status := m.Try(program + " --unit restart --output -")
+		assert.Equal(t, 1, status)
+		assert.Contains(t, stderr, "still going on")
+	}
+	m.Run("systemctl stop restart; rm /run/restart-wait")
+
+	file := unit(m, "simple", "restic backup /srv/data\n", "[Service]\nExecStopPost="+exporter+" --unit %n")
+	m.Run("sed -i 's/^Type=.*/Type=simple/' /etc/systemd/system/simple.service; systemctl daemon-reload; systemctl start --wait simple")
+	assert.Equal(t, want, metrictest.Pick(flat(t, m.Run("cat "+file)), want))
+	m.Run(exporter + " --unit simple")
+	assert.Equal(t, want, metrictest.Pick(flat(t, m.Run("cat "+file)), want))
+}
+
+// testNoise lets another user fill the log. As long as the run is in it all is
+// read; when journald has deleted the run's beginning, the file is left alone.
+func testNoise(t *testing.T, m *machine.Machine) {
+	file := unit(m, "noise", "restic backup -vv /srv/data\ntouch /run/noise-ready\nwhile test ! -e /run/noise-done; do echo waiting; sleep 0.1; done\nrestic backup -vv /srv/data\n",
+		"[Service]\nExecStopPost="+exporter+" --unit %n")
+	noise := func(lines int) string {
+		return fmt.Sprintf("base64 -w 40000 /dev/urandom 2>/dev/null | head -n %d | setpriv --reuid=65534 --regid=65534 --clear-groups systemd-cat --identifier=restic-backup.sh", lines)
+	}
+	begun := time.Now()
+	m.Run("touch /run/noise-done; (" + noise(500) + ") & systemctl start noise; wait")
+	first := m.Run("cat " + file)
+	want := map[string]float64{"restic_run_status{status=success}": 1, "restic_exporter_backups{}": 2, "restic_snapshot_files{backup=1,state=unmodified}": 18}
+	assert.Equal(t, want, metrictest.Pick(flat(t, first), want))
+
+	m.Write("/etc/systemd/journald.conf.d/small.conf", "[Journal]\nSystemMaxUse=32M\nSystemMaxFileSize=8M\n", 0o644)
+	m.Run("systemctl restart systemd-journald; rm -f /run/noise-ready /run/noise-done; systemctl start --no-block noise; until test -e /run/noise-ready; do sleep 0.1; done")
+	id := strings.TrimSpace(m.Run("systemctl show -P InvocationID noise"))
+	m.Run(noise(3000) + "; journalctl --sync")
+	require.NotContains(t, m.Run("journalctl -q -o cat INVOCATION_ID="+id), "Starting", "the noise was too little")
+	m.Try("touch /run/noise-done; until systemctl show -P ActiveState noise | grep -qE 'inactive|failed'; do sleep 0.1; done")
+	assert.Equal(t, first, m.Run("cat "+file), "the file is untouched")
+	for _, program := range []string{exporter, exporter + "-static"} {
+		_, stderr, status := m.Try(program + " --unit noise --invocation " + id)
+		assert.Equal(t, 1, status)
+		assert.Contains(t, stderr, "the beginning of the run is not in the journal")
+	}
+	assert.Equal(t, first, m.Run("cat "+file), "the file is untouched")
+	m.Run("rm /etc/systemd/journald.conf.d/small.conf; systemctl restart systemd-journald")
+	t.Logf("with the noise it took %v", time.Since(begun))
 }
 
 func testUserUnit(t *testing.T, m *machine.Machine) {

@@ -443,7 +443,7 @@ func readError(o options, where string, err error) error {
 	case errors.Is(err, syscall.EBADMSG):
 		return fmt.Errorf("reading %s %s: %w: a journal file is damaged; journalctl --verify tells which", o.unit, where, err)
 	case errors.Is(err, journal.ErrIncomplete):
-		return fmt.Errorf("reading %s %s: %w; give the journal more room with SystemMaxUse= in journald.conf", o.unit, where, err)
+		return fmt.Errorf("reading %s %s: %w; give the journal more room with SystemMaxUse= in journald.conf, and let the manager say what it starts with LogLevel=info in system.conf", o.unit, where, err)
 	case errors.Is(err, journal.ErrUnavailable):
 		return fmt.Errorf("reading %s %s: %w; install systemd's journalctl, or libsystemd0", o.unit, where, err)
 	}
