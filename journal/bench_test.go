@@ -12,8 +12,8 @@ import (
 
 // benchLog is a run of many lines among as many of other units.
 func benchLog(n int) log {
-	l := make(log, 0, 2*n)
-	for i := range n {
+	l := append(make(log, 0, 2*n), manager(id1, starting, "Starting"))
+	for i := range n - 1 {
 		l = append(l,
 			line(id1, 7, fmt.Sprintf("unchanged /srv/data/some/directory/file-%07d", i)),
 			fields{"MESSAGE=nothing of ours", "_PID=99", "_SYSTEMD_UNIT=other.service", "_SYSTEMD_INVOCATION_ID=" + id2.String()})

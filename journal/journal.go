@@ -6,6 +6,7 @@
 // others and where libsystemd is missing. A [Recording] reads what journalctl
 // printed earlier. Both answer the same two questions: which invocation of a
 // unit was the latest, and which entries belong to an invocation.
+// Package journal has no opinion about what the messages mean.
 //
 // # Trust
 //
@@ -14,7 +15,12 @@
 // manager's own process, and journald's notes in entries of its own unit
 // (systemd.journal-fields(7)).
 //
-// Package journal has no opinion about what the messages mean.
+// # Completeness
+//
+// What has been logged a moment ago may not be in the journal yet: [Reader.Sync]
+// waits for it. What was logged first may be in it no more, for journald deletes
+// its oldest files, also while they are read: [ErrIncomplete] tells. Of what
+// journald dropped an [Entry] of kind Dropped says how much it was.
 package journal
 
 import (
