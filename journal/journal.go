@@ -6,6 +6,7 @@
 // others and where libsystemd is missing. A [Recording] reads what journalctl
 // printed earlier. Both answer the same two questions: which invocation of a
 // unit was the latest, and which entries belong to an invocation.
+//
 // Package journal has no opinion about what the messages mean.
 //
 // # Trust
