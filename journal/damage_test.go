@@ -147,7 +147,6 @@ func TestVacuum(t *testing.T) {
 // TestIncomplete reads runs of which the journal does not hold the beginning,
 // and others that have none.
 func TestIncomplete(t *testing.T) {
-	const started = "39f53479d3a045ac8e11786248231fbf"
 	other := append(manager(id2, starting, "Starting other"), "UNIT=other.service")
 	tests := map[string]struct {
 		log  log

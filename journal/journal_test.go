@@ -74,6 +74,7 @@ func dropped(id ID, n int, more ...string) fields {
 
 const (
 	starting  = "7d4958e842da4a758f6c1cdc7b36dcc5"
+	started   = "39f53479d3a045ac8e11786248231fbf"
 	exited    = "98e322203f7a4ed290d09fe03c09fe15"
 	failed    = "d9b373ed55a64feb8242e02dbe79a49c"
 	succeeded = "7ad2d189f7e94e70a38c781354912448"
@@ -159,7 +160,7 @@ func (l log) sources(t *testing.T, user bool) map[string]Source {
 type throughJournalctl struct{ r Reader }
 
 func (s throughJournalctl) Latest(ctx context.Context, unit string) (ID, error) {
-	marks, err := s.r.journalctlEdges(ctx, []edge{{match: s.r.ofUnit(unit)}})
+	marks, err := s.r.journalctlEdges(ctx, edge{match: s.r.ofUnit(unit)})
 	if err != nil {
 		return ID{}, err
 	}
@@ -795,7 +796,7 @@ func TestExtents(t *testing.T) {
 	got, err := r.Extents(t.Context(), unit, id1, of)
 	require.NoError(t, err)
 	assert.Equal(t, want, got)
-	marks, err := r.journalctlEdges(t.Context(), []edge{{match{r.output(unit, id1, "_PID=8")}, true}})
+	marks, err := r.journalctlEdges(t.Context(), edge{match{r.output(unit, id1, "_PID=8")}, true})
 	require.NoError(t, err)
 	assert.Equal(t, []mark{{id1, at(2)}}, marks)
 }

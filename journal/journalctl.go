@@ -69,7 +69,7 @@ func (r Reader) journalctl(ctx context.Context, m match, more ...string) records
 }
 
 // journalctlEdges is edges through the program.
-func (r Reader) journalctlEdges(ctx context.Context, edges []edge) ([]mark, error) {
+func (r Reader) journalctlEdges(ctx context.Context, edges ...edge) ([]mark, error) {
 	marks := make([]mark, len(edges))
 	for i, e := range edges {
 		args := []string{"--reverse"}
@@ -92,20 +92,19 @@ func (r Reader) journalctlEdges(ctx context.Context, edges []edge) ([]mark, erro
 func (r Reader) printed(ctx context.Context, unit string, id ID, yield func(Entry, error) bool, read func(context.Context, string, ID) iter.Seq2[Entry, error]) {
 	if id == (ID{}) {
 		var err error
-		if id, err = r.Latest(ctx, unit); err != nil {
+		if id, err = r.latest(ctx, unit, r.journalctlEdges); err != nil {
 			yield(Entry{}, err)
 			return
 		}
 	}
-	var f firsts
+	var got reading
 	for e, err := range read(ctx, unit, id) {
-		f.add(e)
+		got.add(e)
 		if !yield(e, err) || err != nil {
 			return
 		}
 	}
-	err := r.stillThere(unit, id, f, func(edges ...edge) ([]mark, error) { return r.journalctlEdges(ctx, edges) })
-	if err != nil {
+	if err := r.complete(ctx, unit, id, &got, r.journalctlEdges); err != nil {
 		yield(Entry{}, err)
 	}
 }

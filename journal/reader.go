@@ -1,15 +1,11 @@
 package journal
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"iter"
-	"net"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -22,100 +18,6 @@ import (
 type Reader struct {
 	Dir  string // read the journal files in this directory instead
 	User bool   // the units are those of the calling user's manager
-}
-
-// socket is where journald takes varlink calls. It is root's.
-const socket = "/run/systemd/journal/io.systemd.journal"
-
-const (
-	// quiet is how long nothing may have been logged until the log counts as
-	// settled, where journald cannot be asked.
-	quiet = 2 * time.Second
-	// settleTimeout is how long to wait for that.
-	settleTimeout = 30 * time.Second
-)
-
-// Sync waits until journald has written down what it has received before the
-// call; what a process of the unit has just printed may be on its way still. It
-// takes longer, the longer journald's backlog is: give ctx a deadline.
-//
-// Only root can ask journald for that. For others Sync waits until no process
-// of unit has logged anything for two seconds. Both errors of journald and the
-// deadline are reported as ErrUnsynced. Journal files elsewhere (Dir) are as
-// they are.
-func (r Reader) Sync(ctx context.Context, unit string, id ID) error {
-	if r.Dir != "" {
-		return nil
-	}
-	err := synchronize(ctx)
-	if errors.Is(err, fs.ErrPermission) || errors.Is(err, fs.ErrNotExist) {
-		err = r.settle(ctx, unit)
-	}
-	if err != nil {
-		return fmt.Errorf("%w: %w", ErrUnsynced, err)
-	}
-	return nil
-}
-
-// synchronize calls io.systemd.Journal.Synchronize: a JSON object and a NUL
-// byte each way.
-func synchronize(ctx context.Context) error {
-	conn, err := new(net.Dialer).DialContext(ctx, "unix", socket)
-	if err != nil {
-		return err
-	}
-	defer conn.Close()
-	stop := context.AfterFunc(ctx, func() { conn.SetDeadline(time.Unix(1, 0)) })
-	defer stop()
-
-	if _, err := conn.Write([]byte(`{"method":"io.systemd.Journal.Synchronize"}` + "\x00")); err != nil {
-		return cmpErr(ctx.Err(), err)
-	}
-	var reply []byte
-	for buf := make([]byte, 4096); bytes.IndexByte(reply, 0) < 0; {
-		n, err := conn.Read(buf)
-		reply = append(reply, buf[:n]...)
-		if err != nil && bytes.IndexByte(reply, 0) < 0 {
-			if err == io.EOF {
-				err = io.ErrUnexpectedEOF
-			}
-			return cmpErr(ctx.Err(), err)
-		}
-		if len(reply) > 1<<20 {
-			return errors.New("journald's answer is too long")
-		}
-	}
-	var answer struct {
-		Error string `json:"error"`
-	}
-	if err := json.Unmarshal(reply[:bytes.IndexByte(reply, 0)], &answer); err != nil {
-		return fmt.Errorf("journald's answer: %w", err)
-	}
-	if answer.Error != "" {
-		return fmt.Errorf("journald answers %s", answer.Error)
-	}
-	return nil
-}
-
-// settle waits until the last entry of the unit is some time old.
-func (r Reader) settle(ctx context.Context, unit string) error {
-	ctx, cancel := context.WithTimeout(ctx, settleTimeout)
-	defer cancel()
-	for {
-		last, err := r.edges(ctx, edge{match: r.ofUnit(unit)})
-		if err != nil {
-			return err
-		}
-		wait := quiet - time.Since(last[0].time)
-		if wait <= 0 || last[0].time.IsZero() || wait > quiet {
-			return nil
-		}
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-time.After(min(wait, 200*time.Millisecond)):
-		}
-	}
 }
 
 // A match is a disjunction of conjunctions of FIELD=value, as sd_journal_add_match(3)
@@ -177,19 +79,19 @@ const messageStarting = "7d4958e842da4a758f6c1cdc7b36dcc5"
 
 // Latest implements [Source].
 func (r Reader) Latest(ctx context.Context, unit string) (ID, error) {
-	id, err := r.latest(unit, func(edges ...edge) ([]mark, error) { return r.edges(ctx, edges...) })
+	id, err := r.latest(ctx, unit, r.edges)
 	if err != nil {
 		err = cmpErr(r.unreadable(), err)
 	}
 	return id, err
 }
 
-// latest is Latest where ends tells the first or last entries of a journal.
-func (r Reader) latest(unit string, ends func(...edge) ([]mark, error)) (ID, error) {
+// latest is Latest by what ends says.
+func (r Reader) latest(ctx context.Context, unit string, ends ends) (ID, error) {
 	// A process that an earlier invocation has left behind may log last. So
 	// what the manager started last counts, unless it said nothing of what
 	// came later: LogLevelMax= can silence it.
-	marks, err := ends(
+	marks, err := ends(ctx,
 		edge{match: match{r.manager(unit, "MESSAGE_ID="+messageStarting)}},
 		edge{match: r.ofUnit(unit)})
 	if err != nil {
@@ -202,7 +104,7 @@ func (r Reader) latest(unit string, ends func(...edge) ([]mark, error)) (ID, err
 	case started.id == (ID{}) || started.id == last.id:
 		return last.id, nil
 	}
-	marks, err = ends(edge{match: r.ofInvocation(unit, last.id), first: true})
+	marks, err = ends(ctx, edge{match: r.ofInvocation(unit, last.id), first: true})
 	if err != nil {
 		return ID{}, err
 	}
@@ -238,43 +140,15 @@ func (r Reader) Extents(ctx context.Context, unit string, id ID, of []Origin) ([
 	return extents, nil
 }
 
-// firsts are when the first line of an invocation was logged, and the first word
-// about it.
-type firsts struct{ line, note time.Time }
-
-func (f *firsts) add(e Entry) {
-	switch {
-	case e.Kind == Output && f.line.IsZero():
-		f.line = e.Time
-	case e.Kind != Output && f.note.IsZero():
-		f.note = e.Time
-	}
-}
-
-// stillThere returns ErrIncomplete unless what was read first is in the journal
-// still, after the last has been read. A file that journald deletes seems to end
-// for who reads it. The oldest goes first, so as long as the first line is there
-// all were.
-func (r Reader) stillThere(unit string, id ID, f firsts, ends func(...edge) ([]mark, error)) error {
-	first, began := edge{match: match{r.output(unit, id)}, first: true}, f.line
-	if began.IsZero() {
-		first.match, began = r.notes(unit, id), f.note
-	}
-	if began.IsZero() {
-		return nil
-	}
-	marks, err := ends(first)
-	if err == nil && (marks[0].id == (ID{}) || marks[0].time.After(began)) {
-		err = ErrIncomplete
-	}
-	return err
-}
-
 // An edge asks for the first or the last entry that matches.
 type edge struct {
 	match match
 	first bool
 }
+
+// ends returns, for each edge, the entry that it asks for, of those that have an
+// invocation; the zero mark if there is none.
+type ends func(ctx context.Context, edges ...edge) ([]mark, error)
 
 // Entries implements [Source]. It reports ErrIncomplete behind the last entry if
 // the beginning of the invocation is not in the journal.
@@ -284,76 +158,43 @@ type edge struct {
 // The loop holds on to its thread, as sd-journal(3) asks: do not pass the
 // iterator to [iter.Pull2].
 func (r Reader) Entries(ctx context.Context, unit string, id ID) iter.Seq2[Entry, error] {
-	return r.checked(r.entries(ctx, unit, id))
+	return r.explained(r.entries(ctx, unit, id))
 }
 
-// checked is seq, with the reason if nothing can be read, and ErrIncomplete if
-// the beginning is missing.
-func (r Reader) checked(seq iter.Seq2[Entry, error]) iter.Seq2[Entry, error] {
+// explained is seq, with the reason if nothing can be read.
+func (r Reader) explained(seq iter.Seq2[Entry, error]) iter.Seq2[Entry, error] {
 	return func(yield func(Entry, error) bool) {
 		some := false
-		var b beginning
 		for e, err := range seq {
 			if err != nil && !some {
 				err = cmpErr(r.unreadable(), err)
 			}
 			some = true
-			b.add(e)
 			if !yield(e, err) || err != nil {
 				return
 			}
 		}
-		var err error
-		switch {
-		case !some:
-			err = r.unreadable()
-		case b.missing():
-			err = ErrIncomplete
+		if some {
+			return
 		}
-		if err != nil {
+		if err := r.unreadable(); err != nil {
 			yield(Entry{}, err)
 		}
 	}
 }
 
-// A beginning tells whether that of an invocation is among its entries: the
-// manager says that it starts a unit, or, of a simple one, that it has started it.
-type beginning struct {
-	starting             bool
-	started, ended, last time.Time // the manager's words, the unit's last
-}
-
-func (b *beginning) add(e Entry) {
-	switch {
-	case e.Kind == Output:
-		b.last = e.Time
-	case e.Event == EventStarting:
-		b.starting = true
-	case e.Event == EventStarted:
-		b.started = e.Time
-	case e.Event == EventExited || e.Event == EventFailed || e.Event == EventSucceeded:
-		b.ended = e.Time
-	}
-}
-
-func (b *beginning) missing() bool {
-	// Of a oneshot unit the manager says last that it has started it.
-	simple := !b.started.IsZero() && (b.last.After(b.started) || b.ended.After(b.started))
-	return !b.starting && !simple && !b.last.IsZero()
-}
-
 // Skim is Entries in a hurry, for invocations that log very much: it may leave out
 // lines for which idle is true. idle is called with the line, and with a function
 // that says which process wrote it, which costs as much again, and after which
-// the line is no longer valid. Through
-// journalctl nothing is left out, for nothing would be won.
+// the line is no longer valid. Through journalctl nothing is left out, for
+// nothing would be won.
 //
 // Lines come in the order in which journald received them. Where among them the
 // entries of the manager and of journald come is not promised.
 //
 // The zero ID stands for the latest invocation, as it does for Entries.
 func (r Reader) Skim(ctx context.Context, unit string, id ID, idle func(message []byte, pid func() int) bool) iter.Seq2[Entry, error] {
-	return r.checked(r.skim(ctx, unit, id, idle))
+	return r.explained(r.skim(ctx, unit, id, idle))
 }
 
 // unreadable tells why the journal holds less than was expected; nil if no

@@ -173,7 +173,7 @@ func readingError(err error) error {
 // A session reads an invocation from a journal that is open.
 type session struct {
 	Reader
-	firsts
+	reading
 	ctx   context.Context
 	j     *sdjournal.Journal
 	unit  string
@@ -185,17 +185,16 @@ type session struct {
 // there is no libsystemd.
 func (r Reader) session(ctx context.Context, unit string, id ID, yield func(Entry, error) bool, read func(*session) error) bool {
 	ok, err := r.withJournal(func(j *sdjournal.Journal) (err error) {
-		ends := func(edges ...edge) ([]mark, error) { return r.ends(ctx, j, edges) }
 		s := &session{Reader: r, ctx: ctx, j: j, unit: unit, id: id, yield: yield}
 		if id == (ID{}) {
-			if s.id, err = r.latest(unit, ends); err != nil {
+			if s.id, err = r.latest(ctx, unit, r.endsOf(j)); err != nil {
 				return err
 			}
 		}
 		if err := read(s); err != nil {
 			return err
 		}
-		return r.stillThere(unit, s.id, s.firsts, ends)
+		return r.complete(ctx, unit, s.id, &s.reading, r.endsOf(j))
 	})
 	if err != nil && err != errStop {
 		yield(Entry{}, readingError(err))
@@ -315,31 +314,31 @@ func (s *session) lines(idle func([]byte, func() int) bool) error {
 	}
 }
 
-// edges returns, for each edge, the first or the last entry that has an
-// invocation; the zero mark if there is none.
+// edges are the [ends] of the journal.
 func (r Reader) edges(ctx context.Context, edges ...edge) (marks []mark, err error) {
 	ok, err := r.withJournal(func(j *sdjournal.Journal) (err error) {
-		marks, err = r.ends(ctx, j, edges)
+		marks, err = r.endsOf(j)(ctx, edges...)
 		return err
 	})
 	switch {
 	case err != nil:
 		return nil, readingError(err)
 	case !ok:
-		return r.journalctlEdges(ctx, edges)
+		return r.journalctlEdges(ctx, edges...)
 	}
 	return marks, nil
 }
 
-// ends is edges in a journal that is open.
-func (r Reader) ends(ctx context.Context, j *sdjournal.Journal, edges []edge) ([]mark, error) {
-	marks := make([]mark, len(edges))
-	for i, e := range edges {
-		if err := r.edge(ctx, j, e, &marks[i]); err != nil {
-			return nil, err
+func (r Reader) endsOf(j *sdjournal.Journal) ends {
+	return func(ctx context.Context, edges ...edge) ([]mark, error) {
+		marks := make([]mark, len(edges))
+		for i, e := range edges {
+			if err := r.edge(ctx, j, e, &marks[i]); err != nil {
+				return nil, err
+			}
 		}
+		return marks, nil
 	}
-	return marks, nil
 }
 
 func (r Reader) edge(ctx context.Context, j *sdjournal.Journal, e edge, mk *mark) error {

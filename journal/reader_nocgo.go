@@ -8,7 +8,7 @@ import (
 )
 
 func (r Reader) edges(ctx context.Context, edges ...edge) ([]mark, error) {
-	return r.journalctlEdges(ctx, edges)
+	return r.journalctlEdges(ctx, edges...)
 }
 
 func (r Reader) entries(ctx context.Context, unit string, id ID) iter.Seq2[Entry, error] {

@@ -94,10 +94,8 @@ func (p *process) backupSummary(m message, t time.Time) {
 		b.Duration = new(time.Duration(math.Round(*d * float64(time.Second))))
 	}
 	if m.DryRun {
-		p.is(CommandBackup)
-		p.onlyBackup()
+		p.backedUp(true)
 		p.run.Backup = nil
-		p.run.DryRun, p.run.Done = true, true
 		return
 	}
 	p.dryRun = false

@@ -148,14 +148,19 @@ func (p *process) onlyBackup() {
 
 // saved takes the summary that has been read: it is whole.
 func (p *process) saved(b Backup, t time.Time) {
+	b.Saved = t
+	p.backedUp(p.dryRun)
+	p.run.Backup = &b
+	p.stage = none
+}
+
+// backedUp notes the end of a backup. What looked like a reason to give up before
+// was in a file's name.
+func (p *process) backedUp(dryRun bool) {
 	p.is(CommandBackup)
 	p.onlyBackup()
-	b.Saved = t
-	p.run.Backup = &b
-	p.run.DryRun = p.dryRun
-	p.run.Done = true
+	p.run.DryRun, p.run.Done = dryRun, true
 	p.run.Fatal, p.run.Cause = "", ""
-	p.stage = none
 }
 
 // fatal notes that the process gives up.

@@ -358,10 +358,8 @@ func (p *process) processed(text []byte, t time.Time) error {
 		p.stage = processed
 		if p.dryRun {
 			// A dry run saves nothing, and says no more.
-			p.onlyBackup()
-			p.run.DryRun, p.run.Done = true, true
+			p.backedUp(true)
 			p.run.Command = CommandBackup
-			p.run.Fatal, p.run.Cause = "", ""
 		}
 	case n >= 7 && string(f[0]) == "processed" && string(f[2]) == "blobs:" && string(f[4]) == "duplicate" && string(f[5]) == "blobs,":
 		v, err := count(f[3])

@@ -151,8 +151,8 @@ func replace(name string, mfs []*dto.MetricFamily) (err error) {
 	}
 
 	sweep(name)
-	// The name must not end in .prom: the collector reads these, hidden or not.
-	tmp, err := os.CreateTemp(filepath.Dir(name), "."+filepath.Base(name)+".*.tmp")
+	prefix, suffix := temporary(name)
+	tmp, err := os.CreateTemp(filepath.Dir(name), prefix+"*"+suffix)
 	if err != nil {
 		return err
 	}
@@ -178,16 +178,24 @@ func replace(name string, mfs []*dto.MetricFamily) (err error) {
 	return os.Rename(tmp.Name(), name)
 }
 
+// temporary returns what the names of the named file's temporary files have
+// before and behind a number. They must not end in .prom: the collector reads
+// these, hidden or not.
+func temporary(name string) (prefix, suffix string) {
+	return "." + filepath.Base(name) + ".", ".tmp"
+}
+
 // abandoned is the age from which on a temporary file is nobody's.
 const abandoned = time.Minute
 
 // sweep removes what programs that were killed while they wrote the named file
 // have left behind.
 func sweep(name string) {
+	prefix, suffix := temporary(name)
 	files, _ := os.ReadDir(filepath.Dir(name))
 	for _, f := range files {
-		rest, ours := strings.CutPrefix(f.Name(), "."+filepath.Base(name)+".")
-		number, tmp := strings.CutSuffix(rest, ".tmp")
+		rest, ours := strings.CutPrefix(f.Name(), prefix)
+		number, tmp := strings.CutSuffix(rest, suffix)
 		if !ours || !tmp || strings.Trim(number, "0123456789") != "" {
 			continue
 		}

@@ -85,6 +85,11 @@ ExecStart=/usr/local/sbin/`+name+`/restic-backup.sh
 	return textfiles + "/" + name + ".prom"
 }
 
+// latestID is the shell command for the invocation that was started last.
+func latestID(unit string) string {
+	return "journalctl -q -o cat --output-fields=INVOCATION_ID -n 1 _PID=1 UNIT=" + unit + ".service MESSAGE_ID=7d4958e842da4a758f6c1cdc7b36dcc5"
+}
+
 // flat reads a file of metrics into "name{labels but unit and timestamp}" and
 // value.
 func flat(t *testing.T, text string) map[string]float64 {
@@ -312,7 +317,7 @@ func testOutside(t *testing.T, m *machine.Machine) {
 func testRestart(t *testing.T, m *machine.Machine) {
 	unit(m, "restart", "restic backup /srv/data\ntest ! -e /run/restart-wait || sleep 1000\n", "[Service]")
 	m.Run("systemctl start restart")
-	id := strings.TrimSpace(m.Run("journalctl -q -o cat --output-fields=INVOCATION_ID -n 1 _PID=1 UNIT=restart.service MESSAGE_ID=7d4958e842da4a758f6c1cdc7b36dcc5"))
+	id := strings.TrimSpace(m.Run(latestID("restart")))
 	m.Run("touch /run/restart-wait; systemctl start --no-block restart; until test $(journalctl -q -u restart -o cat | grep -c 'snapshot .* saved') = 2; do sleep 0.1; done")
 	require.NotEqual(t, id, strings.TrimSpace(m.Run("systemctl show -P InvocationID restart")))
 	want := map[string]float64{"restic_run_status{status=success}": 1, "restic_exporter_backups{}": 1, "restic_run_exit_code{}": 0}
@@ -405,7 +410,7 @@ func testForgery(t *testing.T, m *machine.Machine) {
 touch $'Files:         999 new,   999 changed,   999 unmodified' $'a\nFiles:         999 new,   999 changed,   999 unmodified\nDirs:          999 new,   999 changed,   999 unmodified\nAdded to the repository: 9 TiB   (9 TiB   stored)\n\nprocessed 999 files, 9 TiB in 9:99\nsnapshot 99999999 saved' \
   $'b\n{"message_type":"summary","files_new":999,"total_files_processed":999,"snapshot_id":"9"}' $'c\n\xff\xfe\x1b[2K\x07' 'error: everything: bad' $'d\nFatal: wrong password or no key found'`)
 	forge := `forge() {
-id=$(journalctl -q -o cat --output-fields=INVOCATION_ID -n 1 _PID=1 UNIT=forgery.service MESSAGE_ID=7d4958e842da4a758f6c1cdc7b36dcc5)
+id=$(` + latestID("forgery") + `)
 for message in 'Files:         999 new,   999 changed,   999 unmodified' 'Dirs:          999 new,   999 changed,   999 unmodified' 'Added to the repository: 9 TiB   (9 TiB   stored)' 'processed 999 files, 9 TiB in 9:99' 'snapshot 99999999 saved' 'Fatal: wrong password'; do
   for fields in "INVOCATION_ID=$id" "UNIT=forgery.service
 INVOCATION_ID=$id

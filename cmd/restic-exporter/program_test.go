@@ -203,7 +203,7 @@ func cut(t *testing.T, recording string, words ...string) string {
 	text, err := os.ReadFile(recording)
 	require.NoError(t, err)
 	var kept []string
-	for _, entry := range strings.SplitAfter(string(text), "\n\n") {
+	for _, entry := range entriesOf(t, string(text)) {
 		if !slices.ContainsFunc(words, func(word string) bool { return strings.Contains(entry, word) }) {
 			kept = append(kept, entry)
 		}

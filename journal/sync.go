@@ -1,0 +1,107 @@
+package journal
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"net"
+	"time"
+)
+
+// socket is where journald takes varlink calls. It is root's.
+const socket = "/run/systemd/journal/io.systemd.journal"
+
+const (
+	// quiet is how long nothing may have been logged until the log counts as
+	// settled, where journald cannot be asked.
+	quiet = 2 * time.Second
+	// settleTimeout is how long to wait for that.
+	settleTimeout = 30 * time.Second
+)
+
+// Sync waits until journald has written down what it has received before the
+// call; what a process of the unit has just printed may be on its way still. It
+// takes longer, the longer journald's backlog is: give ctx a deadline.
+//
+// Only root can ask journald for that. For others Sync waits until no process
+// of unit has logged anything for two seconds. Both errors of journald and the
+// deadline are reported as ErrUnsynced. Journal files elsewhere (Dir) are as
+// they are.
+func (r Reader) Sync(ctx context.Context, unit string, id ID) error {
+	if r.Dir != "" {
+		return nil
+	}
+	err := synchronize(ctx)
+	if errors.Is(err, fs.ErrPermission) || errors.Is(err, fs.ErrNotExist) {
+		err = r.settle(ctx, unit)
+	}
+	if err != nil {
+		return fmt.Errorf("%w: %w", ErrUnsynced, err)
+	}
+	return nil
+}
+
+// synchronize calls io.systemd.Journal.Synchronize: a JSON object and a NUL
+// byte each way.
+func synchronize(ctx context.Context) error {
+	conn, err := new(net.Dialer).DialContext(ctx, "unix", socket)
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	stop := context.AfterFunc(ctx, func() { conn.SetDeadline(time.Unix(1, 0)) })
+	defer stop()
+
+	if _, err := conn.Write([]byte(`{"method":"io.systemd.Journal.Synchronize"}` + "\x00")); err != nil {
+		return cmpErr(ctx.Err(), err)
+	}
+	var reply []byte
+	for buf := make([]byte, 4096); bytes.IndexByte(reply, 0) < 0; {
+		n, err := conn.Read(buf)
+		reply = append(reply, buf[:n]...)
+		if err != nil && bytes.IndexByte(reply, 0) < 0 {
+			if err == io.EOF {
+				err = io.ErrUnexpectedEOF
+			}
+			return cmpErr(ctx.Err(), err)
+		}
+		if len(reply) > 1<<20 {
+			return errors.New("journald's answer is too long")
+		}
+	}
+	var answer struct {
+		Error string `json:"error"`
+	}
+	if err := json.Unmarshal(reply[:bytes.IndexByte(reply, 0)], &answer); err != nil {
+		return fmt.Errorf("journald's answer: %w", err)
+	}
+	if answer.Error != "" {
+		return fmt.Errorf("journald answers %s", answer.Error)
+	}
+	return nil
+}
+
+// settle waits until the last entry of the unit is some time old.
+func (r Reader) settle(ctx context.Context, unit string) error {
+	ctx, cancel := context.WithTimeout(ctx, settleTimeout)
+	defer cancel()
+	for {
+		last, err := r.edges(ctx, edge{match: r.ofUnit(unit)})
+		if err != nil {
+			return err
+		}
+		wait := quiet - time.Since(last[0].time)
+		if wait <= 0 || last[0].time.IsZero() || wait > quiet {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(min(wait, 200*time.Millisecond)):
+		}
+	}
+}
