@@ -87,9 +87,9 @@ func parseFlags(args []string) (options, error) {
 	fs.SetOutput(io.Discard)
 	fs.Usage = func() {}
 	fs.StringVar(&o.unit, "unit", "restic-backup.service", "")
-	fs.StringVar(&o.output, "output", "", "")
+	fs.Func("output", "", path(&o.output))
 	fs.TextVar(&o.invocation, "invocation", journal.ID{}, "")
-	fs.StringVar(&o.dir, "journal", "", "")
+	fs.Func("journal", "", path(&o.dir))
 	fs.BoolVar(&o.user, "user", false, "")
 	fs.BoolVar(&o.version, "version", false, "")
 	fs.Func("action", "", func(s string) error {
@@ -175,6 +175,18 @@ func parseFlags(args []string) (options, error) {
 		return o, fmt.Errorf("--output %s: no directory, and the name of a file must end in .prom, or the textfile collector ignores it", o.output)
 	}
 	return o, nil
+}
+
+// path sets what a flag names. An empty name is a variable that was not set, and
+// must not read or write what nobody asked for.
+func path(to *string) func(string) error {
+	return func(s string) error {
+		if s == "" {
+			return errors.New("want a path; leave the flag away for the default")
+		}
+		*to = s
+		return nil
+	}
 }
 
 // parseAge reads a duration as Go or as Prometheus writes it.

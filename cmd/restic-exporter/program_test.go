@@ -79,6 +79,8 @@ func TestWrongUsage(t *testing.T) {
 		"age below 0":              {[]string{"--max-age", "-1h"}, "want a duration above 0"},
 		"age 0":                    {[]string{"--max-age", "0"}, "want a duration above 0"},
 		"output that is ignored":   {[]string{"--output", "x.txt"}, "must end in .prom"},
+		"output, empty":            {[]string{"--output", ""}, "want a path; leave the flag away for the default"},
+		"journal, empty":           {[]string{"--journal="}, "want a path; leave the flag away for the default"},
 		"output, a hidden name":    {[]string{"--output", "/x/.prom"}, "must end in .prom"},
 	}
 	for name, tt := range tests {
@@ -387,9 +389,9 @@ func TestOutput(t *testing.T) {
 		assert.Equal(t, fs.FileMode(0o644), st.Mode())
 	}
 
+	found := t.TempDir()
 	before := directories
 	t.Cleanup(func() { directories = before })
-	found := t.TempDir()
 	directories = []string{filepath.Join(dir, "none"), found}
 	require.Equal(t, result{}, call(t, nil, "", "--journal", journal))
 	_, err := os.Stat(filepath.Join(found, "restic-backup.prom"))

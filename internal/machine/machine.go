@@ -71,14 +71,26 @@ func Boot(t testing.TB) *Machine {
 	for _, name := range []string{"console-getty.service", "getty.target", "networking.service", "e2scrub_reap.service"} {
 		os.Symlink("/dev/null", filepath.Join(m.Root, "etc/systemd/system", name))
 	}
-	if err := os.RemoveAll(m.Root + "/var/log/journal"); err != nil {
-		t.Fatal(err)
+	for _, dir := range hosts {
+		names, _ := filepath.Glob(m.Root + dir)
+		for _, name := range names {
+			if err := os.RemoveAll(name); err != nil {
+				t.Fatal(err)
+			}
+		}
 	}
 	if err := os.MkdirAll(m.Root+"/var/log/journal", 0o755); err != nil {
 		t.Fatal(err)
 	}
 	m.start()
 	return m
+}
+
+// hosts is what the host may have of runs and servers of its own. In a machine
+// of which the tests know all, it would look like theirs.
+var hosts = []string{
+	"/var/log/journal", "/var/mail/*", "/var/spool/exim4/*/*", "/var/lib/prometheus/*/*", "/var/lib/node*exporter/*",
+	"/etc/restic-exporter", "/var/lib/restic-exporter", "/var/cache/restic-exporter", "/etc/systemd/system/restic-*",
 }
 
 // LeaveOut skips a test that cannot run here, loudly. If the environment
