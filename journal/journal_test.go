@@ -717,6 +717,16 @@ func TestSkim(t *testing.T) {
 		},
 		"nothing": {line(id2, 7, "other")},
 	}
+	// journalctl is asked in another way for many than for few.
+	for n := fewEntries - 1; n <= fewEntries+1; n++ {
+		many := slices.Clone(logs["plain"])
+		many = append(many, logs["in parts"]...)
+		const notOurs = 2 // in plain
+		for len(many) < n+notOurs {
+			many = append(many, line(id1, 7, fmt.Sprintf("line %03d", len(many))))
+		}
+		logs[fmt.Sprint(n)] = many
+	}
 	for name, l := range logs {
 		t.Run(name, func(t *testing.T) {
 			r := Reader{Dir: l.dir(t)}

@@ -121,12 +121,43 @@ const (
 	splitFields  = ",_LINE_BREAK,_STREAM_ID"
 )
 
-// printedLines are the entries of an invocation, the lines last: journalctl is
-// asked for less of these. It prints all lines, and when they were written, so
-// none is left out.
+// fewEntries is how many entries are so few that they are asked for at once.
+const fewEntries = 200
+
+// printedLines are the entries of an invocation, of a long one the lines last:
+// journalctl is asked for less of these. It prints all lines, and when they were
+// written, so none is left out.
 func (r Reader) printedLines(ctx context.Context, unit string, id ID) iter.Seq2[Entry, error] {
 	return func(yield func(Entry, error) bool) {
 		s := selector{unit, r.User}
+		// Most of the time that a short run takes is the start of journalctl.
+		var few []Entry
+		n := 0
+		last := func(yield func(*record, error) bool) {
+			for rec, err := range r.journalctl(ctx, r.ofInvocation(unit, id), fmt.Sprint("--lines=", fewEntries)) {
+				n++
+				if !yield(rec, err) {
+					return
+				}
+			}
+		}
+		for e, err := range entries(ctx, last, s, id) {
+			if err != nil {
+				yield(e, err)
+				return
+			}
+			e.Message = bytes.Clone(e.Message)
+			few = append(few, e)
+		}
+		if n < fewEntries {
+			for _, e := range few {
+				if !yield(e, nil) {
+					return
+				}
+			}
+			return
+		}
+
 		for e, err := range entries(ctx, r.journalctl(ctx, r.notes(unit, id)), s, id) {
 			if !yield(e, err) || err != nil {
 				return

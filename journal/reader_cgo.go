@@ -250,7 +250,7 @@ func (s *session) skim(idle func([]byte, func() int) bool) error {
 	if err := s.whole(s.notes(s.unit, s.id)); err != nil {
 		return err
 	}
-	split := match{s.output(s.unit, s.id, "_LINE_BREAK=line-max")}
+	split := match{{"_SYSTEMD_INVOCATION_ID=" + s.id.String(), "_LINE_BREAK=line-max"}}
 	switch some, err := split.any(s.j); {
 	case err != nil:
 		return err

@@ -32,8 +32,9 @@ import (
 
 // Encode writes mfs to w in the Prometheus text format. It refuses what the
 // textfile collector would refuse: sample timestamps, a family or a series
-// that is there twice, and a family without series.
+// that is there twice, and a family without series; then nothing is written.
 func Encode(w io.Writer, mfs []*dto.MetricFamily) error {
+	var text bytes.Buffer
 	seen := make(map[string]bool, len(mfs))
 	for _, mf := range mfs {
 		if seen[mf.GetName()] {
@@ -51,11 +52,12 @@ func Encode(w io.Writer, mfs []*dto.MetricFamily) error {
 			}
 			series[key] = true
 		}
-		if _, err := expfmt.MetricFamilyToText(w, mf); err != nil {
+		if _, err := expfmt.MetricFamilyToText(&text, mf); err != nil {
 			return err
 		}
 	}
-	return nil
+	_, err := text.WriteTo(w)
+	return err
 }
 
 // Decode reads metric families in the Prometheus text format, sorted by name.

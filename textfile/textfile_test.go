@@ -52,7 +52,7 @@ func TestEncode(t *testing.T) {
 		"a family twice":   {mfs: []*dto.MetricFamily{gauge("x", 1), gauge("x", 2)}, err: "metric family x is there twice"},
 		"a series twice":   {mfs: []*dto.MetricFamily{twice}, err: "metric family x has two series with the same labels"},
 		"without series":   {mfs: []*dto.MetricFamily{gauge("x")}, err: `MetricFamily has no metrics: name:"x" help:"Help." type:GAUGE`},
-		"without its name": {mfs: []*dto.MetricFamily{gauge("", 1)}, err: "MetricFamily has no name"},
+		"without its name": {mfs: []*dto.MetricFamily{gauge("x", 1), gauge("", 1)}, err: "MetricFamily has no name"},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -61,6 +61,7 @@ func TestEncode(t *testing.T) {
 			if tt.err != "" {
 				require.Error(t, err)
 				assert.Contains(t, strings.ReplaceAll(err.Error(), "  ", " "), tt.err)
+				assert.Empty(t, b.String())
 				return
 			}
 			require.NoError(t, err)
