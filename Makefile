@@ -11,7 +11,7 @@ PACKAGES := libsystemd-dev libc6-dev systemd systemd-sysv systemd-container syst
 	prometheus-alertmanager jsonnet shellcheck lintian exim4-daemon-light curl jq strace xz-utils lz4 zstd
 
 .DEFAULT_GOAL := build
-.PHONY: build run test bench packages e2e setup setup-build clean
+.PHONY: build run test bench fuzz packages e2e setup setup-build clean
 
 build: setup-build
 	$(GO) build -trimpath -o bin/restic-exporter ./cmd/restic-exporter
@@ -50,6 +50,18 @@ bench: build
 	@.ci/install systemd systemd-journal-remote
 	CGO_ENABLED=0 $(GO) build -trimpath -o bin/restic-exporter-static ./cmd/restic-exporter
 	$(GO) run ./internal/bench $(BENCHFLAGS)
+
+# Each target for a while; make fuzz FUZZTIME=2h for a night.
+FUZZTIME ?= 30s
+fuzz: setup-build
+	@for package in parser journal textfile; do \
+		for target in $$($(GO) test ./$$package -list '^Fuzz' | grep '^Fuzz'); do \
+			echo "$$target, $(FUZZTIME)"; \
+			out=$$($(GO) test ./$$package -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 10x) || \
+				{ echo "$$out"; exit 1; }; \
+			tail -n 2 <<<"$$out"; \
+		done || exit 1; \
+	done
 
 # The whole system, from the timer to the mail, in a systemd booted for it.
 e2e: setup packages

@@ -1,0 +1,6 @@
+//go:build race
+
+package main
+
+// A test with the race detector runs programs with it.
+func init() { buildFlags = append(buildFlags, "-race") }
