@@ -48,6 +48,7 @@ func main() {
 		{filepath.Join(dir, "journal"), half, half},
 		{filepath.Join(dir, "longer"), half + *others, half},
 		{filepath.Join(dir, "denser"), half, half + *others},
+		{filepath.Join(dir, "double"), 2 * half, 2 * half},
 	}
 	for _, j := range journals {
 		if names, _ := filepath.Glob(j.dir + "/*.journal"); len(names) == 0 {
@@ -208,10 +209,10 @@ grep 'Added to the repo' /dev/shm/bench.$$ | tail -n 1 | awk '{print $8, $9}'; g
 	}
 }
 
-// grow prints what it costs that the others log more: twice as much in all, before
-// the runs or among them.
+// grow prints what it costs that the others log more, before the runs, among them,
+// or twice as much everywhere.
 func grow(journals []journal) {
-	fmt.Printf("\nthe same runs when others log %d entries more\n\n| run | ms | before it: ms | × | during it: ms | × |\n|---|---:|---:|---:|---:|---:|\n", *others)
+	fmt.Printf("\nthe same runs when others log %d entries more\n\n| run | ms | before it: ms | × | during it: ms | × | half each: ms | × |\n|---|---:|---:|---:|---:|---:|---:|---:|\n", *others)
 	for _, run := range []struct{ unit, id string }{{"long", longID}, {"short", shortID}} {
 		contestants := make([]contestant, len(journals))
 		for range 3 * *rounds {
