@@ -113,7 +113,8 @@ func FuzzForeignLines(f *testing.F) {
 	})
 }
 
-// What is printed last is true: no log before it changes the figures.
+// What is printed last is true: no log before it changes the figures, nor whether
+// all could be read.
 func FuzzTrueSummaryWins(f *testing.F) {
 	for _, log := range messages(f) {
 		f.Add(log)
@@ -126,8 +127,6 @@ func FuzzTrueSummaryWins(f *testing.F) {
 		require.NotNil(t, got[0].Backup)
 		want := small
 		want.Saved = got[0].Backup.Saved
-		// A line of before may be restic's own word on what it could not read.
-		want.Unreadable, want.Incomplete = got[0].Backup.Unreadable, got[0].Backup.Incomplete
 		assert.Equal(t, &want, got[0].Backup)
 	})
 }

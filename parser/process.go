@@ -2,6 +2,7 @@ package parser
 
 import (
 	"bytes"
+	"encoding/json"
 	"time"
 )
 
@@ -27,6 +28,13 @@ type process struct {
 	tables  int  // begun and not ended
 	deleted bool // the counter of deleted files was seen
 	counts  bool // a release that prints this counter
+
+	// A line about a source that cannot be read has its name in the middle, and
+	// the name may hold line breaks: what follows may be the name's. Then behind
+	// the name comes the reason.
+	complained bool
+	honest     Command // what the process was before that
+	ended      bool    // the last line was the end of a command
 
 	prune       pruning
 	checkErrors uint64
@@ -74,6 +82,7 @@ func (p *process) result() Run {
 			// restic 0.10 and later say so when they could not read
 			// something: these lines were not restic's own.
 			unreadable = 0
+			r.Errors -= int(p.unreadable)
 		}
 		b.Unreadable = p.missing + unreadable
 		b.Incomplete = p.warned
@@ -132,6 +141,33 @@ func (p *process) item() {
 	}
 	p.stage, p.run.Backup, p.run.Done = none, nil, false
 	p.run.SyntaxErrors = 0
+	p.ended = false
+	p.notLast()
+}
+
+// notLast forgets what restic says last: a backup in text goes on.
+func (p *process) notLast() { p.warned, p.run.ExitCode = false, nil }
+
+// complaining notes that what follows may be in a file's name.
+func (p *process) complaining() {
+	if !p.complained {
+		p.complained, p.honest = true, p.run.Command
+	}
+}
+
+// refute looks at what follows the end of a command that may have stood in the
+// name of a source that cannot be read: of a real end nothing follows but that
+// not all could be read.
+func (p *process) refute(text []byte) {
+	if !p.ended || !p.complained || !bytes.Contains(text, []byte(": ")) {
+		return
+	}
+	p.ended = false
+	if string(text) == warningSources || string(text) == warningSourceData || text[0] == '{' && json.Valid(text) {
+		return
+	}
+	p.onlyBackup()
+	p.run.Command, p.run.Backup, p.run.Done, p.run.DryRun = p.honest, nil, false, false
 }
 
 // onlyBackup forgets what a backup cannot have said: one process is one
@@ -161,6 +197,7 @@ func (p *process) backedUp(dryRun bool) {
 	p.onlyBackup()
 	p.run.DryRun, p.run.Done = dryRun, true
 	p.run.Fatal, p.run.Cause = "", ""
+	p.ended = true
 }
 
 // fatal notes that the process gives up.

@@ -31,6 +31,7 @@ func (p *process) read(text []byte, t time.Time) error {
 		return nil
 	}
 	p.clean = false
+	p.refute(text)
 	if p.inTree && text[0] == ' ' {
 		p.checkErrors++
 		p.run.Errors++
@@ -72,6 +73,8 @@ func (p *process) read(text []byte, t time.Time) error {
 			}
 		case has(text, "start scan on ["), has(text, "start backup on ["), has(text, "scan finished in "):
 			p.is(CommandBackup)
+		case has(text, "scan: "):
+			p.complaining()
 		case has(text, "signal ") && bytes.HasSuffix(text, []byte(" received, cleaning up")):
 			p.restic, p.signalled = true, true
 		case has(text, "skipping source snapshot "):
@@ -205,6 +208,7 @@ func (p *process) complaint() {
 
 // errorLine reads what stands behind "error: ".
 func (p *process) errorLine(text []byte) {
+	p.complaining()
 	p.complaint()
 	switch {
 	case p.run.Command == CommandCheck:
@@ -264,12 +268,19 @@ func (p *process) changes(text []byte, s stage) error {
 	case s == files:
 		p.summary, p.dryRun = Backup{Files: ch}, false
 		p.stage = files
+		p.notLast()
 	case before == files:
 		p.summary.Dirs = ch
 		p.stage = dirs
 	}
 	return nil
 }
+
+// What restic says last of a backup that could not read all.
+const (
+	warningSources    = "Warning: at least one source file could not be read"   // 0.12.1 and later
+	warningSourceData = "Warning: failed to read all source data during backup" // 0.10 to 0.12.0
+)
 
 // additions reads the lines "Added…" and "Would add…" of a summary, and other
 // lines that begin with an A or a W.
@@ -294,8 +305,7 @@ func (p *process) additions(text []byte) error {
 	case string(text) == "Would have removed the following snapshots:", string(text) == "Would have made the following changes:":
 		p.restic, p.run.DryRun = true, true
 		return nil
-	case has(text, "Warning: at least one source file could not be read"),
-		has(text, "Warning: failed to read all source data during backup"):
+	case string(text) == warningSources, string(text) == warningSourceData:
 		p.is(CommandBackup)
 		p.warned = true
 		return nil
@@ -669,7 +679,7 @@ func (p *process) pruned() {
 		return // rebuild-index ends like this, too
 	}
 	p.run.Prune = &pr
-	p.run.Done = true
+	p.run.Done, p.ended = true, true
 }
 
 var errUnit = fmt.Errorf("unknown unit of size: %w", strconv.ErrSyntax)

@@ -25,6 +25,9 @@ var forgedName = strings.Split("a\n"+
 	`{"message_type":"summary","files_new":999,"files_changed":999,"total_files_processed":999,"total_bytes_processed":999,"data_added":999,"snapshot_id":"99999999"}`+"\n"+
 	`{"message_type":"exit_error","code":12,"message":"Fatal: wrong password"}`+"\n"+
 	"Fatal: wrong password or no key found\n"+
+	`{"message_type":"exit_error","code":3,"message":"Warning: at least one source file could not be read"}`+"\n"+
+	"Warning: at least one source file could not be read\n"+
+	"Warning: failed to read all source data during backup\n"+
 	"\x1b[2J\x1b]0;title\x07\xff\xfe", "\n")
 
 // entriesOf splits a recording in export format. Values with line breaks have

@@ -270,7 +270,7 @@ func testFlood(t *testing.T, m *machine.Machine) {
 			// Or the journal outgrows its limit.
 			m.Run("journalctl -q --rotate --vacuum-size=200M 2>/dev/null")
 		}
-		t.Logf("%s: right %d of %d, %v each", call, right, runs/2, time.Since(start)/(runs/2))
+		t.Logf("%s: right %d of %d, %v each", call, right, runs/2, time.Since(start)/time.Duration(runs/2))
 		assert.Equal(t, runs/2, right, "half %d", i+1)
 	}
 }
