@@ -702,6 +702,11 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
+// foreign is a line of another unit with the ID of an invocation.
+func foreign(id ID, message string) fields {
+	return append(line(id, 7, message)[:5:5], "_SYSTEMD_UNIT=user@1000.service", "_SYSTEMD_USER_UNIT="+unit, "_SYSTEMD_INVOCATION_ID="+id.String())
+}
+
 // TestSkim: what is skimmed is what is read, but for the lines that were left
 // out; whether libsystemd or journalctl reads it.
 func TestSkim(t *testing.T) {
@@ -716,6 +721,14 @@ func TestSkim(t *testing.T) {
 			line(id1, 7, "first"), line(id1, 7, long, "_STREAM_ID=1", "_LINE_BREAK=line-max"), line(id1, 7, "end", "_STREAM_ID=1"),
 		},
 		"nothing": {line(id2, 7, "other")},
+		// A user's unit can have any ID.
+		"another unit with its ID": {
+			foreign(id1, "idle 0"), line(id1, 7, "first"), foreign(id1, "idle 1"), foreign(id1, "keep 1"), foreign(id1, "idle 2"), line(id1, 7, "idle 3"), foreign(id1, "last"),
+		},
+		"other invocations of the unit": {
+			line(id2, 6, "idle 0"), line(id1, 7, "first"), line(id2, 6, "a left-over process"), line(id2, 6, "idle 1"), line(id1, 7, "idle 2"), line(id1, 7, "last"),
+			line(id2, 8, "no parent"), line(id2, 8, "idle 3"), line(id2, 8, "saved"),
+		},
 	}
 	// journalctl is asked in another way for many than for few.
 	for n := fewEntries - 1; n <= fewEntries+1; n++ {
@@ -753,14 +766,21 @@ func TestSkim(t *testing.T) {
 				}
 			}
 
+			left := 0
 			got, err = collect(r.Skim(t.Context(), unit, id1, func(message []byte, _ func() int) bool {
-				return strings.HasPrefix(string(message), "idle")
+				if idle := strings.HasPrefix(string(message), "idle"); !idle {
+					return false
+				}
+				left++
+				return true
 			}))
 			require.NoError(t, err)
+			assert.Len(t, got, len(all)-left, "none is of others")
 			if len(pids) > 0 { // journalctl leaves nothing out
-				all = slices.DeleteFunc(all, func(e Entry) bool { return strings.HasPrefix(string(e.Message), "idle") })
+				assert.Equal(t, map[string]int{"plain": 2, "another unit with its ID": 1}[name], left)
 			}
-			assert.Equal(t, sorted(all), sorted(got))
+			idle := func(e Entry) bool { return strings.HasPrefix(string(e.Message), "idle") }
+			assert.Equal(t, sorted(slices.DeleteFunc(all, idle)), sorted(slices.DeleteFunc(got, idle)))
 
 			got, err = collect(throughJournalctl{r}.skim(t.Context(), unit, id1))
 			require.NoError(t, err)

@@ -250,7 +250,7 @@ func (s *session) skim(idle func([]byte, func() int) bool) error {
 	if err := s.whole(s.notes(s.unit, s.id)); err != nil {
 		return err
 	}
-	split := match{{"_SYSTEMD_INVOCATION_ID=" + s.id.String(), "_LINE_BREAK=line-max"}}
+	split := match{s.output(s.unit, s.id, "_LINE_BREAK=line-max")}
 	switch some, err := split.any(s.j); {
 	case err != nil:
 		return err
@@ -271,11 +271,25 @@ func (m match) any(j *sdjournal.Journal) (bool, error) {
 }
 
 func (s *session) lines(idle func([]byte, func() int) bool) error {
-	// An invocation is of one unit, so its ID alone tells what is the unit's;
-	// one match is found much faster than two. The entries that are looked at
-	// whole are asked for their unit.
-	j, m := s.j, match{{"_SYSTEMD_INVOCATION_ID=" + s.id.String()}}
-	if err := m.set(j); err != nil {
+	// One field is found much faster than two. It is the unit, for journald takes
+	// the ID of a user's unit from where that user can change it. What other
+	// invocations logged meanwhile, or later, is told apart by looking at entries
+	// whole: at the lines that are not idle, and at all that follow a foreign one.
+	j := s.j
+	switch some, err := (match{s.output(s.unit, s.id)}).any(j); {
+	case err != nil:
+		return err
+	case !some:
+		return nil
+	}
+	first, err := j.GetCursor()
+	if err != nil {
+		return err
+	}
+	if err := (match{s.anyOutput(s.unit)}).set(j); err != nil {
+		return err
+	}
+	if err := j.SeekCursor(first); err != nil {
 		return err
 	}
 	var rec record
@@ -304,10 +318,9 @@ func (s *session) lines(idle func([]byte, func() int) bool) error {
 			return err
 		}
 		kind, of, ok := selector{s.unit, s.User}.kind(&rec)
-		if !ok || kind != Output || of != s.id {
+		if ours = ok && kind == Output && of == s.id; !ours {
 			continue
 		}
-		ours = true
 		if err := s.entry(rec.entry(kind, of)); err != nil {
 			return err
 		}
