@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"math"
+	"strings"
 	"time"
 )
 
@@ -33,9 +34,10 @@ type message struct {
 	NumErrors *uint64 `json:"num_errors"`
 
 	// error, exit_error
-	During  string `json:"during"`
-	Code    *int   `json:"code"`
-	Message string `json:"message"`
+	During  string          `json:"during"`
+	Error   json.RawMessage `json:"error"`
+	Code    *int            `json:"code"`
+	Message string          `json:"message"`
 }
 
 // json reads a line that begins with a brace.
@@ -71,7 +73,7 @@ func (p *process) json(text []byte, t time.Time) error {
 		p.is(CommandCheck)
 		if p.run.Command == CommandCheck {
 			p.run.Check = &Check{Errors: *m.NumErrors}
-			p.checkErrors = *m.NumErrors
+			p.numErrors = m.NumErrors
 			p.run.Done = *m.NumErrors == 0
 		}
 	}
@@ -118,7 +120,26 @@ func (p *process) errorMessage(m message) {
 		return // the backup itself meets the same file, and counts
 	case "archival":
 		p.is(CommandBackup)
-		p.unreadable++
+		var reason struct{ Message string }
+		if json.Unmarshal(m.Error, &reason) != nil || !isDamage([]byte(reason.Message)) {
+			p.unreadable++
+		}
+	case "":
+		if m.Message == "" {
+			break
+		}
+		// A check prints as messages what it prints as text else, advice too.
+		p.is(CommandCheck)
+		for line := range strings.Lines(m.Message) {
+			switch text := trim([]byte(line)); {
+			case len(text) == 0:
+			case has(text, "error: "):
+				p.errorLine(text[len("error: "):])
+			default:
+				p.checkError(text)
+			}
+		}
+		return
 	}
 	p.complaint()
 }

@@ -74,6 +74,11 @@ type Run struct {
 	// DryRun reports that the command said it would only pretend.
 	DryRun bool
 
+	// Incomplete reports that restic called its own backup incomplete: a snapshot
+	// was saved, but not all could be read (exit status 3 since restic 0.10). It
+	// does so with --quiet too, where there is no summary.
+	Incomplete bool
+
 	Backup *Backup // the summary of a backup, nil without one
 	Forget *Forget // what a forget decided, nil without a decision
 	Prune  *Prune  // what a prune did, nil until it is done
@@ -126,15 +131,13 @@ type Backup struct {
 
 	// Snapshot is the ID of the snapshot that was saved: short in text, full
 	// in JSON since 0.15; "" if none was, as in a dry run or with
-	// --skip-if-unchanged.
+	// --skip-if-unchanged, and where 0.10 to 0.12 lose that line.
 	Snapshot string
-	// Saved is when the line that says so was logged.
+	// Saved is when the line that says so was logged; zero if no snapshot was
+	// saved, or the log has no times.
 	Saved time.Time
 	// Unreadable counts the sources that could not be read.
 	Unreadable uint64
-	// Incomplete reports that restic called its own backup incomplete: some
-	// sources could not be read.
-	Incomplete bool
 	// Exact reports that the figures are from JSON, not rounded for reading.
 	Exact bool
 }

@@ -109,7 +109,7 @@ processed 258 files, 13.192 MiB in 0:00
 		"partial": {`
 no parent snapshot found, will read all files
 error: open /srv/secret: permission denied` + smallText + `Warning: at least one source file could not be read
-`, parser.Run{Done: true, Errors: 1, Backup: with(small, func(b *parser.Backup) { b.Unreadable, b.Incomplete = 1, true })}},
+`, parser.Run{Done: true, Incomplete: true, Errors: 1, Backup: with(small, func(b *parser.Backup) { b.Unreadable = 1 })}},
 		"partial, before 0.10 warned": {`
 error: open /srv/secret: permission denied
 Files:          18 new,     0 changed,     0 unmodified
@@ -128,7 +128,22 @@ Added to the repository: 1.011 KiB (856 B   stored)
 processed 18 files, 919.188 KiB in 0:00
 snapshot 298b4840 saved
 Warning: at least one source file could not be read
-`, parser.Run{Done: true, Errors: 1, Backup: with(small, func(b *parser.Backup) { b.Unreadable, b.Incomplete = 1, true })}},
+`, parser.Run{Done: true, Incomplete: true, Errors: 1, Backup: with(small, func(b *parser.Backup) { b.Unreadable = 1 })}},
+		"without its last line, partial": {`
+no parent snapshot found, will read all files
+error: open /srv/secret: permission denied
+Files:          18 new,     0 changed,     0 unmodified
+Dirs:            4 new,     0 changed,     0 unmodified
+Added to the repo: 926.784 KiB
+processed 18 files, 919.188 KiB in 0:00
+Warning: failed to read all source data during backup
+`, parser.Run{Done: true, Incomplete: true, Errors: 1, Backup: with(small, func(b *parser.Backup) {
+			b.Unreadable, b.Snapshot, b.StoredBytes = 1, "", nil
+			b.Files, b.Dirs, b.AddedBytes = parser.Changes{New: 18}, parser.Changes{New: 4}, 949027
+			b.ProcessedFiles, b.ProcessedBytes = 18, 941249
+		})}},
+		"a damaged repository": {"no parent snapshot found, will read all files\nerror: /srv/fd/sub: tree a0231bfc000000000000000000000000000000000000000000000000000081e4 is not known; the repository could be damaged, run `repair index` to try to repair it\n" + smallText + "Warning: at least one source file could not be read\n",
+			parser.Run{Done: true, Incomplete: true, Errors: 1, Backup: &small}},
 		"cut off before the snapshot": {`
 no parent snapshot found, will read all files
 Files:          18 new,     0 changed,     0 unmodified
@@ -161,8 +176,8 @@ snapshot 298b4840 saved
 {"message_type":"error","error":{"message":"open /srv/secret: permission denied"},"during":"archival","item":"/srv/secret"}
 {"message_type":"summary","files_new":1,"total_files_processed":1,"total_duration":-9223372036.854776,"snapshot_id":"ebad61a7"}
 {"message_type":"exit_error","code":3,"message":"Warning: at least one source file could not be read"}
-`, parser.Run{Done: true, Errors: 1, ExitCode: new(3), Backup: &parser.Backup{
-				Files: parser.Changes{New: 1}, ProcessedFiles: 1, Snapshot: "ebad61a7", Exact: true, Unreadable: 1, Incomplete: true,
+`, parser.Run{Done: true, Incomplete: true, Errors: 1, ExitCode: new(3), Backup: &parser.Backup{
+				Files: parser.Changes{New: 1}, ProcessedFiles: 1, Snapshot: "ebad61a7", Exact: true, Unreadable: 1,
 			}}},
 		"JSON, dry run": {`{"message_type":"summary","files_new":1,"total_duration":1,"snapshot_id":"ebad61a7","dry_run":true}
 `, parser.Run{Done: true, DryRun: true}},
@@ -198,13 +213,13 @@ snapshot deadbeef saved
 		"a warning":                        {begin + "\nWarning: at least one source file could not be read\nx" + end + smallText, parser.Run{Done: true, Backup: &small}},
 		"an exit status":                   {begin + "\n" + `{"message_type":"exit_error","code":3,"message":"x"}` + "\nx" + end + smallText, parser.Run{Done: true, Backup: &small}},
 		"in an error, and --quiet": {"error: open /srv/a" + forged + "x: permission denied\nerror: open /srv/b: permission denied\nWarning: at least one source file could not be read\n",
-			parser.Run{Errors: 2}},
+			parser.Run{Done: true, Incomplete: true, Errors: 2}},
 		"in an error, then killed": {"no parent snapshot found, will read all files\nerror: open /srv/a" + forged + "x: permission denied\n", parser.Run{Errors: 1}},
 		"in an error, a last word": {"no parent snapshot found, will read all files\nerror: open /srv/a" + forged + "Warning: at least one source file could not be read: permission denied\n", parser.Run{Errors: 1}},
 		"in an error, JSON":        {"no parent snapshot found, will read all files\nerror: open /srv/a\n" + `{"message_type":"summary","files_new":999,"snapshot_id":"deadbeef"}` + "\n" + `{"a":1}: permission denied` + "\n", parser.Run{Errors: 1}},
 		"in the error of a scan":   {"no parent snapshot found, will read all files\nscan: open /srv/a" + forged + "x: permission denied\n", parser.Run{}},
 		"in an error, a true one": {"no parent snapshot found, will read all files\nerror: open /srv/a" + forged + "x: permission denied\n" + smallText + "Warning: at least one source file could not be read\n",
-			parser.Run{Done: true, Errors: 1, Backup: with(small, func(b *parser.Backup) { b.Unreadable, b.Incomplete = 1, true })}},
+			parser.Run{Done: true, Incomplete: true, Errors: 1, Backup: with(small, func(b *parser.Backup) { b.Unreadable = 1 })}},
 		"in an error, a prune":              {"no parent snapshot found, will read all files\nerror: open /srv/a\nloading indexes...\ntotal prune: 1 blobs / 1 B\nremaining: 1 blobs / 1 B\ndone\nx: permission denied\n", parser.Run{Errors: 1}},
 		"a source that is missing":          {begin + "\n/srv/b does not exist, skipping\nx" + end + smallText, parser.Run{Done: true, Backup: &small}},
 		"a fatal line":                      {begin + "\nFatal: wrong password or no key found\nx" + end + smallText, parser.Run{Done: true, Backup: &small}},
@@ -287,7 +302,7 @@ done
 `, parser.Run{Command: parser.CommandPrune, Done: true, Prune: &parser.Prune{
 			Removed: parser.Blobs{Count: 14, Bytes: 24667}, Remaining: parser.Blobs{Count: 247, Bytes: 9188122}, TotalBytes: 9212789,
 		}}},
-		"rebuild-index is no prune": {"loading indexes...\ngetting pack files to read...\nrebuilding index\ndone\n", parser.Run{Command: parser.CommandPrune}},
+		"rebuild-index is no prune": {"loading indexes...\ngetting pack files to read...\nrebuilding index\ndone\n", parser.Run{Command: ""}},
 		"check":                     {"using temporary cache in /tmp/x\nload indexes\ncheck all packs\nno errors were found\n", parser.Run{Command: parser.CommandCheck, Done: true, Check: &parser.Check{}}},
 		"check, damaged": {`load indexes
 check all packs
@@ -300,10 +315,19 @@ Fatal: repository contains errors
 `, parser.Run{Command: parser.CommandCheck, Errors: 2, Check: &parser.Check{Errors: 2}, Fatal: "Fatal: repository contains errors", Cause: parser.CauseCheckErrors}},
 		"check, JSON": {`{"message_type":"summary","num_errors":0,"broken_packs":null,"suggest_repair_index":false,"suggest_prune":false}
 `, parser.Run{Command: parser.CommandCheck, Done: true, Check: &parser.Check{}}},
-		"check, JSON, damaged": {`{"message_type":"error","message":"pack x contains 1 errors\n"}
+		"check, JSON, damaged": {`{"message_type":"error","message":"error for tree c6eb0003:\n"}
+{"message_type":"error","message":"  decrypting blob \u003ctree/c6eb0003\u003e from 8ffbb515 failed: ciphertext verification failed\n"}
+{"message_type":"error","message":"pack 8ffbb5152a21cee482af9bff379f0219a2122f6d570c54c30fe4eb7bcadf4c31 contains 2 errors: [blob c6eb00037ddecf40b0aa25016feeaa360999783983b96a407f5c11c7bebf6778: decrypting failed]\n"}
+{"message_type":"error","message":"download error: open /srv/repo/data/62/629cb0bd: no such file or directory\n"}
+{"message_type":"error","message":"\nThe repository contains damaged pack files.\n\n"}
+{"message_type":"error","message":"restic repair packs 8ffbb515\nrestic repair snapshots --forget\n\n"}
 {"message_type":"exit_error","code":1,"message":"Fatal: repository contains errors"}
 {"message_type":"summary","num_errors":3,"broken_packs":null,"suggest_repair_index":false,"suggest_prune":false}
-`, parser.Run{Command: parser.CommandCheck, Errors: 1, Check: &parser.Check{Errors: 3}, ExitCode: new(1), Fatal: "Fatal: repository contains errors", Cause: parser.CauseCheckErrors}},
+`, parser.Run{Command: parser.CommandCheck, Errors: 3, Check: &parser.Check{Errors: 3}, ExitCode: new(1), Fatal: "Fatal: repository contains errors", Cause: parser.CauseCheckErrors}},
+		"check, a pack is missing": {"load indexes\npack 629cb0bd: does not exist\ndownload error: open /srv/repo/data/62/629cb0bd: no such file or directory\nFatal: repository contains errors\n",
+			parser.Run{Command: parser.CommandCheck, Errors: 2, Check: &parser.Check{Errors: 2}, Fatal: "Fatal: repository contains errors", Cause: parser.CauseCheckErrors}},
+		"forget that may not remove": {tables + "Remove(<snapshot/9a20db5448>) failed: remove /srv/repo/x: permission denied\n[0:00] 50.00%  1 / 2 files deleted\nfailed to remove one or more snapshots\n",
+			parser.Run{Command: parser.CommandForget, Forget: &parser.Forget{Kept: 1, Removed: 1}, Fatal: "failed to remove one or more snapshots", Cause: parser.CauseOther}},
 		"check, JSON, locked": {`{"message_type":"summary","num_errors":1,"broken_packs":null,"suggest_repair_index":false,"suggest_prune":false}
 {"message_type":"exit_error","code":11,"message":"unable to create lock in backend: repository is already locked by PID 1\nlock was created at 2026-11-23 00:40:22 (1h2m3s ago)\nstorage ID a16e70a7"}
 `, parser.Run{Command: parser.CommandCheck, ExitCode: new(11), Fatal: "unable to create lock in backend: repository is already locked by PID 1", Cause: parser.CauseLocked, Lock: &parser.Lock{Age: seconds(3723)}}},
@@ -351,6 +375,10 @@ func TestCause(t *testing.T) {
 		"Fatal: repository contains errors": parser.CauseCheckErrors,
 		"Fatal: unable to create lock in backend: repository is already locked by PID 31354 on t1 by root (UID 0, GID 0)": parser.CauseLocked,
 		"Fatal: invalid backend: \"x\"": parser.CauseOther,
+		"unable to create lock in backend: write /srv/repo/locks/9a-tmp-1: no space left on device": parser.CauseNoSpace,
+		"unable to create lock in backend: dial tcp 192.0.2.1:443: connect: connection refused":     parser.CauseNetwork,
+		"Resolving password failed: Fatal: /nonexist/pw does not exist":                             parser.CausePassword,
+		"Resolving password failed: exit status 1":                                                  parser.CausePassword,
 	}
 	for line, want := range tests {
 		t.Run(string(want), func(t *testing.T) {

@@ -38,7 +38,8 @@ type process struct {
 
 	prune       pruning
 	checkErrors uint64
-	inTree      bool // indented lines name the errors of a tree
+	numErrors   *uint64 // the same in restic's own words
+	inTree      bool    // indented lines name the errors of a tree
 	locked      bool
 	signalled   bool
 }
@@ -85,10 +86,12 @@ func (p *process) result() Run {
 			r.Errors -= int(p.unreadable)
 		}
 		b.Unreadable = p.missing + unreadable
-		b.Incomplete = p.warned
 		r.Backup = &b
 	}
 	switch r.Command {
+	case CommandBackup:
+		r.Incomplete = p.warned && r.Fatal == ""
+		r.Done = r.Done || r.Incomplete
 	case CommandForget:
 		r.Done = r.Fatal == "" && p.tables == 0 && r.Forget != nil &&
 			(r.Forget.Removed == 0 || !p.counts || p.deleted || r.DryRun)
@@ -107,6 +110,9 @@ func (p *process) result() Run {
 	case CommandCheck:
 		if r.Fatal != "" && r.Cause == CauseCheckErrors {
 			r.Check = &Check{Errors: max(1, p.checkErrors)}
+			if p.numErrors != nil {
+				r.Check.Errors = *p.numErrors
+			}
 		} else if r.Fatal != "" {
 			r.Check = nil // the check did not get to its end
 		}
@@ -162,10 +168,11 @@ func (p *process) refute(text []byte) {
 	if !p.ended || !p.complained || !bytes.Contains(text, []byte(": ")) {
 		return
 	}
-	p.ended = false
 	if string(text) == warningSources || string(text) == warningSourceData || text[0] == '{' && json.Valid(text) {
 		return
 	}
+	p.ended = false
+	p.notLast()
 	p.onlyBackup()
 	p.run.Command, p.run.Backup, p.run.Done, p.run.DryRun = p.honest, nil, false, false
 }

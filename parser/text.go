@@ -32,9 +32,7 @@ func (p *process) read(text []byte, t time.Time) error {
 	}
 	p.clean = false
 	p.refute(text)
-	if p.inTree && text[0] == ' ' {
-		p.checkErrors++
-		p.run.Errors++
+	if p.checkError(text) {
 		return nil
 	}
 	switch c := text[0]; c {
@@ -60,7 +58,7 @@ func (p *process) read(text []byte, t time.Time) error {
 			p.complaint()
 		}
 	case 'A', 'W':
-		return p.additions(text)
+		return p.additions(text, t)
 	case 'p':
 		return p.processed(text, t)
 	case 's':
@@ -84,6 +82,11 @@ func (p *process) read(text []byte, t time.Time) error {
 	case 'k', 'r':
 		return p.kOrR(text)
 	case 'f', 'w', 't':
+		if string(text) == "failed to remove one or more snapshots" {
+			p.is(CommandForget)
+			p.fatal(text, CauseOther)
+			break
+		}
 		return p.pruneLine(text)
 	case 'c':
 		switch {
@@ -134,20 +137,15 @@ func (p *process) read(text []byte, t time.Time) error {
 			p.action()
 		}
 	case 'e':
-		switch {
-		case has(text, "error: "):
+		if has(text, "error: ") {
 			p.errorLine(text[len("error: "):])
-		case has(text, "error for tree ") && text[len(text)-1] == ':':
-			p.is(CommandCheck)
-			p.inTree = true
+		}
+	case 'g':
+		if string(text) == "getting pack files to read..." && p.run.Command == CommandPrune && p.prune.found == 0 {
+			p.run.Command = "" // repair index begins as a prune does
 		}
 	case 'i':
 		if has(text, "ignoring error for ") && p.run.Command == CommandRestore {
-			p.complaint()
-		}
-	case 'P':
-		if has(text, "Pack ID does not match, want ") && p.run.Command == CommandCheck {
-			p.checkErrors++
 			p.complaint()
 		}
 	case 'S':
@@ -156,7 +154,13 @@ func (p *process) read(text []byte, t time.Time) error {
 			break
 		}
 		p.retry(text)
-	case 'L', 'R', 'T':
+	case 'R':
+		if has(text, "Resolving password failed: ") {
+			p.fatal(text, classify(text))
+			break
+		}
+		p.retry(text)
+	case 'L', 'T':
 		p.retry(text)
 	case 'I':
 		if p.run.Fatal != "" && string(text) == "Is there a repository at the following location?" && p.run.Cause == CauseOther {
@@ -213,16 +217,32 @@ func (p *process) errorLine(text []byte) {
 	switch {
 	case p.run.Command == CommandCheck:
 		p.checkErrors++
-	case has(text, "tree ") && (bytes.Contains(text, []byte(" could not be loaded; ")) || bytes.Contains(text, []byte(" is not known; "))),
-		has(text, "parts of ") && bytes.HasSuffix(text, []byte("storing the file again")):
-		// The repository is at fault, and the source was read.
-	default:
+	case !isDamage(text):
 		p.unreadable++
 	}
-	if p.run.Command == "" && isLocked(text) {
-		p.fatal(text, CauseLocked)
+	if p.run.Command == "" && has(text, noLock) {
+		p.fatal(text, classify(text))
 	}
 }
+
+// isDamage reports whether an error of a backup says that the repository is at
+// fault: the source was read. Since 0.16.3 the path stands before it.
+func isDamage(text []byte) bool {
+	if has(text, "parts of ") && bytes.HasSuffix(text, []byte("storing the file again")) {
+		return true
+	}
+	if i := bytes.Index(text, []byte(": tree ")); i >= 0 && !has(text, "tree ") {
+		text = text[i+len(": "):]
+	}
+	const id = 64
+	if !has(text, "tree ") || len(text) < len("tree ")+id || !isID(text[len("tree "):][:id]) {
+		return false
+	}
+	rest := text[len("tree ")+id:]
+	return has(rest, " could not be loaded; ") || has(rest, " is not known; ")
+}
+
+const noLock = "unable to create lock in backend: "
 
 // fatalLine reads a line that begins with "Fatal: ".
 func (p *process) fatalLine(text []byte) {
@@ -284,7 +304,7 @@ const (
 
 // additions reads the lines "Added…" and "Would add…" of a summary, and other
 // lines that begin with an A or a W.
-func (p *process) additions(text []byte) error {
+func (p *process) additions(text []byte, t time.Time) error {
 	var rest []byte
 	dry, stored := false, false
 	switch {
@@ -306,8 +326,12 @@ func (p *process) additions(text []byte) error {
 		p.restic, p.run.DryRun = true, true
 		return nil
 	case string(text) == warningSources, string(text) == warningSourceData:
+		if p.stage == processed && !p.dryRun {
+			// 0.10 to 0.12 may lose the line about the snapshot.
+			p.saved(p.summary, t)
+		}
 		p.is(CommandBackup)
-		p.warned = true
+		p.warned, p.ended = true, true
 		return nil
 	default:
 		return nil
@@ -344,8 +368,8 @@ func (p *process) additions(text []byte) error {
 	return nil
 }
 
-// processed reads "processed N files, SIZE in DURATION", and what else begins
-// with a p: the errors of a check, and a count of an old prune.
+// processed reads "processed N files, SIZE in DURATION", and a count of an old
+// prune.
 func (p *process) processed(text []byte, t time.Time) error {
 	var f [8][]byte
 	n := fields(f[:], text)
@@ -378,11 +402,29 @@ func (p *process) processed(text []byte, t time.Time) error {
 		}
 		p.startPrune()
 		p.prune.duplicates = v
-	case string(f[0]) == "pack" && p.run.Command == CommandCheck && packError(text):
-		p.checkErrors++
-		p.complaint()
 	}
 	return nil
+}
+
+// checkError reads the lines in which a check names an error, but for those
+// that begin with "error: ".
+func (p *process) checkError(text []byte) bool {
+	switch {
+	case has(text, "error for tree ") && text[len(text)-1] == ':':
+		p.is(CommandCheck)
+		p.inTree = true
+		return true
+	case p.inTree && text[0] == ' ':
+	case p.run.Command != CommandCheck:
+		return false
+	case has(text, "pack ") && packError(text), has(text, "Pack ID does not match, want "), has(text, "download error: "),
+		has(text, "unused blob "):
+	default:
+		return false
+	}
+	p.checkErrors++
+	p.complaint()
+	return true
 }
 
 // packError reports whether a line "pack ID…" of a check is an error, not only
@@ -495,9 +537,8 @@ func (p *process) u(text []byte) error {
 		p.fatal(text, CauseLocked)
 	case has(text, "unused size after prune: "):
 		return p.pruneLine(text)
-	case has(text, "unused blob ") && p.run.Command == CommandCheck:
-		p.checkErrors++
-		p.complaint()
+	case has(text, noLock):
+		p.fatal(text, classify(text))
 	case has(text, "unable to open config file: "):
 		p.fatal(text, classify(text))
 	case has(text, "unable to refresh lock: "), has(text, "unable to remove "):
@@ -524,8 +565,22 @@ func (p *process) number(text []byte) {
 
 // counter reads "[0:00] 100.00%  3 / 3 files deleted".
 func (p *process) counter(text []byte) {
-	if bytes.HasSuffix(text, []byte(" files deleted")) && p.run.Command == CommandForget {
+	var f [7][]byte
+	if p.run.Command != CommandForget || !bytes.HasSuffix(text, []byte(" files deleted")) || fields(f[:], text) != len(f) {
+		return
+	}
+	n, err := count(f[2])
+	of, err2 := count(f[4])
+	switch {
+	case err != nil || err2 != nil:
+	case n == of:
 		p.deleted = true
+	case n < of:
+		// 0.17 and 0.18 say no more, and exit with 0.
+		p.fatal(text, CauseOther)
+		if p.run.Forget != nil && p.run.Forget.Removed == of {
+			p.run.Forget.Removed = n
+		}
 	}
 }
 

@@ -258,7 +258,7 @@ func (r *Report) status() string {
 }
 
 func incomplete(run parser.Run) bool {
-	return run.Backup != nil && (run.Backup.Incomplete || run.Backup.Unreadable > 0)
+	return run.Incomplete || run.Backup != nil && run.Backup.Unreadable > 0
 }
 
 // reason returns what a failed or partial run failed of.
@@ -478,6 +478,9 @@ func (b *builder) backups() {
 	n := 0
 	for _, run := range b.report.Runs {
 		bk := run.Backup
+		if bk == nil && run.Incomplete {
+			saved = later(saved, run.End) // it says so and no more
+		}
 		if bk == nil || run.DryRun {
 			continue
 		}
@@ -497,9 +500,7 @@ func (b *builder) backups() {
 		}
 		sum.Files, sum.Dirs = add(sum.Files, bk.Files), add(sum.Dirs, bk.Dirs)
 		sum.AddedBytes += bk.AddedBytes
-		if bk.Snapshot != "" && bk.Saved.After(saved) {
-			saved = bk.Saved
-		}
+		saved = later(saved, bk.Saved)
 	}
 	if n > 0 {
 		b.changes("restic_repo_files", sum.Files)
@@ -517,6 +518,13 @@ func (b *builder) backups() {
 	} else {
 		b.setTime("restic_snapshot_last_created_timestamp_seconds", saved)
 	}
+}
+
+func later(a, b time.Time) time.Time {
+	if b.After(a) {
+		return b
+	}
+	return a
 }
 
 func (b *builder) changes(name string, c parser.Changes, place ...string) {

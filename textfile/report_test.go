@@ -27,7 +27,9 @@ func report(start int, verdict Verdict, runs ...parser.Run) *Report {
 }
 
 func backupRun(start int, b parser.Backup) parser.Run {
-	b.Saved = at(start + 30)
+	if b.Snapshot != "" {
+		b.Saved = at(start + 30)
+	}
 	return parser.Run{Source: "restic", PID: start, Command: parser.CommandBackup, Start: at(start), End: at(start + 30), Done: true, Backup: &b}
 }
 
@@ -122,7 +124,13 @@ func TestFamilies(t *testing.T) {
 		"exporter_backups{}": 1, "backup_duration_seconds{action=backup}": 30,
 	})
 	unread := small
-	unread.Unreadable, unread.Incomplete = 2, true
+	unread.Unreadable = 2
+	partly := func(b parser.Backup) parser.Run {
+		run := backupRun(0, b)
+		run.Incomplete = true
+		return run
+	}
+	partlyQuiet := parser.Run{Command: parser.CommandBackup, Start: at(0), End: at(30), Done: true, Incomplete: true, Errors: 2}
 	skipped := small
 	skipped.Snapshot = ""
 	minimal := parser.Backup{ProcessedFiles: 1, Snapshot: "abcd"}
@@ -177,10 +185,17 @@ func TestFamilies(t *testing.T) {
 			"step_errors{step=backup}": 0, "step_retries{step=backup}": 0,
 		})},
 		"partial, restic exits 3": {
-			func() *Report { r := report(0, Failed, backupRun(0, unread)); r.ExitCode = new(3); return r }(),
+			func() *Report { r := report(0, Failed, partly(unread)); r.ExitCode = new(3); return r }(),
 			with(with(verdictOf("partial", "source_unreadable"), oneBackup), map[string]float64{
 				"backup_failure{timestamp=1700000060}": 1, "run_consecutive_failures{}": 0, "run_exit_code{}": 3,
 				"snapshot_unreadable_items{backup=1}": 2,
+			}),
+		},
+		"partial, quiet": {
+			func() *Report { r := report(0, Failed, partlyQuiet); r.ExitCode = new(3); return r }(),
+			with(with(verdictOf("partial", "source_unreadable"), stepOf("backup", 30, 30)), map[string]float64{
+				"backup_failure{timestamp=1700000060}": 1, "run_consecutive_failures{}": 0, "run_exit_code{}": 3, "step_errors{step=backup}": 2,
+				"snapshot_last_created_timestamp_seconds{}": 1_700_000_030, "backup_duration_seconds{action=backup}": 30,
 			}),
 		},
 		"partial, old restic exits 0": {
