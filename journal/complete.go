@@ -28,7 +28,11 @@ func (r *reading) add(e Entry) {
 	case EventStarting:
 		r.starting = true
 	case EventStarted:
-		r.started = e.Time
+		// "Finished", of a oneshot unit since systemd 245, may come before the
+		// last lines.
+		if e.Result == "" {
+			r.started = e.Time
+		}
 	case EventExited, EventFailed, EventSucceeded:
 		r.ended = e.Time
 	}

@@ -155,6 +155,7 @@ func TestIncomplete(t *testing.T) {
 		"whole":            {log{manager(id1, starting, "Starting"), line(id1, 7, "a"), manager(id1, succeeded, "ok"), manager(id1, started, "Finished")}, nil},
 		"vacuumed":         {log{line(id1, 7, "a"), other, line(id1, 7, "b")}, ErrIncomplete},
 		"vacuumed, ended":  {log{other, line(id1, 7, "b"), manager(id1, succeeded, "ok"), manager(id1, started, "Finished")}, ErrIncomplete},
+		"vacuumed, late":   {log{other, line(id1, 7, "b"), manager(id1, succeeded, "ok"), manager(id1, started, "Finished the backup."), line(id1, 7, "c")}, ErrIncomplete},
 		"a simple unit":    {log{other, manager(id1, started, "Started"), line(id1, 7, "a"), manager(id1, succeeded, "ok")}, nil},
 		"simple and quick": {log{other, line(id1, 7, "a"), manager(id1, started, "Started"), manager(id1, succeeded, "ok")}, nil},
 		"a silent manager": {log{line(id1, 7, "a"), line(id1, 7, "b")}, ErrIncomplete},
@@ -171,6 +172,27 @@ func TestIncomplete(t *testing.T) {
 			got, err = collectWhole(r.Skim(t.Context(), unit, id1, keepAll))
 			assert.Equal(t, tt.want, err)
 			assert.Len(t, got, len(whole))
+		})
+	}
+}
+
+// TestFirstIsGone: what was read first is in the journal no more.
+func TestFirstIsGone(t *testing.T) {
+	r := Reader{Dir: log{manager(id1, starting, "Starting"), line(id1, 7, "a"), line(id1, 7, "b")}.dir(t)}
+	at := func(n int) time.Time { return t0.Add(time.Duration(n) * time.Second) }
+	for name, tt := range map[string]struct {
+		read reading
+		want error
+	}{
+		"it is there":        {reading{starting: true, note: at(0), line: at(1), last: at(2)}, nil},
+		"an earlier line":    {reading{starting: true, note: at(-2), line: at(-1), last: at(2)}, ErrIncomplete},
+		"none is left":       {reading{starting: true, note: at(-2)}, ErrIncomplete},
+		"nothing was read":   {reading{}, nil},
+		"no word on a start": {reading{line: at(1), last: at(2)}, ErrIncomplete},
+	} {
+		t.Run(name, func(t *testing.T) {
+			assert.Equal(t, tt.want, r.complete(t.Context(), unit, id1, &tt.read, r.edges))
+			assert.Equal(t, tt.want, r.complete(t.Context(), unit, id1, &tt.read, r.journalctlEdges))
 		})
 	}
 }
