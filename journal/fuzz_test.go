@@ -78,6 +78,7 @@ func FuzzJSON(f *testing.F) {
 	f.Add([]byte("hello"), []byte(`{"MESSAGE":`))
 	f.Add([]byte("a\xff\n"), []byte(`{"MESSAGE":[1,2,"x"],"_PID":{}}`))
 	f.Add([]byte(""), []byte(`[[[[[[[[[[`))
+	f.Add([]byte(""), []byte(`{"MESSAGE":`+strings.Repeat("[", 9000)+`"`+strings.Repeat("x", 10000)+`"`+strings.Repeat("]", 9000)+`}`))
 	f.Add([]byte(""), []byte(`{"_SYSTEMD_UNIT":"restic-backup.service","_SYSTEMD_INVOCATION_ID":[49,49]}`))
 	f.Fuzz(func(t *testing.T, message, broken []byte) {
 		if bytes.ContainsRune(broken, '\n') {

@@ -417,18 +417,28 @@ func (r *record) fromJSON(fields map[string]json.RawMessage) {
 	}
 }
 
-// jsonValue reads a field: a string, an array of the bytes of what is not
-// printable, null for what is too long, or an array of several of these, of
-// which the first counts as in the other formats.
+// jsonValue reads a field: one value, or an array of several, of which the first
+// counts as in the other formats. What is lost is known to have been there.
 func jsonValue(raw json.RawMessage) (value []byte, lost bool) {
 	if len(raw) == 0 {
 		return nil, false
 	}
+	value, ok := oneValue(raw)
+	var several []json.RawMessage
+	if !ok && json.Unmarshal(raw, &several) == nil && len(several) > 0 {
+		value, ok = oneValue(several[0])
+	}
+	return value, !ok
+}
+
+// oneValue reads a string, or an array of the bytes of what is not printable.
+// What is too long is null, and no value.
+func oneValue(raw json.RawMessage) ([]byte, bool) {
 	switch raw[0] {
 	case '"':
 		var s string
 		if json.Unmarshal(raw, &s) == nil {
-			return []byte(s), false
+			return []byte(s), true
 		}
 	case '[':
 		var ints []uint8asInt
@@ -437,18 +447,14 @@ func jsonValue(raw json.RawMessage) (value []byte, lost bool) {
 			for i, v := range ints {
 				b[i] = byte(v)
 			}
-			return b, false
-		}
-		var several []json.RawMessage
-		if json.Unmarshal(raw, &several) == nil && len(several) > 0 {
-			return jsonValue(several[0])
+			return b, true
 		}
 	}
-	return nil, true
+	return nil, false
 }
 
 // A uint8asInt is a byte that JSON has as a number; []byte would be base64.
-type uint8asInt int
+type uint8asInt uint8
 
 func (v *uint8asInt) UnmarshalJSON(b []byte) error {
 	n, err := strconv.ParseUint(string(b), 10, 8)

@@ -139,6 +139,7 @@ func (r *Report) state(old []*dto.MetricFamily) state {
 		if !ok {
 			continue
 		}
+		seen := make(map[string]bool)
 		for _, m := range mf.Metric {
 			labels := make(map[string]string)
 			for _, l := range m.Label {
@@ -153,7 +154,8 @@ func (r *Report) state(old []*dto.MetricFamily) state {
 			}
 			// A file that people have had their hands in may have a series
 			// with several sets of further labels.
-			if !slices.ContainsFunc(st[f.name], func(o series) bool { return slices.Equal(o.labels, s.labels) }) {
+			if key := strings.Join(s.labels, "\xff"); !seen[key] {
+				seen[key] = true
 				st[f.name] = append(st[f.name], s)
 			}
 		}

@@ -119,10 +119,14 @@ func checkName(name string) error {
 const maxSize = 16 << 20
 
 func read(name string) ([]*dto.MetricFamily, error) {
-	// Not blocking: what stands there may be a pipe.
-	file, err := os.OpenFile(name, os.O_RDONLY|syscall.O_NONBLOCK, 0)
+	// Not blocking: what stands there may be a pipe. Not following: what a link
+	// points to may be nobody else's to read, and would be told in an error.
+	file, err := os.OpenFile(name, os.O_RDONLY|syscall.O_NONBLOCK|syscall.O_NOFOLLOW, 0)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
+	}
+	if errors.Is(err, syscall.ELOOP) {
+		return nil, fmt.Errorf("%s is a symbolic link", name)
 	}
 	if err != nil {
 		return nil, err
@@ -184,7 +188,8 @@ func replace(name string, mfs []*dto.MetricFamily) (err error) {
 // before and behind a number. They must not end in .prom: the collector reads
 // these, hidden or not.
 func temporary(name string) (prefix, suffix string) {
-	return "." + filepath.Base(name) + ".", ".tmp"
+	base := filepath.Base(name)
+	return "." + base[:min(len(base), 200)] + ".", ".tmp" // a name has 255 bytes at most
 }
 
 // abandoned is the age from which on a temporary file is nobody's.

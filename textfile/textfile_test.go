@@ -118,6 +118,29 @@ func TestWriteFile(t *testing.T) {
 	}
 }
 
+// TestLockHeld: a lock that somebody holds is waited for, and not for ever.
+func TestLockHeld(t *testing.T) {
+	dir := t.TempDir()
+	held, err := os.Open(dir)
+	require.NoError(t, err)
+	defer held.Close()
+	require.NoError(t, syscall.Flock(int(held.Fd()), syscall.LOCK_EX))
+	begun := time.Now()
+	require.NoError(t, WriteFile(filepath.Join(dir, "x.prom"), []*dto.MetricFamily{gauge("x", 1)}))
+	assert.InDelta(t, 5, time.Since(begun).Seconds(), 4)
+	_, text := content(t, filepath.Join(dir, "x.prom"))
+	assert.Equal(t, oneText, text)
+}
+
+// TestLongName: the longest name of a unit makes a file.
+func TestLongName(t *testing.T) {
+	name := filepath.Join(t.TempDir(), strings.Repeat("a", 255-len(".service"))+".prom")
+	require.NoError(t, WriteFile(name, []*dto.MetricFamily{gauge("x", 1)}))
+	names, text := content(t, name)
+	assert.Equal(t, []string{filepath.Base(name)}, names)
+	assert.Equal(t, oneText, text)
+}
+
 // TestWriteFileSweeps: what a program that was killed has left behind goes, once
 // it is nobody's any more.
 func TestWriteFileSweeps(t *testing.T) {
@@ -192,7 +215,11 @@ func TestWriteFileErrors(t *testing.T) {
 		precious, name := filepath.Join(dir, "precious"), filepath.Join(dir, "x.prom")
 		require.NoError(t, os.WriteFile(precious, []byte(old), 0o600))
 		require.NoError(t, os.Symlink(precious, name))
-		require.NoError(t, WriteFile(name, one))
+		require.NoError(t, Update(name, func(old []*dto.MetricFamily, err error) ([]*dto.MetricFamily, error) {
+			assert.Empty(t, old)
+			assert.EqualError(t, err, name+" is a symbolic link")
+			return one, nil
+		}))
 		st, err := os.Lstat(name)
 		require.NoError(t, err)
 		assert.True(t, st.Mode().IsRegular(), "the link is replaced")
