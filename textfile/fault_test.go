@@ -5,6 +5,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -32,6 +33,8 @@ func TestFaults(t *testing.T) {
 	const old = "old 1\n"
 	faults := []string{"signal=KILL", "error=ENOSPC", "error=EIO", "error=EACCES"}
 	calls := []string{"openat", "flock", "newfstatat,fstat", "read", "write", "fchmod", "fchmodat", "fsync", "close", "renameat,renameat2,rename"}
+	// Without any one of these the file is not whole, or not there.
+	needed := []string{"fchmod", "fsync", "renameat,renameat2,rename"}
 	hit := make(map[string]int)
 	for _, call := range calls {
 		for _, fault := range faults {
@@ -43,12 +46,15 @@ func TestFaults(t *testing.T) {
 				cmd := exec.Command("strace", "-f", "-o", log, "-e", "trace="+call,
 					"-e", fmt.Sprintf("inject=%s:%s:when=%d", call, fault, when), self, "-test.run=^TestHelperWrite$")
 				cmd.Env = []string{"TEXTFILE_TEST_WRITE=" + name, "GOMAXPROCS=1"}
-				cmd.Run()
+				failed := cmd.Run() != nil
 				trace, err := os.ReadFile(log)
 				require.NoError(t, err)
 				injected := strings.Contains(string(trace), "(INJECTED)") || strings.Contains(string(trace), "killed by SIGKILL")
 				if injected {
 					hit[call+" "+fault]++
+					if slices.Contains(needed, call) {
+						assert.True(t, failed, "%s of %s number %d went unnoticed", fault, call, when)
+					}
 				}
 
 				text, err := os.ReadFile(name)
@@ -69,7 +75,7 @@ func TestFaults(t *testing.T) {
 			}
 		}
 	}
-	for _, call := range []string{"openat", "write", "fsync", "close", "renameat,renameat2,rename"} {
+	for _, call := range append(needed, "openat", "write", "close") {
 		for _, fault := range faults {
 			assert.Positive(t, hit[call+" "+fault], "%s was never hit by %s", call, fault)
 		}
