@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/binary"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -11,6 +12,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/restic-exporter/restic-exporter/internal/machine"
 )
 
 // forgedName is the name of a file: restic prints it as it is.
@@ -48,6 +51,30 @@ func entriesOf(t *testing.T, text string) []string {
 		}
 	}
 	return entries
+}
+
+// TestDoesLittle: the program runs no other, opens no port, and asks nobody for
+// anything but the journal's files.
+func TestDoesLittle(t *testing.T) {
+	path, _, _ := strings.Cut(buildHere(t), ":")
+	trace := filepath.Join(t.TempDir(), "trace")
+	out, err := exec.Command("strace", "-f", "-o", trace, "-e", "trace=execve,socket,bind,listen,connect", path+"/restic-exporter",
+		"--journal", journalOf(t, goodRun), "--output", filepath.Join(t.TempDir(), "x.prom")).CombinedOutput()
+	if err != nil {
+		machine.LeaveOut(t, "strace may not trace here: "+string(out))
+	}
+	text, err := os.ReadFile(trace)
+	require.NoError(t, err)
+	calls := regexp.MustCompile(`\b(execve|socket|bind|listen|connect)\(`).FindAllString(string(text), -1)
+	assert.Equal(t, []string{"execve("}, calls)
+}
+
+// TestModules: what the program is made of beside Go's own library.
+func TestModules(t *testing.T) {
+	out, err := exec.Command("go", "list", "-deps", "-f", "{{with .Module}}{{if not .Main}}{{.Path}}{{end}}{{end}}", ".").Output()
+	require.NoError(t, err)
+	modules := slices.Compact(slices.Sorted(strings.FieldsSeq(string(out))))
+	assert.Len(t, modules, 6, "docs/security.md counts them")
 }
 
 var messageOf = regexp.MustCompile(`(?m)^MESSAGE=.*\n`)

@@ -303,6 +303,12 @@ func testOutside(t *testing.T, m *machine.Machine) {
 	want := map[string]float64{"restic_run_status{status=success}": 1, "restic_exporter_backups{}": 1}
 	assert.Equal(t, want, metrictest.Pick(got, want))
 
+	// Who cannot ask journald waits until the unit has been quiet for a while.
+	took := m.Run("systemctl start outside; begun=$(date +%s%N); (" + as("reader", "--unit outside") + ") >/dev/null; echo $((($(date +%s%N) - begun) / 1000000))")
+	ms, err := strconv.Atoi(strings.TrimSpace(took))
+	require.NoError(t, err)
+	assert.InDelta(t, 4000, ms, 2500)
+
 	_, stderr, status := m.Try(as("nosy", "--unit outside"))
 	assert.Equal(t, 1, status)
 	assert.Contains(t, stderr, "systemd-journal")

@@ -32,7 +32,7 @@ log() {
 		return
 	fi
 	journalctl --quiet --no-pager --output=short-iso --lines="$MAIL_LINES" \
-		"_SYSTEMD_INVOCATION_ID=$id" + _PID=1 "INVOCATION_ID=$id"
+		"_SYSTEMD_UNIT=$unit" "_SYSTEMD_INVOCATION_ID=$id" + _PID=1 "UNIT=$unit" "INVOCATION_ID=$id"
 }
 
 host=$(hostname)
