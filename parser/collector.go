@@ -70,7 +70,7 @@ func (c *Collector) Add(l Line) error {
 // process is noticed of which nothing was logged but lines about single files.
 func (c *Collector) Idle(text []byte, pid func() int) bool {
 	p := c.last
-	if p == nil || p.run.PID == 0 {
+	if p == nil || p.run.PID == 0 || p.ended {
 		return false
 	}
 	text = trim(text)

@@ -139,6 +139,7 @@ func FuzzIdle(f *testing.F) {
 		f.Add(log, logs[(i+len(logs)/2)%len(logs)], uint64(i))
 	}
 	f.Add([]byte("unchanged /a\nunchanged /b\n"), []byte(smallText+"unchanged /c\n"), uint64(7))
+	f.Add([]byte("error: open /a"+smallText+`{"message_type":"status",: permission denied`+"\n"), []byte("unchanged /b\n"), uint64(7))
 	f.Add([]byte(`{"message_type":"status"}`+"\n"+`{"message_type":"status"}`+"\n"), []byte(`{"message_type":"verbose_status"}`+"\n"), uint64(7))
 	f.Fuzz(func(t *testing.T, a, b []byte, seed uint64) {
 		// Each process says something first: every restic does.
