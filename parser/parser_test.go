@@ -328,6 +328,10 @@ Fatal: repository contains errors
 			parser.Run{Command: parser.CommandCheck, Errors: 2, Check: &parser.Check{Errors: 2}, Fatal: "Fatal: repository contains errors", Cause: parser.CauseCheckErrors}},
 		"forget that may not remove": {tables + "Remove(<snapshot/9a20db5448>) failed: remove /srv/repo/x: permission denied\n[0:00] 50.00%  1 / 2 files deleted\nfailed to remove one or more snapshots\n",
 			parser.Run{Command: parser.CommandForget, Forget: &parser.Forget{Kept: 1, Removed: 1}, Fatal: "failed to remove one or more snapshots", Cause: parser.CauseOther}},
+		"forget that may not remove, and exits with 0": {tables + "[0:00] 0.00%  0 / 2 files deleted\n",
+			parser.Run{Command: parser.CommandForget, Forget: &parser.Forget{Kept: 1}, Fatal: "[0:00] 0.00%  0 / 2 files deleted", Cause: parser.CauseOther}},
+		"forget that shows how far it is": {tables + "[0:00] 50.00%  1 / 2 files deleted\n[0:01] 100.00%  2 / 2 files deleted\n",
+			parser.Run{Command: parser.CommandForget, Done: true, Forget: forget}},
 		"check, JSON, locked": {`{"message_type":"summary","num_errors":1,"broken_packs":null,"suggest_repair_index":false,"suggest_prune":false}
 {"message_type":"exit_error","code":11,"message":"unable to create lock in backend: repository is already locked by PID 1\nlock was created at 2026-11-23 00:40:22 (1h2m3s ago)\nstorage ID a16e70a7"}
 `, parser.Run{Command: parser.CommandCheck, ExitCode: new(11), Fatal: "unable to create lock in backend: repository is already locked by PID 1", Cause: parser.CauseLocked, Lock: &parser.Lock{Age: seconds(3723)}}},

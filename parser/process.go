@@ -25,16 +25,18 @@ type process struct {
 	warned     bool   // restic called its backup incomplete
 	warns      bool   // a release that would have warned
 
-	tables  int  // begun and not ended
-	deleted bool // the counter of deleted files was seen
-	counts  bool // a release that prints this counter
+	tables  int    // begun and not ended
+	deleted uint64 // of the files to be deleted, by the last counter
+	of      uint64
+	counter string // its line; "" if there was none
+	counts  bool   // a release that prints this counter
 
 	// A line about a source that cannot be read has its name in the middle, and
 	// the name may hold line breaks: what follows may be the name's. Then behind
 	// the name comes the reason.
 	complained bool
 	honest     Command // what the process was before that
-	ended      bool    // the last line was the end of a command
+	ended      bool    // the end of a command was seen, and can be refuted
 
 	prune       pruning
 	checkErrors uint64
@@ -93,8 +95,19 @@ func (p *process) result() Run {
 		r.Incomplete = p.warned && r.Fatal == ""
 		r.Done = r.Done || r.Incomplete
 	case CommandForget:
+		if p.counter != "" && p.deleted < p.of {
+			// 0.17 and 0.18 say no more, and exit with 0.
+			if r.Fatal == "" {
+				r.Fatal, r.Cause = p.counter, CauseOther
+			}
+			if r.Forget != nil && r.Forget.Removed == p.of {
+				f := *r.Forget
+				f.Removed = p.deleted
+				r.Forget = &f
+			}
+		}
 		r.Done = r.Fatal == "" && p.tables == 0 && r.Forget != nil &&
-			(r.Forget.Removed == 0 || !p.counts || p.deleted || r.DryRun)
+			(r.Forget.Removed == 0 || !p.counts || p.counter != "" || r.DryRun)
 	case CommandPrune:
 		if !r.Done && r.Fatal == "" && p.prune.found&(foundUnused|foundAction) == foundUnused {
 			// Releases 0.12 to 0.14 do not say that they only pretend: they

@@ -42,7 +42,7 @@ func (p *process) read(text []byte, t time.Time) error {
 		if isForgetJSON(text) {
 			return p.forgetJSON(text)
 		}
-		p.counter(text)
+		p.filesDeleted(text)
 	case 'F':
 		switch {
 		case has(text, "Files: "):
@@ -563,24 +563,21 @@ func (p *process) number(text []byte) {
 	}
 }
 
-// counter reads "[0:00] 100.00%  3 / 3 files deleted".
-func (p *process) counter(text []byte) {
-	var f [7][]byte
-	if p.run.Command != CommandForget || !bytes.HasSuffix(text, []byte(" files deleted")) || fields(f[:], text) != len(f) {
+// filesDeleted reads "[0:00] 100.00%  3 / 3 files deleted". With
+// RESTIC_PROGRESS_FPS there are several; a total that is not known is not there.
+func (p *process) filesDeleted(text []byte) {
+	if p.run.Command != CommandForget || !bytes.HasSuffix(text, []byte(" files deleted")) {
 		return
 	}
-	n, err := count(f[2])
+	p.counter, p.deleted, p.of = string(text), 0, 0
+	var f [7][]byte
+	if fields(f[:], text) != len(f) {
+		return
+	}
+	deleted, err := count(f[2])
 	of, err2 := count(f[4])
-	switch {
-	case err != nil || err2 != nil:
-	case n == of:
-		p.deleted = true
-	case n < of:
-		// 0.17 and 0.18 say no more, and exit with 0.
-		p.fatal(text, CauseOther)
-		if p.run.Forget != nil && p.run.Forget.Removed == of {
-			p.run.Forget.Removed = n
-		}
+	if err == nil && err2 == nil {
+		p.deleted, p.of = deleted, of
 	}
 }
 
