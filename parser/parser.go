@@ -21,8 +21,13 @@
 // file's owner can make restic print any line. A summary therefore counts only
 // as a whole and from one process; of several the last one wins, because
 // restic prints the true one last; and one that is followed by more items of
-// the same backup was none. Lines without a process ID ([Line.PID] is 0) lack
-// this protection: there a new command is told by its first line.
+// the same backup, or by the reason why one could not be read, was none. Lines
+// without a process ID ([Line.PID] is 0) lack this protection: there a new
+// command is told by its first line.
+//
+// Not promised is that lines of another program with the same process ID, as
+// where a script's whole output goes through tee, never refute a summary of a
+// backup that could not read all.
 package parser
 
 import (

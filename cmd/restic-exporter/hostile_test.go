@@ -56,6 +56,7 @@ func entriesOf(t *testing.T, text string) []string {
 // TestDoesLittle: the program runs no other, opens no port, and asks nobody for
 // anything but the journal's files.
 func TestDoesLittle(t *testing.T) {
+	t.Setenv("CGO_ENABLED", "1") // without it journalctl reads
 	path, _, _ := strings.Cut(buildHere(t), ":")
 	trace := filepath.Join(t.TempDir(), "trace")
 	out, err := exec.Command("strace", "-f", "-o", trace, "-e", "trace=execve,socket,bind,listen,connect", path+"/restic-exporter",
@@ -71,6 +72,7 @@ func TestDoesLittle(t *testing.T) {
 
 // TestModules: what the program is made of beside Go's own library.
 func TestModules(t *testing.T) {
+	t.Setenv("CGO_ENABLED", "1")
 	out, err := exec.Command("go", "list", "-deps", "-f", "{{with .Module}}{{if not .Main}}{{.Path}}{{end}}{{end}}", ".").Output()
 	require.NoError(t, err)
 	modules := slices.Compact(slices.Sorted(strings.FieldsSeq(string(out))))
