@@ -307,7 +307,7 @@ func testOutside(t *testing.T, m *machine.Machine) {
 	took := m.Run("systemctl start outside; begun=$(date +%s%N); (" + as("reader", "--unit outside") + ") >/dev/null; echo $((($(date +%s%N) - begun) / 1000000))")
 	ms, err := strconv.Atoi(strings.TrimSpace(took))
 	require.NoError(t, err)
-	assert.InDelta(t, 4000, ms, 2500)
+	assert.Greater(t, ms, 1500)
 
 	_, stderr, status := m.Try(as("nosy", "--unit outside"))
 	assert.Equal(t, 1, status)
