@@ -28,8 +28,8 @@ func (r *reading) add(e Entry) {
 	case EventStarting:
 		r.starting = true
 	case EventStarted:
-		// "Finished", of a oneshot unit since systemd 245, may come before the
-		// last lines.
+		// "Finished", which systemd 252 says of a oneshot unit, may come before
+		// the last lines.
 		if e.Result == "" {
 			r.started = e.Time
 		}

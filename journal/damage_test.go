@@ -42,7 +42,7 @@ func TestDamage(t *testing.T) {
 	rng := rand.New(rand.NewPCG(1, 2))
 	damages := map[string]func() []byte{
 		"cut off": func() []byte { return whole[:rng.IntN(used)] },
-		// libsystemd reads none of the above.
+		// Of the above libsystemd reads nothing.
 		"cut off, and its header says so": func() []byte {
 			const headerSize, arenaSize, tailObject = 88, 96, 136
 			b := append([]byte(nil), whole[:(used/2+rng.IntN(used/2))&^7]...)

@@ -73,7 +73,6 @@ func (p *process) json(text []byte, t time.Time) error {
 		p.is(CommandCheck)
 		if p.run.Command == CommandCheck {
 			p.run.Check = &Check{Errors: *m.NumErrors}
-			p.numErrors = m.NumErrors
 			p.run.Done = *m.NumErrors == 0
 		}
 	}

@@ -40,8 +40,7 @@ type process struct {
 
 	prune       pruning
 	checkErrors uint64
-	numErrors   *uint64 // the same in restic's own words
-	inTree      bool    // indented lines name the errors of a tree
+	inTree      bool // indented lines name the errors of a tree
 	locked      bool
 	signalled   bool
 }
@@ -122,9 +121,8 @@ func (p *process) result() Run {
 		}
 	case CommandCheck:
 		if r.Fatal != "" && r.Cause == CauseCheckErrors {
-			r.Check = &Check{Errors: max(1, p.checkErrors)}
-			if p.numErrors != nil {
-				r.Check.Errors = *p.numErrors
+			if r.Check == nil || r.Check.Errors == 0 { // else in restic's own words
+				r.Check = &Check{Errors: max(1, p.checkErrors)}
 			}
 		} else if r.Fatal != "" {
 			r.Check = nil // the check did not get to its end
