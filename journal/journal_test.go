@@ -393,6 +393,18 @@ func TestReaderErrors(t *testing.T) {
 		_, err := collect(throughJournalctl{r}.Entries(t.Context(), unit, id1))
 		assert.ErrorIs(t, err, ErrUnavailable)
 	})
+	t.Run("journalctl is killed", func(t *testing.T) {
+		real, err := exec.LookPath("journalctl")
+		require.NoError(t, err)
+		bin := t.TempDir()
+		script := "#!/bin/sh\n" + real + " \"$@\" --lines=1\nkill -KILL $$\n"
+		require.NoError(t, os.WriteFile(bin+"/journalctl", []byte(script), 0o700))
+		t.Setenv("PATH", bin)
+		r := Reader{Dir: log{line(id1, 7, "a"), line(id1, 7, "b")}.dir(t)}
+		got, err := collect(throughJournalctl{r}.Entries(t.Context(), unit, id1))
+		assert.EqualError(t, err, "journalctl: signal: killed")
+		assert.Len(t, got, 1)
+	})
 	t.Run("a loop that ends early", func(t *testing.T) {
 		r := Reader{Dir: log{line(id1, 7, "a"), line(id1, 7, "b")}.dir(t)}
 		for _, source := range []Source{r, throughJournalctl{r}} {

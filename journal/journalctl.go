@@ -47,23 +47,29 @@ func (r Reader) journalctl(ctx context.Context, m match, more ...string) records
 		defer cmd.Wait()
 		defer cancel()
 
+		var broken error
 		for rec, err := range readExport(stdout) {
-			if err != nil && stderr.Len() > 0 {
-				break // journalctl says more of it
+			if err != nil {
+				broken = err
+				stdout.Close() // or it would wait for a reader
+				break
 			}
-			if !yield(rec, err) || err != nil {
+			if !yield(rec, nil) {
 				return
 			}
 		}
-		if err := cmd.Wait(); err != nil {
-			text, _, _ := strings.Cut(strings.TrimSpace(stderr.String()), "\n")
-			if cause := context.Cause(ctx); cause != nil {
-				err = cause
-			}
-			// It exits with 1 if there is nothing to print, and says nothing.
-			if text != "" || ctx.Err() != nil {
-				yield(nil, fmt.Errorf("journalctl: %w: %s", err, text))
-			}
+		err = cmd.Wait()
+		text, _, _ := strings.Cut(strings.TrimSpace(stderr.String()), "\n")
+		switch cause := context.Cause(ctx); {
+		case cause != nil:
+			yield(nil, fmt.Errorf("journalctl: %w: %s", cause, text))
+		case err != nil && text != "":
+			yield(nil, fmt.Errorf("journalctl: %w: %s", err, text))
+		case broken != nil:
+			yield(nil, broken)
+		// It exits with 1 if there is nothing to print, and says nothing.
+		case err != nil && cmd.ProcessState.ExitCode() != 1:
+			yield(nil, fmt.Errorf("journalctl: %w", err))
 		}
 	}
 }
