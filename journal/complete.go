@@ -11,6 +11,7 @@ type reading struct {
 	last           time.Time // of the unit's last line
 	starting       bool
 	started, ended time.Time // by the manager's words
+	over           time.Time // since when the manager knew of the end
 }
 
 func (r *reading) add(e Entry) {
@@ -35,6 +36,11 @@ func (r *reading) add(e Entry) {
 		}
 	case EventExited, EventFailed, EventSucceeded:
 		r.ended = e.Time
+		if e.Event != EventExited {
+			if r.over = e.Sent; r.over.IsZero() {
+				r.over = e.Time
+			}
+		}
 	}
 }
 

@@ -16,6 +16,10 @@
 // manager's own process, and journald's notes in entries of its own unit
 // (systemd.journal-fields(7)).
 //
+// journald looks up the invocation of a process when it takes its first line. If the
+// unit has ended by then there is none to be found, and the line has no
+// _SYSTEMD_INVOCATION_ID: it counts for the invocation that the manager spoke of last.
+//
 // # Completeness
 //
 // What has been logged a moment ago may not be in the journal yet: [Reader.Sync]
@@ -76,6 +80,7 @@ const (
 type Entry struct {
 	Kind       Kind
 	Time       time.Time // when journald received it; zero in recordings without times
+	Sent       time.Time // of a Manager entry: when the manager sent it; zero if unknown
 	Identifier string    // SYSLOG_IDENTIFIER: the name of the program that systemd started
 	PID        int       // _PID: the process that wrote it; 0 if unknown
 	Comm       string    // _COMM: that process's command name; "" if it ended before journald looked
@@ -166,8 +171,8 @@ type Source interface {
 	// Latest returns the most recent invocation of unit, or ErrNotFound.
 	Latest(ctx context.Context, unit string) (ID, error)
 	// Entries returns a single-use iterator over the entries of one invocation
-	// of unit, in the order in which journald received them. Each pair is an
-	// entry and nil or, at most once and last, a zero Entry and an error. An
-	// invocation without entries is no error.
+	// of unit, in the order in which journald received them; a Reader has those
+	// without an ID last. Each pair is an entry and nil or, at most once and last,
+	// a zero Entry and an error. An invocation without entries is no error.
 	Entries(ctx context.Context, unit string, id ID) iter.Seq2[Entry, error]
 }

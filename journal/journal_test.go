@@ -274,11 +274,67 @@ func TestEntries(t *testing.T) {
 	}
 }
 
+// TestLate reads lines that journald took when it could tell no more which
+// invocation they were of.
+func TestLate(t *testing.T) {
+	late := func(message string, more ...string) fields {
+		return append(fields{"MESSAGE=" + message, "SYSLOG_IDENTIFIER=restic-backup.sh", "_PID=8", "_UID=0", "_SYSTEMD_UNIT=" + unit}, more...)
+	}
+	at := func(second int) string {
+		return fmt.Sprint("_SOURCE_REALTIME_TIMESTAMP=", t0.Add(time.Duration(second)*time.Second).UnixMicro())
+	}
+	long := strings.Repeat("x", 500)
+	l := log{
+		late("of a run that is not here"),
+		manager(id1, starting, "Starting 1"),
+		line(id1, 7, "early"),
+		manager(id1, exited, "exited", "COMMAND=ExecStart", "EXIT_CODE=exited", "EXIT_STATUS=1", at(3)),
+		late(long, "_STREAM_ID=1", "_LINE_BREAK=line-max"),
+		late("end", "_STREAM_ID=1"),
+		manager(id1, failed, "Failed", "UNIT_RESULT=exit-code", at(3)),
+		{"MESSAGE=another unit's", "_PID=8", "_SYSTEMD_UNIT=other.service"},
+		{"MESSAGE=forged", "_PID=8", "_SYSTEMD_UNIT=user@65534.service", "UNIT=" + unit, "INVOCATION_ID=" + id1.String()},
+		line(id1, 7, "left behind"),
+		late("last"),
+		manager(id2, starting, "Starting 2"),
+		line(id1, 7, "left behind still"),
+		manager(id2, failed, "Failed", "UNIT_RESULT=exit-code"),
+		late("only"),
+	}
+	want := map[ID][]string{
+		id1: {"Failed", "Starting 1", "early", "exited", "last", "left behind", "left behind still", long + "end"},
+		id2: {"Failed", "Starting 2", "only"},
+	}
+	sources := l.sources(t, false)
+	sources["skim"] = skimming{sources["reader"].(Reader)}
+	for kind, source := range sources {
+		got := make(map[ID][]string)
+		for id := range want {
+			entries, err := collectWhole(source.Entries(t.Context(), unit, id))
+			require.NoError(t, err, kind)
+			for _, e := range entries {
+				assert.Equal(t, id, e.Invocation)
+				got[id] = append(got[id], string(e.Message))
+			}
+			slices.Sort(got[id])
+		}
+		assert.Equal(t, want, got, kind)
+	}
+}
+
+// skimming is a Reader that leaves nothing out.
+type skimming struct{ Reader }
+
+func (s skimming) Entries(ctx context.Context, unit string, id ID) iter.Seq2[Entry, error] {
+	return s.Skim(ctx, unit, id, keepAll)
+}
+
 // TestWholeEntries compares every field of entries, in each way to read them.
 func TestWholeEntries(t *testing.T) {
 	l := log{
 		line(id1, 7, "hello"),
-		manager(id1, exited, "Main process exited", "COMMAND=ExecStart", "EXIT_CODE=killed", "EXIT_STATUS=KILL"),
+		manager(id1, exited, "Main process exited", "COMMAND=ExecStart", "EXIT_CODE=killed", "EXIT_STATUS=KILL",
+			fmt.Sprint("_SOURCE_REALTIME_TIMESTAMP=", t0.UnixMicro())),
 		dropped(id1, 12),
 	}
 	want := []Entry{
@@ -287,7 +343,7 @@ func TestWholeEntries(t *testing.T) {
 			Parts: 1, Invocation: id1, Boot: boot,
 		},
 		{
-			Kind: Manager, Time: t0.Add(time.Second), Identifier: "systemd", PID: 1, Comm: "systemd", Message: []byte("Main process exited"),
+			Kind: Manager, Time: t0.Add(time.Second), Sent: t0, Identifier: "systemd", PID: 1, Comm: "systemd", Message: []byte("Main process exited"),
 			Parts: 1, Invocation: id1, Boot: boot, Event: EventExited, Exit: &Exit{"ExecStart", 137},
 		},
 		{

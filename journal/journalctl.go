@@ -110,6 +110,14 @@ func (r Reader) printed(ctx context.Context, unit string, id ID, yield func(Entr
 			return
 		}
 	}
+	if !got.over.IsZero() {
+		since := fmt.Sprintf("--since=@%d.%06d", got.over.Unix(), got.over.Nanosecond()/1000)
+		for e, err := range r.late(ctx, unit, id, r.journalctl(ctx, r.ofUnit(unit), since)) {
+			if !yield(e, err) || err != nil {
+				return
+			}
+		}
+	}
 	if err := r.complete(ctx, unit, id, &got, r.journalctlEdges); err != nil {
 		yield(Entry{}, err)
 	}

@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
+	"time"
 
 	"github.com/coreos/go-systemd/v22/sdjournal"
 )
@@ -88,6 +89,7 @@ var (
 	otherFields  = []int{
 		fieldBoot, fieldUID, fieldUnit, fieldInvocation, fieldUserUnit, fieldUserInvocation, fieldMessageID, fieldUnitResult,
 		fieldExitCode, fieldExitStatus, fieldCommand, fieldDropped, fieldObjectUnit, fieldObjectUserUnit, fieldObjectInvocation,
+		fieldSourceTime,
 	}
 )
 
@@ -139,11 +141,16 @@ func (rec *record) fill(j *sdjournal.Journal, id string) error {
 	return get(otherFields)
 }
 
-// records yields the entries of j that m matches. It returns errStop if yield
-// has had enough.
-func (m match) records(j *sdjournal.Journal, yield func(*record, error) bool) error {
+// records yields the entries of j that m matches, from a time on. It returns errStop
+// if yield has had enough.
+func (m match) records(j *sdjournal.Journal, from time.Time, yield func(*record, error) bool) error {
 	if err := m.set(j); err != nil {
 		return err
+	}
+	if !from.IsZero() {
+		if err := j.SeekRealtimeUsec(uint64(from.UnixMicro())); err != nil {
+			return err
+		}
 	}
 	var rec record
 	id := m.invocation()
@@ -194,6 +201,16 @@ func (r Reader) session(ctx context.Context, unit string, id ID, yield func(Entr
 		if err := read(s); err != nil {
 			return err
 		}
+		if !s.over.IsZero() {
+			for e, err := range r.late(ctx, unit, s.id, s.records(r.ofUnit(unit), s.over)) {
+				if err != nil {
+					return err
+				}
+				if !yield(e, nil) {
+					return errStop
+				}
+			}
+		}
 		return r.complete(ctx, unit, s.id, &s.reading, r.endsOf(j))
 	})
 	if err != nil && err != errStop {
@@ -211,13 +228,18 @@ func (s *session) entry(e Entry) error {
 	return nil
 }
 
-// whole reads all of what m matches.
-func (s *session) whole(m match) error {
-	for e, err := range entries(s.ctx, func(yield func(*record, error) bool) {
-		if err := m.records(s.j, yield); err != nil && err != errStop {
+// records are those that m matches, from a time on.
+func (s *session) records(m match, from time.Time) records {
+	return func(yield func(*record, error) bool) {
+		if err := m.records(s.j, from, yield); err != nil && err != errStop {
 			yield(nil, err)
 		}
-	}, selector{s.unit, s.User}, s.id) {
+	}
+}
+
+// whole reads all of what m matches.
+func (s *session) whole(m match) error {
+	for e, err := range entries(s.ctx, s.records(m, time.Time{}), selector{s.unit, s.User}, s.id) {
 		if err != nil {
 			return err
 		}

@@ -42,6 +42,7 @@ const (
 	fieldObjectUnit
 	fieldObjectUserUnit
 	fieldObjectInvocation
+	fieldSourceTime
 	fieldCount
 )
 
@@ -50,6 +51,7 @@ var fieldNames = [fieldCount]string{
 	"_SYSTEMD_INVOCATION_ID", "_STREAM_ID", "_LINE_BREAK", "_BOOT_ID", "UNIT", "INVOCATION_ID", "USER_UNIT",
 	"USER_INVOCATION_ID", "MESSAGE_ID", "UNIT_RESULT", "EXIT_CODE", "EXIT_STATUS", "COMMAND", "N_DROPPED",
 	"OBJECT_SYSTEMD_UNIT", "OBJECT_SYSTEMD_USER_UNIT", "OBJECT_SYSTEMD_INVOCATION_ID",
+	"_SOURCE_REALTIME_TIMESTAMP",
 }
 
 var fieldByName = func() map[string]int {
@@ -78,7 +80,8 @@ type selector struct {
 	user bool
 }
 
-// kind tells who speaks in r of the unit, and of which invocation.
+// kind tells who speaks in r of the unit, and of which invocation. Output that came
+// late has none: see [Reader.late].
 func (s selector) kind(r *record) (Kind, ID, bool) {
 	outputUnit, managerUnit, managerID, objectUnit := fieldSystemdUnit, fieldUnit, fieldInvocation, fieldObjectUnit
 	if s.user {
@@ -87,7 +90,7 @@ func (s selector) kind(r *record) (Kind, ID, bool) {
 	switch {
 	case r.is(outputUnit, s.unit):
 		id, ok := r.id(fieldSystemdInvocation)
-		return Output, id, ok
+		return Output, id, ok || len(r.fields[fieldSystemdInvocation]) == 0
 	case r.is(managerUnit, s.unit) && s.manager(r):
 		id, ok := r.id(managerID)
 		return Manager, id, ok
@@ -119,6 +122,8 @@ func (r *record) entry(kind Kind, id ID) Entry {
 	switch kind {
 	case Manager:
 		e.Event, e.Result, e.Exit = r.event()
+		n, _ := strconv.ParseUint(string(r.fields[fieldSourceTime]), 10, 64)
+		e.Sent = usec(n)
 	case Dropped:
 		e.Dropped, _ = strconv.ParseUint(string(r.fields[fieldDropped]), 10, 64)
 	}
@@ -172,7 +177,7 @@ func latest(ctx context.Context, rs records, s selector) (ID, error) {
 		if err := cmpErr(err, ctx.Err()); err != nil {
 			return ID{}, err
 		}
-		if kind, id, ok := s.kind(r); ok && kind != Dropped && !seen[id] {
+		if kind, id, ok := s.kind(r); ok && kind != Dropped && id != (ID{}) && !seen[id] {
 			seen[id] = true
 			last = id
 		}
@@ -190,16 +195,50 @@ func cmpErr(a, b error) error {
 	return b
 }
 
+// late yields, of what the journal holds of unit from the end of an invocation on, the
+// lines that are its own but do not say so. journald looks up the invocation of a
+// process when it takes its first line, in /run/systemd/units, and the manager removes
+// that link once the unit has ended: a busy journald comes too late for what ended
+// quickly. These lines tell nothing of whether all that have an ID are there.
+func (r Reader) late(ctx context.Context, unit string, id ID, rs records) iter.Seq2[Entry, error] {
+	s := selector{unit, r.User}
+	own := func(yield func(*record, error) bool) {
+		for r, err := range rs {
+			if err != nil {
+				yield(nil, err)
+				return
+			}
+			switch kind, of, ok := s.kind(r); {
+			case ok && kind == Manager && of != id:
+				return
+			case ok && of == (ID{}):
+				r.fields[fieldSystemdInvocation] = []byte(id.String())
+				if !yield(r, nil) {
+					return
+				}
+			}
+		}
+	}
+	return entries(ctx, own, s, id)
+}
+
 // entries yields what rs hold of an invocation.
 func entries(ctx context.Context, rs records, s selector, id ID) iter.Seq2[Entry, error] {
 	return func(yield func(Entry, error) bool) {
 		var j joiner
+		var begun ID // what the manager spoke of last
 		for r, err := range rs {
 			if err := cmpErr(err, ctx.Err()); err != nil {
 				yield(Entry{}, err)
 				return
 			}
 			kind, of, ok := s.kind(r)
+			switch {
+			case ok && kind == Manager:
+				begun = of
+			case ok && of == (ID{}):
+				of = begun
+			}
 			if !ok || of != id {
 				continue
 			}

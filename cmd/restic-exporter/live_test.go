@@ -52,6 +52,7 @@ ExecStart=`+exporter+` --unit %i
 	t.Run("rate limit", func(t *testing.T) { testRateLimit(t, m) })
 	t.Run("from outside", func(t *testing.T) { testOutside(t, m) })
 	t.Run("forgery", func(t *testing.T) { testForgery(t, m) })
+	t.Run("late", func(t *testing.T) { testLate(t, m) })
 	t.Run("rotation", func(t *testing.T) { testRotation(t, m) })
 	t.Run("restart", func(t *testing.T) { testRestart(t, m) })
 	t.Run("noise", func(t *testing.T) { testNoise(t, m) })
@@ -451,6 +452,48 @@ done; }
 	assert.Equal(t, want, metrictest.Pick(flat(t, m.Run("cat "+file)), want))
 	m.Run(exporter + "-static --unit forgery")
 	assert.Equal(t, want, metrictest.Pick(flat(t, m.Run("cat "+file)), want))
+}
+
+// testLate holds journald up until the unit has ended: what restic printed carries no
+// invocation ID then. Another user claims to be of the unit in the same way.
+func testLate(t *testing.T, m *machine.Machine) {
+	m.Write("/usr/local/sbin/claim", `#!/usr/bin/perl
+use IO::Socket::UNIX;
+my $journald = IO::Socket::UNIX->new("/run/systemd/journal/stdout") or die "journald: $!";
+print $journald "restic-backup.sh\nlate.service\n6\n0\n0\n0\n0\nFatal: create repository at /srv/repo failed: no space left on device\n";
+`, 0o755)
+	m.Run("cp -r /srv/repo /srv/repo-late; chown -R backup-test /srv/repo-late; mkdir -p -m 1777 /srv/cache")
+	failed := map[string]float64{"restic_run_status{status=failed}": 1, "restic_run_failure_reason{reason=password}": 1, "restic_run_failure_reason{reason=no_space}": 0}
+	tests := map[string]struct {
+		restic, section string
+		want            map[string]float64
+	}{
+		"failure":                 {"RESTIC_PASSWORD=wrong restic backup /srv/data", "", failed},
+		"failure of another user": {"RESTIC_REPOSITORY=/srv/repo-late RESTIC_PASSWORD=wrong restic backup /srv/data", "\nUser=backup-test", failed},
+		"success": {"restic backup /srv/data", "", map[string]float64{
+			"restic_run_status{status=success}": 1, "restic_exporter_backups{}": 1, "restic_snapshot_files{backup=1,state=unmodified}": 18,
+		}},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			file := unit(m, "late", "until test -e /run/late; do sleep 0.05; done\n"+tt.restic+"\n",
+				"[Unit]\nOnFailure=restic-exporter@%n.service\nOnSuccess=restic-exporter@%n.service\n[Service]"+tt.section)
+			m.Run(`rm -f /run/late ` + file + `; journald=$(systemctl show -P MainPID systemd-journald)
+systemctl start --no-block late; until systemctl show -P ActiveState late | grep -q activating; do sleep 0.05; done; journalctl --sync
+kill -STOP $journald; touch /run/late
+until systemctl show -P ActiveState late | grep -qE 'inactive|failed'; do sleep 0.1; done
+setpriv --reuid=65534 --regid=65534 --clear-groups claim; kill -CONT $journald`)
+			m.Eventually(20*time.Second, "test -e "+file)
+			require.NotContains(t, m.Run("journalctl -q -o cat _SYSTEMD_INVOCATION_ID=$("+latestID("late")+")"), "a", "all of it is late")
+			m.Run("journalctl -q -o cat | grep -q 'Fatal: create repository'")
+			first := m.Run("cat " + file)
+			assert.Equal(t, tt.want, metrictest.Pick(flat(t, first), tt.want))
+			for _, program := range []string{exporter, exporter + "-static"} {
+				m.Run(program + " --unit late")
+				assert.Equal(t, first, m.Run("cat "+file))
+			}
+		})
+	}
 }
 
 // testRotation reads a run while journald begins new files and drops old ones,
