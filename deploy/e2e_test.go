@@ -48,6 +48,7 @@ func TestEndToEnd(t *testing.T) {
 		{"the timer fires", s.firstRun},
 		{"changed files and the weekly prune", s.secondRun},
 		{"a wrong password", s.wrongPassword},
+		{"the mail of what journald took late", s.lateMail},
 		{"a repository that has gone", s.goneRepository},
 		{"partial", s.partial},
 		{"a held lock", s.lock},
@@ -294,6 +295,38 @@ func (s *system) wrongPassword(t *testing.T) {
 }
 
 // goneRepository: nothing but a repository that was never there is initialised.
+// lateMail holds journald up until a unit has failed: its line has no invocation
+// ID then. It is mailed when it has failed, and once more when it has run again.
+func (s *system) lateMail(t *testing.T) {
+	s.Machine.Write("/etc/systemd/system/late.service", `[Unit]
+OnFailure=unit-failure@%n.service
+[Service]
+Type=oneshot
+ExecStart=/bin/sh -c 'until test -e /run/late; do sleep 0.05; done; /bin/cat /run/late; exit 1'
+`, 0o644)
+	s.Run(`systemctl daemon-reload; echo an earlier run > /run/late; systemctl start late || true
+until grep -q 'an earlier run' /var/mail/admin; do sleep 0.1; done; rm /run/late; : > /var/mail/admin
+journald=$(systemctl show -P MainPID systemd-journald)
+systemctl start --no-block late; until systemctl show -P ActiveState late | grep -q activating; do sleep 0.05; done; journalctl --sync
+kill -STOP $journald; echo the late line > /run/late
+until systemctl show -P ActiveState late | grep -q failed; do sleep 0.05; done; kill -CONT $journald`)
+	s.Eventually(30*time.Second, "grep -q 'Subject: .*late.service failed' /var/mail/admin")
+	mail := s.Run("cat /var/mail/admin; : > /var/mail/admin")
+	s.Run(`id=$(journalctl -q -o cat --output-fields=INVOCATION_ID -n 1 _PID=1 UNIT=late.service)
+echo a later run > /run/late; systemctl start late || true
+until grep -q 'a later run' /var/mail/admin; do sleep 0.1; done; : > /var/mail/admin
+MONITOR_UNIT=late.service MONITOR_INVOCATION_ID=$id /usr/libexec/restic-exporter/unit-failure.sh late.service`)
+	s.Eventually(30*time.Second, "grep -q 'Subject: .*late.service failed' /var/mail/admin")
+	for _, mail := range []string{mail, s.Run("cat /var/mail/admin")} {
+		assert.Contains(t, mail, "]: the late line")
+		assert.Contains(t, mail, "late.service: Failed with result 'exit-code'")
+		assert.Equal(t, 1, strings.Count(mail, "]: Starting"), "%s", mail)
+		assert.NotContains(t, mail, "an earlier run")
+		assert.NotContains(t, mail, "a later run")
+	}
+	s.Run("systemctl reset-failed late; rm /etc/systemd/system/late.service; systemctl daemon-reload")
+}
+
 func (s *system) goneRepository(t *testing.T) {
 	s.Run("mv " + repository + " " + repository + ".away && mkdir " + repository)
 	verdict, got := s.start("restic-backup")

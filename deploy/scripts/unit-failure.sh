@@ -24,15 +24,31 @@ if [[ -z $id ]]; then
 		_PID=1 "UNIT=$unit" MESSAGE_ID=7d4958e842da4a758f6c1cdc7b36dcc5)
 fi
 
+# times N MATCH... prints when the Nth entry that matches was received.
+times() {
+	local n=$1
+	shift
+	journalctl --quiet --no-pager --output=short-unix "$@" | sed -n "${n}s/ .*//p"
+}
+
+# From the first word of the run to that of the next: a line that journald took
+# when the unit had failed already does not say whose it is.
+since='' until=''
+if [[ -n $id ]]; then
+	since=$(times 1 "_SYSTEMD_UNIT=$unit" "_SYSTEMD_INVOCATION_ID=$id" + _PID=1 "UNIT=$unit" "INVOCATION_ID=$id")
+	until=$(times 2 _PID=1 "UNIT=$unit" MESSAGE_ID=7d4958e842da4a758f6c1cdc7b36dcc5 ${since:+"--since=@$since"})
+fi
+period=(${since:+"--since=@$since"} ${until:+"--until=@$until"})
+
 # The unit's own lines, and the manager's about it; not those that only claim
 # to be.
 log() {
-	if [[ -z $id ]]; then
-		echo "The journal holds no invocation of $unit."
+	if [[ -z $since ]]; then
+		echo "The journal does not hold the run of $unit."
 		return
 	fi
-	journalctl --quiet --no-pager --output=short-iso --lines="$MAIL_LINES" \
-		"_SYSTEMD_UNIT=$unit" "_SYSTEMD_INVOCATION_ID=$id" + _PID=1 "UNIT=$unit" "INVOCATION_ID=$id"
+	journalctl --quiet --no-pager --output=short-iso --lines="$MAIL_LINES" "${period[@]}" \
+		"_SYSTEMD_UNIT=$unit" + _PID=1 "UNIT=$unit" "INVOCATION_ID=$id"
 }
 
 host=$(hostname)
@@ -50,7 +66,7 @@ sendmail=$(command -v sendmail || echo /usr/sbin/sendmail)
 	printf '%s on %s failed' "$unit" "$host"
 	[[ -z ${MONITOR_SERVICE_RESULT:-} ]] ||
 		printf ': %s (%s %s)' "$MONITOR_SERVICE_RESULT" "${MONITOR_EXIT_CODE:-}" "${MONITOR_EXIT_STATUS:-}"
-	printf '.\n\nIts log, up to the last %s lines. All of it: journalctl _SYSTEMD_INVOCATION_ID=%s\n\n' "$MAIL_LINES" "${id:-?}"
+	printf '.\n\nIts log, up to the last %s lines. All of it: journalctl %s\n\n' "$MAIL_LINES" "-u $unit ${period[*]}"
 	# No control characters, and no line too long for mail.
 	log | LC_ALL=C tr -d '\000-\010\013-\037\177' | cut --bytes=1-900
 } | "$sendmail" -oi -t
