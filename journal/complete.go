@@ -7,6 +7,7 @@ import (
 
 // A reading is what of the entries of an invocation tells whether they are all.
 type reading struct {
+	entries        int
 	line, note     time.Time // of the unit's first line, of the first word about it
 	last           time.Time // of the unit's last line
 	starting       bool
@@ -15,6 +16,7 @@ type reading struct {
 }
 
 func (r *reading) add(e Entry) {
+	r.entries++
 	if e.Kind == Output {
 		if r.line.IsZero() {
 			r.line = e.Time

@@ -365,6 +365,31 @@ func TestClock(t *testing.T) {
 	assert.Equal(t, []says{{Output, "first", 0, "", 0, 1}, {Output, "second", 0, "", 0, 1}, {Output, "third", 0, "", 0, 1}}, inShort(got))
 }
 
+// TestClockBetween: the clock went back between two runs, so that the entries of
+// the earlier one have the later times.
+func TestClockBetween(t *testing.T) {
+	late := func(message string) fields {
+		return fields{"MESSAGE=" + message, "_PID=8", "_SYSTEMD_UNIT=" + unit}
+	}
+	l := log{
+		manager(id2, starting, "Starting"), line(id2, 7, "earlier"), manager(id2, failed, "Failed", "UNIT_RESULT=exit-code"), late("late, of the earlier"),
+		manager(id1, starting, "Starting"), line(id1, 7, "first"), manager(id1, failed, "Failed", "UNIT_RESULT=exit-code"), late("late"),
+	}
+	text := string(l.export())
+	for i := 4; i < len(l); i++ {
+		at := t0.Add(time.Duration(i) * time.Second)
+		text = strings.Replace(text, fmt.Sprint(at.UnixMicro()), fmt.Sprint(at.Add(-time.Hour).UnixMicro()), 1)
+	}
+	r := Reader{Dir: journalDir(t, []byte(text))}
+	want := []says{{Manager, "Starting", EventStarting, "", 0, 1}, {Output, "first", 0, "", 0, 1}, {Manager, "Failed", EventFailed, ExitCode, 0, 1}, {Output, "late", 0, "", 0, 1}}
+	sources := map[string]Source{"reader": r, "journalctl": throughJournalctl{r}, "skim": skimming{r}, "export": recording(t, []byte(text))}
+	for kind, source := range sources {
+		got, err := collectWhole(source.Entries(t.Context(), unit, id1))
+		require.NoError(t, err, kind)
+		assert.ElementsMatch(t, want, inShort(got), kind)
+	}
+}
+
 var iterations = flag.Int("iterations", 1000, "how often TestLeaks reads")
 
 // TestLeaks: a reader leaves neither memory nor files open.

@@ -110,15 +110,35 @@ func (r Reader) printed(ctx context.Context, unit string, id ID, yield func(Entr
 			return
 		}
 	}
+	ends := r.journalctlEdges
 	if !got.over.IsZero() {
-		since := fmt.Sprintf("--since=@%d.%06d", got.over.Unix(), got.over.Nanosecond()/1000)
-		for e, err := range r.late(ctx, unit, id, r.journalctl(ctx, r.ofUnit(unit), since)) {
+		since := got.over
+		var first mark
+		if few := got.entries < fewEntries && !got.line.IsZero() && got.line.Before(since); few {
+			// One call tells as well whether the first line is still there.
+			since = got.line
+			ends = func(context.Context, ...edge) ([]mark, error) { return []mark{first}, nil }
+		}
+		rs := func(yield func(*record, error) bool) {
+			args := fmt.Sprintf("--since=@%d.%06d", since.Unix(), since.Nanosecond()/1000)
+			for rec, err := range r.journalctl(ctx, r.ofUnit(unit), args) {
+				if err == nil && first.id == (ID{}) {
+					if kind, of, ok := (selector{unit, r.User}).kind(rec); ok && kind == Output && of == id {
+						first = r.markOf(rec)
+					}
+				}
+				if !yield(rec, err) {
+					return
+				}
+			}
+		}
+		for e, err := range r.late(ctx, unit, id, rs) {
 			if !yield(e, err) || err != nil {
 				return
 			}
 		}
 	}
-	if err := r.complete(ctx, unit, id, &got, r.journalctlEdges); err != nil {
+	if err := r.complete(ctx, unit, id, &got, ends); err != nil {
 		yield(Entry{}, err)
 	}
 }

@@ -203,15 +203,23 @@ func cmpErr(a, b error) error {
 func (r Reader) late(ctx context.Context, unit string, id ID, rs records) iter.Seq2[Entry, error] {
 	s := selector{unit, r.User}
 	own := func(yield func(*record, error) bool) {
+		begun, some := id, false
 		for r, err := range rs {
 			if err != nil {
 				yield(nil, err)
 				return
 			}
-			switch kind, of, ok := s.kind(r); {
-			case ok && kind == Manager && of != id:
+			kind, of, ok := s.kind(r)
+			if !ok {
+				continue
+			}
+			some = some || of == id
+			switch {
+			case kind == Manager && of != id && some:
 				return
-			case ok && of == (ID{}):
+			case kind == Manager:
+				begun = of // an earlier one, if the clock went back since
+			case of == (ID{}) && begun == id:
 				r.fields[fieldSystemdInvocation] = []byte(id.String())
 				if !yield(r, nil) {
 					return
