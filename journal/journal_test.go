@@ -29,6 +29,7 @@ const unit = "restic-backup.service"
 var (
 	id1  = mustID("11111111111111111111111111111111")
 	id2  = mustID("22222222222222222222222222222222")
+	id3  = mustID("33333333333333333333333333333333")
 	boot = mustID("b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0")
 	t0   = time.Date(2026, 11, 23, 0, 0, 0, 0, time.UTC)
 )
@@ -301,7 +302,14 @@ func TestLate(t *testing.T) {
 		manager(id2, failed, "Failed", "UNIT_RESULT=exit-code"),
 		late("only"),
 	}
+	// All of the third comes at once when journald goes on.
+	l = append(l,
+		late("only of 3"),
+		manager(id3, starting, "Starting 3", at(len(l))),
+		manager(id3, failed, "Failed", "UNIT_RESULT=exit-code", at(len(l))),
+	)
 	want := map[ID][]string{
+		id3: {"Failed", "Starting 3", "only of 3"},
 		id1: {"Failed", "Starting 1", "early", "exited", "last", "left behind", "left behind still", long + "end"},
 		id2: {"Failed", "Starting 2", "only"},
 	}

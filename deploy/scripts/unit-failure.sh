@@ -3,7 +3,7 @@
 # unit-failure@.service:
 #
 #	unit-failure.sh UNIT
-set -euo pipefail
+set -euo pipefail # but without a journal there is a mail still
 
 unit=${1:?want the name of a unit}
 
@@ -21,22 +21,23 @@ if [[ ${MONITOR_UNIT:-} == "$unit" ]]; then
 fi
 if [[ -z $id ]]; then
 	id=$(journalctl --quiet --no-pager --output=cat --output-fields=INVOCATION_ID --reverse --lines=1 \
-		_PID=1 "UNIT=$unit" MESSAGE_ID=7d4958e842da4a758f6c1cdc7b36dcc5)
+		_PID=1 "UNIT=$unit" MESSAGE_ID=7d4958e842da4a758f6c1cdc7b36dcc5 || true)
 fi
 
-# times N MATCH... prints when the Nth entry that matches was received.
-times() {
+# sent N MATCH... prints when the manager sent the Nth entry that matches.
+sent() {
 	local n=$1
 	shift
-	journalctl --quiet --no-pager --output=short-unix "$@" | sed -n "${n}s/ .*//p"
+	journalctl --quiet --no-pager --output=cat --output-fields=_SOURCE_REALTIME_TIMESTAMP _PID=1 "UNIT=$unit" "$@" |
+		sed -n "${n}s/......\$/.&/p" || true
 }
 
-# From the first word of the run to that of the next: a line that journald took
-# when the unit had failed already does not say whose it is.
+# From the first word about the run to that about the next: a line that journald
+# took when the unit had failed already does not say whose it is.
 since='' until=''
 if [[ -n $id ]]; then
-	since=$(times 1 "_SYSTEMD_UNIT=$unit" "_SYSTEMD_INVOCATION_ID=$id" + _PID=1 "UNIT=$unit" "INVOCATION_ID=$id")
-	until=$(times 2 _PID=1 "UNIT=$unit" MESSAGE_ID=7d4958e842da4a758f6c1cdc7b36dcc5 ${since:+"--since=@$since"})
+	since=$(sent 1 "INVOCATION_ID=$id")
+	until=$(sent 2 MESSAGE_ID=7d4958e842da4a758f6c1cdc7b36dcc5 ${since:+"--since=@$since"})
 fi
 period=(${since:+"--since=@$since"} ${until:+"--until=@$until"})
 
@@ -48,7 +49,7 @@ log() {
 		return
 	fi
 	journalctl --quiet --no-pager --output=short-iso --lines="$MAIL_LINES" "${period[@]}" \
-		"_SYSTEMD_UNIT=$unit" + _PID=1 "UNIT=$unit" "INVOCATION_ID=$id"
+		"_SYSTEMD_UNIT=$unit" + _PID=1 "UNIT=$unit" "INVOCATION_ID=$id" || true
 }
 
 host=$(hostname)
