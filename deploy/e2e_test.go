@@ -294,7 +294,6 @@ func (s *system) wrongPassword(t *testing.T) {
 	s.Eventually(60*time.Second, `grep -q '\[RESOLVED\]' /var/mail/admin`)
 }
 
-// goneRepository: nothing but a repository that was never there is initialised.
 // lateMail holds journald up until a unit has failed: its line has no invocation
 // ID then. It is mailed when it has failed, and once more when it has run again.
 func (s *system) lateMail(t *testing.T) {
@@ -302,7 +301,7 @@ func (s *system) lateMail(t *testing.T) {
 OnFailure=unit-failure@%n.service
 [Service]
 Type=oneshot
-ExecStart=/bin/sh -c 'until test -e /run/late; do sleep 0.05; done; /bin/cat /run/late; exit 1'
+ExecStart=/bin/sh -c 'until test -e /run/late; do sleep 0.05; done; cat /run/late; exit 1'
 `, 0o644)
 	s.Run(`systemctl daemon-reload; echo an earlier run > /run/late; systemctl start late || true
 until grep -q 'an earlier run' /var/mail/admin; do sleep 0.1; done; rm /run/late; : > /var/mail/admin
@@ -313,7 +312,8 @@ until systemctl show -P ActiveState late | grep -q failed; do sleep 0.05; done; 
 	s.Eventually(30*time.Second, "grep -q 'Subject: .*late.service failed' /var/mail/admin")
 	mail := s.Run("cat /var/mail/admin; : > /var/mail/admin")
 	s.Run(`id=$(journalctl -q -o cat --output-fields=INVOCATION_ID -n 1 _PID=1 UNIT=late.service)
-echo a later run > /run/late; systemctl start late || true
+rm /run/late; systemctl start --no-block late; until systemctl show -P ActiveState late | grep -q activating; do sleep 0.05; done
+journalctl --sync; echo a later run > /run/late # behind the manager's word that it starts
 until grep -q 'a later run' /var/mail/admin; do sleep 0.1; done; : > /var/mail/admin
 MONITOR_UNIT=late.service MONITOR_INVOCATION_ID=$id /usr/libexec/restic-exporter/unit-failure.sh late.service`)
 	s.Eventually(30*time.Second, "grep -q 'Subject: .*late.service failed' /var/mail/admin")
@@ -327,6 +327,7 @@ MONITOR_UNIT=late.service MONITOR_INVOCATION_ID=$id /usr/libexec/restic-exporter
 	s.Run("systemctl reset-failed late; rm /etc/systemd/system/late.service; systemctl daemon-reload")
 }
 
+// goneRepository: nothing but a repository that was never there is initialised.
 func (s *system) goneRepository(t *testing.T) {
 	s.Run("mv " + repository + " " + repository + ".away && mkdir " + repository)
 	verdict, got := s.start("restic-backup")

@@ -12,7 +12,8 @@ type reading struct {
 	last           time.Time // of the unit's last line
 	starting       bool
 	started, ended time.Time // by the manager's words
-	over           time.Time // since when the manager knew of the end
+	begin, over    time.Time // when the manager sent its first word, and its verdict
+	boot           ID
 }
 
 func (r *reading) add(e Entry) {
@@ -27,6 +28,9 @@ func (r *reading) add(e Entry) {
 	if r.note.IsZero() {
 		r.note = e.Time
 	}
+	if e.Kind == Manager && r.begin.IsZero() {
+		r.begin, r.boot = e.sent(), e.Boot
+	}
 	switch e.Event {
 	case EventStarting:
 		r.starting = true
@@ -38,11 +42,10 @@ func (r *reading) add(e Entry) {
 		}
 	case EventExited, EventFailed, EventSucceeded:
 		r.ended = e.Time
-		if e.Event != EventExited {
-			if r.over = e.Sent; r.over.IsZero() {
-				r.over = e.Time
-			}
-		}
+	}
+	switch e.Event {
+	case EventFailed, EventSucceeded, EventSkipped:
+		r.over = e.sent()
 	}
 }
 

@@ -18,7 +18,7 @@
 //
 // journald looks up the invocation of a process when it takes its first line. If the
 // unit has ended by then there is none to be found, and the line has no
-// _SYSTEMD_INVOCATION_ID: it counts for the invocation that the manager spoke of last.
+// _SYSTEMD_INVOCATION_ID: it counts for the invocation that had ended last.
 //
 // # Completeness
 //
@@ -171,8 +171,8 @@ type Source interface {
 	// Latest returns the most recent invocation of unit, or ErrNotFound.
 	Latest(ctx context.Context, unit string) (ID, error)
 	// Entries returns a single-use iterator over the entries of one invocation
-	// of unit, in the order in which journald received them; a Reader has those
-	// without an ID last. Each pair is an entry and nil or, at most once and last,
+	// of unit, in the order in which journald received them, those without an
+	// invocation ID last. Each pair is an entry and nil or, at most once and last,
 	// a zero Entry and an error. An invocation without entries is no error.
 	Entries(ctx context.Context, unit string, id ID) iter.Seq2[Entry, error]
 }

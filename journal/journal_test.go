@@ -79,6 +79,7 @@ const (
 	exited    = "98e322203f7a4ed290d09fe03c09fe15"
 	failed    = "d9b373ed55a64feb8242e02dbe79a49c"
 	succeeded = "7ad2d189f7e94e70a38c781354912448"
+	skipped   = "0e4284a0caca4bfc81c0bb6786972673"
 )
 
 // export writes l in the journal export format.
@@ -87,7 +88,9 @@ func (l log) export() []byte {
 	for i, entry := range l {
 		fmt.Fprintf(&b, "__CURSOR=s=%s;i=%x;b=%s;m=%x;t=%x;x=%x\n", boot, i+1, boot, i+1, i+1, i+1)
 		fmt.Fprintf(&b, "__REALTIME_TIMESTAMP=%d\n__MONOTONIC_TIMESTAMP=%d\n", t0.Add(time.Duration(i)*time.Second).UnixMicro(), 1e6*(i+1))
-		fmt.Fprintf(&b, "_BOOT_ID=%s\n", boot)
+		if !slices.ContainsFunc(entry, func(f string) bool { return strings.HasPrefix(f, "_BOOT_ID=") }) {
+			fmt.Fprintf(&b, "_BOOT_ID=%s\n", boot)
+		}
 		for _, field := range entry {
 			name, value, _ := strings.Cut(field, "=")
 			if strings.ContainsFunc(value, func(r rune) bool { return r == utf8.RuneError || r < ' ' && r != '\t' }) {
@@ -281,52 +284,85 @@ func TestLate(t *testing.T) {
 	late := func(message string, more ...string) fields {
 		return append(fields{"MESSAGE=" + message, "SYSLOG_IDENTIFIER=restic-backup.sh", "_PID=8", "_UID=0", "_SYSTEMD_UNIT=" + unit}, more...)
 	}
-	at := func(second int) string {
-		return fmt.Sprint("_SOURCE_REALTIME_TIMESTAMP=", t0.Add(time.Duration(second)*time.Second).UnixMicro())
+	at := func(second float64) string {
+		return fmt.Sprint("_SOURCE_REALTIME_TIMESTAMP=", t0.Add(time.Duration(second*float64(time.Second))).UnixMicro())
 	}
+	uid := strconv.Itoa(os.Getuid())
 	long := strings.Repeat("x", 500)
-	l := log{
-		late("of a run that is not here"),
-		manager(id1, starting, "Starting 1"),
-		line(id1, 7, "early"),
-		manager(id1, exited, "exited", "COMMAND=ExecStart", "EXIT_CODE=exited", "EXIT_STATUS=1", at(3)),
-		late(long, "_STREAM_ID=1", "_LINE_BREAK=line-max"),
-		late("end", "_STREAM_ID=1"),
-		manager(id1, failed, "Failed", "UNIT_RESULT=exit-code", at(3)),
-		{"MESSAGE=another unit's", "_PID=8", "_SYSTEMD_UNIT=other.service"},
-		{"MESSAGE=forged", "_PID=8", "_SYSTEMD_UNIT=user@65534.service", "UNIT=" + unit, "INVOCATION_ID=" + id1.String()},
-		line(id1, 7, "left behind"),
-		late("last"),
-		manager(id2, starting, "Starting 2"),
-		line(id1, 7, "left behind still"),
-		manager(id2, failed, "Failed", "UNIT_RESULT=exit-code"),
-		late("only"),
+	tests := map[string]struct {
+		log  log
+		user bool
+		want map[ID][]string
+	}{
+		"three runs": {log: log{
+			late("of a run that is not here"),
+			manager(id1, starting, "Starting 1"),
+			line(id1, 7, "early"),
+			manager(id1, exited, "exited", "COMMAND=ExecStart", "EXIT_CODE=exited", "EXIT_STATUS=1", at(3)),
+			late(long, "_STREAM_ID=1", "_LINE_BREAK=line-max"),
+			late("end", "_STREAM_ID=1"),
+			manager(id1, failed, "Failed", "UNIT_RESULT=exit-code", at(3)),
+			{"MESSAGE=another unit's", "_PID=8", "_SYSTEMD_UNIT=other.service"},
+			{"MESSAGE=forged", "_PID=8", "_SYSTEMD_UNIT=user@65534.service", "UNIT=" + unit, "INVOCATION_ID=" + id1.String()},
+			line(id1, 7, "left behind"),
+			late("last"),
+			late(long, "_STREAM_ID=1", "_LINE_BREAK=line-max"),
+			manager(id2, starting, "Starting 2"),
+			line(id1, 7, "left behind still"),
+			manager(id2, failed, "Failed", "UNIT_RESULT=exit-code"),
+			late("only"),
+		}, want: map[ID][]string{
+			id1: {"Failed", "Starting 1", "early", "exited", "last", "left behind", "left behind still", long, long + "end"},
+			id2: {"Failed", "Starting 2", "only"},
+		}},
+		// journald alternates between the sockets.
+		"all of a run at once": {log: log{
+			manager(id1, starting, "Starting 1"), line(id1, 7, "early"), manager(id1, succeeded, "ok"),
+			late("only of 2"), manager(id2, starting, "Starting 2", at(2.5)), manager(id2, failed, "Failed", "UNIT_RESULT=exit-code", at(2.9)),
+		}, want: map[ID][]string{id1: {"Starting 1", "early", "ok"}, id2: {"Failed", "Starting 2", "only of 2"}}},
+		// What journald takes it dates by when it woke up.
+		"dated before the verdict": {log: log{
+			manager(id1, starting, "Starting 1", at(0)), late("only"), manager(id1, failed, "Failed", "UNIT_RESULT=exit-code", at(1.1)),
+		}, want: map[ID][]string{id1: {"Failed", "Starting 1", "only"}}},
+		"skipped": {log: log{
+			manager(id1, starting, "Starting 1"), line(id1, 7, "not now"), manager(id1, skipped, "Skipped"), late("late"),
+		}, want: map[ID][]string{id1: {"Skipped", "Starting 1", "late", "not now"}}},
+		"a simple unit": {log: log{
+			manager(id1, started, "Started 1"), line(id1, 7, "early"), manager(id1, failed, "Failed", "UNIT_RESULT=signal"), late("late 1"),
+			manager(id2, started, "Started 2"), manager(id2, failed, "Failed", "UNIT_RESULT=signal"), late("late 2"),
+		}, want: map[ID][]string{id1: {"Failed", "Started 1", "early", "late 1"}, id2: {"Failed", "Started 2", "late 2"}}},
+		"fields of the manager's in the unit's own lines": {log: log{
+			manager(id1, starting, "Starting 1"), line(id1, 7, "early", "UNIT=x.mount", "USER_UNIT=x", "INVOCATION_ID="+id2.String()), manager(id1, succeeded, "ok"), late("late"),
+		}, want: map[ID][]string{id1: {"Starting 1", "early", "late", "ok"}}},
+		"another machine": {log: log{
+			manager(id1, starting, "Starting 1"), line(id1, 7, "early"), manager(id1, failed, "Failed", "UNIT_RESULT=exit-code"),
+			late("of another machine", "_BOOT_ID="+id3.String()), manager(id2, starting, "Starting 2", "_BOOT_ID="+id3.String()),
+			late("late"),
+		}, want: map[ID][]string{id1: {"Failed", "Starting 1", "early", "late"}, id2: {"Starting 2"}}},
+		"a user's unit": {user: true, log: log{
+			own(uid, "", "of a run that is not here"),
+			ofUser(uid, "init.scope", id1, starting), own(uid, id1.String(), "early"), ofUser(uid, "init.scope", id1, succeeded), own(uid, "", "late"),
+		}, want: map[ID][]string{id1: {succeeded, starting, "early", "late"}}},
 	}
-	// All of the third comes at once when journald goes on.
-	l = append(l,
-		late("only of 3"),
-		manager(id3, starting, "Starting 3", at(len(l))),
-		manager(id3, failed, "Failed", "UNIT_RESULT=exit-code", at(len(l))),
-	)
-	want := map[ID][]string{
-		id3: {"Failed", "Starting 3", "only of 3"},
-		id1: {"Failed", "Starting 1", "early", "exited", "last", "left behind", "left behind still", long + "end"},
-		id2: {"Failed", "Starting 2", "only"},
-	}
-	sources := l.sources(t, false)
-	sources["skim"] = skimming{sources["reader"].(Reader)}
-	for kind, source := range sources {
-		got := make(map[ID][]string)
-		for id := range want {
-			entries, err := collectWhole(source.Entries(t.Context(), unit, id))
-			require.NoError(t, err, kind)
-			for _, e := range entries {
-				assert.Equal(t, id, e.Invocation)
-				got[id] = append(got[id], string(e.Message))
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			sources := tt.log.sources(t, tt.user)
+			r := sources["reader"].(Reader)
+			sources["skim"], sources["journalctl, skim"] = skimming{r}, skimmingJournalctl{throughJournalctl{r}}
+			for kind, source := range sources {
+				got := make(map[ID][]string)
+				for id := range tt.want {
+					entries, err := collectWhole(source.Entries(t.Context(), unit, id))
+					require.NoError(t, err, kind)
+					for _, e := range entries {
+						assert.Equal(t, id, e.Invocation)
+						got[id] = append(got[id], string(e.Message))
+					}
+					slices.Sort(got[id])
+				}
+				assert.Equal(t, tt.want, got, kind)
 			}
-			slices.Sort(got[id])
-		}
-		assert.Equal(t, want, got, kind)
+		})
 	}
 }
 
@@ -369,19 +405,27 @@ func TestWholeEntries(t *testing.T) {
 	}
 }
 
+// own is what a process of a user's unit logs, ofUser what claims to come from the
+// user's manager, in the scope.
+func own(uid, id, message string) fields {
+	f := fields{"MESSAGE=" + message, "_PID=7", "_UID=" + uid, "_SYSTEMD_UNIT=user@" + uid + ".service", "_SYSTEMD_USER_UNIT=" + unit}
+	if id != "" {
+		f = append(f, "_SYSTEMD_INVOCATION_ID="+id)
+	}
+	return f
+}
+
+func ofUser(uid, scope string, id ID, messageID string) fields {
+	return fields{
+		"MESSAGE=" + messageID, "_PID=700", "_UID=" + uid, "_SYSTEMD_UNIT=user@" + uid + ".service", "_SYSTEMD_USER_UNIT=" + scope,
+		"_SYSTEMD_INVOCATION_ID=99999999999999999999999999999999", "USER_UNIT=" + unit, "USER_INVOCATION_ID=" + id.String(), "MESSAGE_ID=" + messageID,
+	}
+}
+
 func TestUserUnit(t *testing.T) {
 	uid := strconv.Itoa(os.Getuid())
-	own := func(id ID, message string) fields {
-		return fields{"MESSAGE=" + message, "_PID=7", "_UID=" + uid, "_SYSTEMD_UNIT=user@" + uid + ".service", "_SYSTEMD_USER_UNIT=" + unit, "_SYSTEMD_INVOCATION_ID=" + id.String()}
-	}
-	of := func(uid, scope string) fields {
-		return fields{
-			"MESSAGE=Succeeded", "_PID=700", "_UID=" + uid, "_SYSTEMD_UNIT=user@" + uid + ".service", "_SYSTEMD_USER_UNIT=" + scope,
-			"_SYSTEMD_INVOCATION_ID=" + id2.String(), "USER_UNIT=" + unit, "USER_INVOCATION_ID=" + id1.String(), "MESSAGE_ID=" + succeeded,
-		}
-	}
-	l := log{line(id1, 7, "the system's"), own(id1, "hello"), of(uid, "evil.service"), of(uid, "init.scope")}
-	want := []says{{Output, "hello", 0, "", 0, 1}, {Manager, "Succeeded", EventSucceeded, Success, 0, 1}}
+	l := log{line(id1, 7, "the system's"), own(uid, id1.String(), "hello"), ofUser(uid, "evil.service", id1, succeeded), ofUser(uid, "init.scope", id1, succeeded)}
+	want := []says{{Output, "hello", 0, "", 0, 1}, {Manager, succeeded, EventSucceeded, Success, 0, 1}}
 	for kind, source := range l.sources(t, true) {
 		got, err := collect(source.Entries(t.Context(), unit, id1))
 		require.NoError(t, err, kind)
@@ -858,7 +902,7 @@ func TestSkim(t *testing.T) {
 			idle := func(e Entry) bool { return strings.HasPrefix(string(e.Message), "idle") }
 			assert.Equal(t, sorted(slices.DeleteFunc(all, idle)), sorted(slices.DeleteFunc(got, idle)))
 
-			got, err = collect(throughJournalctl{r}.skim(t.Context(), unit, id1))
+			got, err = collect(skimmingJournalctl{throughJournalctl{r}}.Entries(t.Context(), unit, id1))
 			require.NoError(t, err)
 			want, err := collect(r.Entries(t.Context(), unit, id1))
 			require.NoError(t, err)
@@ -875,7 +919,9 @@ func TestSkimLatest(t *testing.T) {
 	require.Len(t, want, 2)
 	for name, skim := range map[string]func(unit string) iter.Seq2[Entry, error]{
 		"libsystemd": func(unit string) iter.Seq2[Entry, error] { return r.Skim(t.Context(), unit, ID{}, keepAll) },
-		"journalctl": func(unit string) iter.Seq2[Entry, error] { return throughJournalctl{r}.skim(t.Context(), unit, ID{}) },
+		"journalctl": func(unit string) iter.Seq2[Entry, error] {
+			return skimmingJournalctl{throughJournalctl{r}}.Entries(t.Context(), unit, ID{})
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			got, err := collect(skim(unit))
@@ -888,7 +934,10 @@ func TestSkimLatest(t *testing.T) {
 	}
 }
 
-func (s throughJournalctl) skim(ctx context.Context, unit string, id ID) iter.Seq2[Entry, error] {
+// skimmingJournalctl is a Reader that skims without cgo.
+type skimmingJournalctl struct{ throughJournalctl }
+
+func (s skimmingJournalctl) Entries(ctx context.Context, unit string, id ID) iter.Seq2[Entry, error] {
 	return func(yield func(Entry, error) bool) { s.r.printed(ctx, unit, id, yield, s.r.printedLines) }
 }
 

@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"strings"
+	"time"
 )
 
 // journalctl reads the entries that m matches through the program, as a
@@ -111,35 +112,45 @@ func (r Reader) printed(ctx context.Context, unit string, id ID, yield func(Entr
 		}
 	}
 	ends := r.journalctlEdges
-	if !got.over.IsZero() {
-		since := got.over
+	if from := got.lateFrom(); !from.IsZero() {
+		// Of a short run the same call tells whether its first line is still there.
 		var first mark
-		if few := got.entries < fewEntries && !got.line.IsZero() && got.line.Before(since); few {
-			// One call tells as well whether the first line is still there.
-			since = got.line
-			ends = func(context.Context, ...edge) ([]mark, error) { return []mark{first}, nil }
+		if got.entries < fewEntries && !got.line.IsZero() && got.line.Before(from) {
+			from = got.line
 		}
-		rs := func(yield func(*record, error) bool) {
-			args := fmt.Sprintf("--since=@%d.%06d", since.Unix(), since.Nanosecond()/1000)
-			for rec, err := range r.journalctl(ctx, r.ofUnit(unit), args) {
-				if err == nil && first.id == (ID{}) {
-					if kind, of, ok := (selector{unit, r.User}).kind(rec); ok && kind == Output && of == id {
-						first = r.markOf(rec)
-					}
-				}
-				if !yield(rec, err) {
-					return
-				}
-			}
-		}
-		for e, err := range r.late(ctx, unit, id, rs) {
+		rs := firstOf(r.journalctl(ctx, r.ofUnit(unit), since(from)), selector{unit, r.User}, id, &first)
+		for e, err := range r.late(ctx, unit, id, got.boot, rs) {
 			if !yield(e, err) || err != nil {
 				return
 			}
 		}
+		if first.id == id && first.time.Equal(got.line) {
+			ends = func(context.Context, ...edge) ([]mark, error) { return []mark{first}, nil }
+		}
 	}
 	if err := r.complete(ctx, unit, id, &got, ends); err != nil {
 		yield(Entry{}, err)
+	}
+}
+
+// since is the argument for what was received from t on.
+func since(t time.Time) string {
+	return fmt.Sprintf("--since=@%d.%06d", t.Unix(), t.Nanosecond()/1000)
+}
+
+// firstOf is rs, and sets first to the first line of the invocation.
+func firstOf(rs records, s selector, id ID, first *mark) records {
+	return func(yield func(*record, error) bool) {
+		for rec, err := range rs {
+			if err == nil && first.id == (ID{}) {
+				if kind, of, ok := s.kind(rec); ok && kind == Output && of == id {
+					*first = mark{of, usec(rec.usec)}
+				}
+			}
+			if !yield(rec, err) {
+				return
+			}
+		}
 	}
 }
 

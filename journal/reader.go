@@ -189,7 +189,8 @@ func (r Reader) explained(seq iter.Seq2[Entry, error]) iter.Seq2[Entry, error] {
 // the line is no longer valid. Through journalctl nothing is left out, for
 // nothing would be won.
 //
-// Lines come in the order in which journald received them. Where among them the
+// Lines come in the order in which journald received them, those without an
+// invocation ID last. Where among them the
 // entries of the manager and of journald come is not promised.
 //
 // The zero ID stands for the latest invocation, as it does for Entries.
@@ -267,9 +268,9 @@ func (r Reader) markOf(rec *record) mark {
 	if r.User {
 		managerID = fieldUserInvocation
 	}
-	id, ok := rec.id(fieldSystemdInvocation)
+	id, _ := rec.id(fieldSystemdInvocation)
 	// The manager's own invocation is not the unit's.
-	if len(rec.fields[fieldUnit])+len(rec.fields[fieldUserUnit]) > 0 || !ok {
+	if (selector{user: r.User}).manager(rec) {
 		id, _ = rec.id(managerID)
 	}
 	return mark{id, usec(rec.usec)}

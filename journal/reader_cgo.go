@@ -141,9 +141,17 @@ func (rec *record) fill(j *sdjournal.Journal, id string) error {
 	return get(otherFields)
 }
 
-// records yields the entries of j that m matches, from a time on. It returns errStop
-// if yield has had enough.
-func (m match) records(j *sdjournal.Journal, from time.Time, yield func(*record, error) bool) error {
+// records are the entries of j that m matches, from a time on, without the output of an
+// invocation.
+func (m match) records(j *sdjournal.Journal, from time.Time, without ID) records {
+	return func(yield func(*record, error) bool) {
+		if err := m.read(j, from, without, yield); err != nil {
+			yield(nil, err)
+		}
+	}
+}
+
+func (m match) read(j *sdjournal.Journal, from time.Time, without ID, yield func(*record, error) bool) error {
 	if err := m.set(j); err != nil {
 		return err
 	}
@@ -153,17 +161,22 @@ func (m match) records(j *sdjournal.Journal, from time.Time, yield func(*record,
 		}
 	}
 	var rec record
-	id := m.invocation()
+	id, other := m.invocation(), fieldNames[fieldSystemdInvocation]+"="+without.String()
 	for {
 		n, err := j.Next()
 		if err != nil || n == 0 {
 			return err
 		}
+		if without != (ID{}) {
+			if v, err := j.GetDataBytes(fieldNames[fieldSystemdInvocation]); err == nil && string(v) == other {
+				continue
+			}
+		}
 		if err := rec.fill(j, id); err != nil {
 			return err
 		}
 		if !yield(&rec, nil) {
-			return errStop
+			return nil
 		}
 	}
 }
@@ -201,8 +214,8 @@ func (r Reader) session(ctx context.Context, unit string, id ID, yield func(Entr
 		if err := read(s); err != nil {
 			return err
 		}
-		if !s.over.IsZero() {
-			for e, err := range r.late(ctx, unit, s.id, s.records(r.ofUnit(unit), s.over)) {
+		if from := s.lateFrom(); !from.IsZero() {
+			for e, err := range r.late(ctx, unit, s.id, s.boot, r.ofUnit(unit).records(j, from, s.id)) {
 				if err != nil {
 					return err
 				}
@@ -228,18 +241,9 @@ func (s *session) entry(e Entry) error {
 	return nil
 }
 
-// records are those that m matches, from a time on.
-func (s *session) records(m match, from time.Time) records {
-	return func(yield func(*record, error) bool) {
-		if err := m.records(s.j, from, yield); err != nil && err != errStop {
-			yield(nil, err)
-		}
-	}
-}
-
 // whole reads all of what m matches.
 func (s *session) whole(m match) error {
-	for e, err := range entries(s.ctx, s.records(m, time.Time{}), selector{s.unit, s.User}, s.id) {
+	for e, err := range entries(s.ctx, m.records(s.j, time.Time{}, ID{}), selector{s.unit, s.User}, s.id) {
 		if err != nil {
 			return err
 		}

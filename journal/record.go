@@ -81,7 +81,7 @@ type selector struct {
 }
 
 // kind tells who speaks in r of the unit, and of which invocation. Output that came
-// late has none: see [Reader.late].
+// late has none: see [lateLines].
 func (s selector) kind(r *record) (Kind, ID, bool) {
 	outputUnit, managerUnit, managerID, objectUnit := fieldSystemdUnit, fieldUnit, fieldInvocation, fieldObjectUnit
 	if s.user {
@@ -195,32 +195,11 @@ func cmpErr(a, b error) error {
 	return b
 }
 
-// late yields the lines of an invocation that do not say that they are, of what the
-// journal holds of the unit from the moment on at which the manager knew of its end.
-//
-// journald looks up the invocation of a process when it takes its first line, in
-// /run/systemd/units, and the manager removes that link once the unit has ended: a busy
-// journald comes too late for what ended quickly. These lines tell nothing of whether
-// all that have an ID are there.
-func (r Reader) late(ctx context.Context, unit string, id ID, rs records) iter.Seq2[Entry, error] {
-	return attribute(ctx, rs, selector{unit, r.User}, id, true)
-}
-
 // entries yields what rs hold of an invocation.
 func entries(ctx context.Context, rs records, s selector, id ID) iter.Seq2[Entry, error] {
-	return attribute(ctx, rs, s, id, false)
-}
-
-// attribute yields what of rs is an invocation's. If late is true, these are only the
-// lines without an ID, and rs begin with the end of the invocation.
-func attribute(ctx context.Context, rs records, s selector, id ID, late bool) iter.Seq2[Entry, error] {
 	return func(yield func(Entry, error) bool) {
 		var j joiner
-		var h held
-		some := false
-		if late {
-			h.of = id
-		}
+		late := lateLines{id: id, of: make(map[ID]ID)}
 		for r, err := range rs {
 			if err := cmpErr(err, ctx.Err()); err != nil {
 				yield(Entry{}, err)
@@ -230,100 +209,30 @@ func attribute(ctx context.Context, rs records, s selector, id ID, late bool) it
 			if !ok || of != id && of != (ID{}) && kind != Manager {
 				continue
 			}
-			some = some || of == id
 			e := r.entry(kind, of)
-			if kind == Manager && of != h.of {
-				for _, e := range h.until(e, id) {
-					if !yield(e, nil) {
-						return
-					}
-				}
-				if late && some && of != id {
+			for _, l := range late.add(e, r) {
+				if !yield(l, nil) {
 					return
 				}
 			}
-			switch {
-			case of == (ID{}):
-				if e, whole := j.add(e, r); whole {
-					for _, e := range h.hold(e, id) {
-						if !yield(e, nil) {
-							return
-						}
-					}
-				}
-			case of == id && !late:
-				if e, whole := j.add(e, r); whole && !yield(e, nil) {
-					return
-				}
+			if of != id {
+				continue
 			}
-		}
-		for e := range j.rest() {
-			if e.Invocation == (ID{}) {
-				h.entries = append(h.entries, e)
-			} else if !yield(e, nil) {
+			if e, whole := j.add(e, r); whole && !yield(e, nil) {
 				return
 			}
 		}
-		for _, e := range h.flush(id) {
+		for e := range j.rest() {
 			if !yield(e, nil) {
 				return
 			}
 		}
+		for _, l := range late.end() {
+			if !yield(l, nil) {
+				return
+			}
+		}
 	}
-}
-
-// maxHeld bounds the text of lines without an ID that are held: it is what
-// systemd lets wait for journald in one stream (SNDBUF_SIZE in its sources).
-const maxHeld = 8 << 20
-
-// A held holds lines without an ID. They are of the invocation that had ended last
-// when journald took them. The manager says through another socket that it starts the
-// next one, so journald may write down lines of that one first.
-type held struct {
-	of      ID // the one that the manager spoke of last
-	entries []Entry
-	size    int
-}
-
-// hold holds e. If that is too much it returns what is held of the invocation id.
-func (h *held) hold(e Entry, id ID) []Entry {
-	e.Message = bytes.Clone(e.Message)
-	h.entries = append(h.entries, e)
-	if h.size += len(e.Message); h.size > maxHeld {
-		return h.flush(id)
-	}
-	return nil
-}
-
-// until returns what is held of the invocation id, when the manager begins to speak
-// of another.
-func (h *held) until(note Entry, id ID) []Entry {
-	sent := note.Sent
-	if sent.IsZero() {
-		sent = note.Time
-	}
-	n := len(h.entries)
-	for n > 0 && !h.entries[n-1].Time.Before(sent) && !h.entries[n-1].Time.After(note.Time) { // else the clock went back
-		n--
-	}
-	next := h.entries[n:]
-	h.entries = h.entries[:n]
-	own := h.flush(id)
-	h.of, h.entries = note.Invocation, next
-	return own
-}
-
-// flush lets go of what is held, and returns it if it is of the invocation id.
-func (h *held) flush(id ID) []Entry {
-	entries := h.entries
-	h.entries, h.size = nil, 0
-	if h.of != id {
-		return nil
-	}
-	for i := range entries {
-		entries[i].Invocation = id
-	}
-	return entries
 }
 
 const (

@@ -469,6 +469,7 @@ print $journald "restic-backup.sh\nlate.service\n6\n0\n0\n0\n0\nFatal: create re
 		want            map[string]float64
 	}{
 		"failure":                 {"RESTIC_PASSWORD=wrong restic backup /srv/data", "", failed},
+		"failure, all at once":    {"RESTIC_PASSWORD=wrong restic backup /srv/data", "", failed},
 		"failure of another user": {"RESTIC_REPOSITORY=/srv/repo-late RESTIC_PASSWORD=wrong restic backup /srv/data", "\nUser=backup-test", failed},
 		"success": {"restic backup /srv/data", "", map[string]float64{
 			"restic_run_status{status=success}": 1, "restic_exporter_backups{}": 1, "restic_snapshot_files{backup=1,state=unmodified}": 18,
@@ -478,9 +479,15 @@ print $journald "restic-backup.sh\nlate.service\n6\n0\n0\n0\n0\nFatal: create re
 		t.Run(name, func(t *testing.T) {
 			file := unit(m, "late", "until test -e /run/late; do sleep 0.05; done\n"+tt.restic+"\n",
 				"[Unit]\nOnFailure=restic-exporter@%n.service\nOnSuccess=restic-exporter@%n.service\n[Service]"+tt.section)
+			const stop = "journalctl --sync; kill -STOP $journald"
+			begin := "systemctl start --no-block late; until systemctl show -P ActiveState late | grep -q ^activating; do sleep 0.05; done"
+			if name == "failure, all at once" { // the manager's words about the beginning, too
+				begin = stop + "; " + begin
+			} else {
+				begin += "; " + stop
+			}
 			m.Run(`rm -f /run/late ` + file + `; journald=$(systemctl show -P MainPID systemd-journald)
-systemctl start --no-block late; until systemctl show -P ActiveState late | grep -q activating; do sleep 0.05; done; journalctl --sync
-kill -STOP $journald; touch /run/late
+` + begin + `; touch /run/late
 until systemctl show -P ActiveState late | grep -qE 'inactive|failed'; do sleep 0.1; done
 setpriv --reuid=65534 --regid=65534 --clear-groups claim; kill -CONT $journald`)
 			m.Eventually(20*time.Second, "test -e "+file)

@@ -3,7 +3,7 @@
 # unit-failure@.service:
 #
 #	unit-failure.sh UNIT
-set -euo pipefail # but without a journal there is a mail still
+set -euo pipefail
 
 unit=${1:?want the name of a unit}
 
@@ -24,32 +24,38 @@ if [[ -z $id ]]; then
 		_PID=1 "UNIT=$unit" MESSAGE_ID=7d4958e842da4a758f6c1cdc7b36dcc5 || true)
 fi
 
-# sent N MATCH... prints when the manager sent the Nth entry that matches.
-sent() {
-	local n=$1
-	shift
-	journalctl --quiet --no-pager --output=cat --output-fields=_SOURCE_REALTIME_TIMESTAMP _PID=1 "UNIT=$unit" "$@" |
-		sed -n "${n}s/......\$/.&/p" || true
+# Without a journal there is a mail still.
+manager() {
+	journalctl --quiet --no-pager "$@" _PID=1 "UNIT=$unit" || true
 }
 
-# From the first word about the run to that about the next: a line that journald
-# took when the unit had failed already does not say whose it is.
-since='' until=''
+# The unit's own lines, and the manager's about it; not those that only claim to
+# be. A line that journald took when the unit had failed already does not say which
+# run it is of. So the lines are those since the manager began to speak of the run,
+# until it spoke of the next.
+own=("_SYSTEMD_UNIT=$unit")
+period=()
 if [[ -n $id ]]; then
-	since=$(sent 1 "INVOCATION_ID=$id")
-	until=$(sent 2 MESSAGE_ID=7d4958e842da4a758f6c1cdc7b36dcc5 ${since:+"--since=@$since"})
+	since=$(manager --output=cat --output-fields=_SOURCE_REALTIME_TIMESTAMP "INVOCATION_ID=$id" | sed -n '1s/......$/.&/p')
+	if [[ -n $since ]]; then
+		until=$(manager --output=export --output-fields=INVOCATION_ID "--since=@$since" |
+			awk -F= -v id="$id" '
+				$1 == "__REALTIME_TIMESTAMP" { time = $2 }
+				$1 == "INVOCATION_ID" { if ($2 == id) ours = 1; else if (ours && !until) until = time }
+				END { if (until) print until }' | sed 's/......$/.&/')
+		period=("--since=@$since" ${until:+"--until=@$until"})
+	else
+		own+=("_SYSTEMD_INVOCATION_ID=$id")
+	fi
 fi
-period=(${since:+"--since=@$since"} ${until:+"--until=@$until"})
 
-# The unit's own lines, and the manager's about it; not those that only claim
-# to be.
 log() {
-	if [[ -z $since ]]; then
-		echo "The journal does not hold the run of $unit."
+	if [[ -z $id ]]; then
+		echo "The journal holds no invocation of $unit."
 		return
 	fi
 	journalctl --quiet --no-pager --output=short-iso --lines="$MAIL_LINES" "${period[@]}" \
-		"_SYSTEMD_UNIT=$unit" + _PID=1 "UNIT=$unit" "INVOCATION_ID=$id" || true
+		"${own[@]}" + _PID=1 "UNIT=$unit" "INVOCATION_ID=$id" || true
 }
 
 host=$(hostname)
@@ -67,7 +73,7 @@ sendmail=$(command -v sendmail || echo /usr/sbin/sendmail)
 	printf '%s on %s failed' "$unit" "$host"
 	[[ -z ${MONITOR_SERVICE_RESULT:-} ]] ||
 		printf ': %s (%s %s)' "$MONITOR_SERVICE_RESULT" "${MONITOR_EXIT_CODE:-}" "${MONITOR_EXIT_STATUS:-}"
-	printf '.\n\nIts log, up to the last %s lines. All of it: journalctl %s\n\n' "$MAIL_LINES" "-u $unit ${period[*]}"
+	printf '.\n\nIts log, up to the last %s lines. All of it: journalctl -u %q %s\n\n' "$MAIL_LINES" "$unit" "${period[*]}"
 	# No control characters, and no line too long for mail.
 	log | LC_ALL=C tr -d '\000-\010\013-\037\177' | cut --bytes=1-900
 } | "$sendmail" -oi -t
