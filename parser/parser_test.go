@@ -267,6 +267,12 @@ unused size after prune: 370 B (0.00% of remaining size)
 	}{
 		"forget": {tables + "[0:00] 100.00%  2 / 2 files deleted\n",
 			parser.Run{Command: parser.CommandForget, Done: true, Forget: forget}},
+		"forget, nothing matches": {"Applying Policy: keep 1 latest snapshots\n",
+			parser.Run{Command: parser.CommandForget, Done: true, Forget: &parser.Forget{}}},
+		"forget, fails behind its policy": {"Applying Policy: keep 1 latest snapshots\nFatal: it broke\n",
+			parser.Run{Command: parser.CommandForget, Fatal: "Fatal: it broke", Cause: parser.CauseOther}},
+		"forget, cut off behind a group": {"Applying Policy: keep 1 latest snapshots\nsnapshots for (host [t1]):\n",
+			parser.Run{Command: parser.CommandForget}},
 		"forget, cut off before it deletes": {tables, parser.Run{Command: parser.CommandForget, Forget: forget}},
 		"forget, 0.9, says nothing of deleting": {"Applying Policy: keep the last 1 snapshots snapshots\nkeep 1 snapshots:\n1 snapshots\nremove 2 snapshots:\n2 snapshots\n",
 			parser.Run{Command: parser.CommandForget, Done: true, Forget: forget}},

@@ -25,6 +25,7 @@ type process struct {
 	warned     bool   // restic called its backup incomplete
 	warns      bool   // a release that would have warned
 
+	policy  bool   // a forget named its policy, and no group of snapshots yet
 	tables  int    // begun and not ended
 	deleted uint64 // of the files to be deleted, by the last counter
 	of      uint64
@@ -94,6 +95,9 @@ func (p *process) result() Run {
 		r.Incomplete = p.warned && r.Fatal == ""
 		r.Done = r.Done || r.Incomplete
 	case CommandForget:
+		if p.policy && r.Forget == nil && r.Fatal == "" {
+			r.Forget = new(Forget) // it says no more if nothing matches
+		}
 		if p.counter != "" && p.deleted < p.of {
 			// 0.17 and 0.18 say no more, and exit with 0.
 			if r.Fatal == "" {
@@ -197,7 +201,7 @@ func (p *process) onlyBackup() {
 	p.run.Command = CommandBackup
 	p.run.Forget, p.run.Prune, p.run.Check = nil, nil, nil
 	p.run.Fatal, p.run.Cause, p.run.Lock, p.locked = "", "", nil, false
-	p.prune, p.tables = pruning{}, 0
+	p.prune, p.policy, p.tables = pruning{}, false, 0
 }
 
 // saved takes the summary that has been read: it is whole.
@@ -240,7 +244,7 @@ func (p *process) begins(text []byte) bool {
 		return false
 	}
 	r := &p.run
-	ended := r.Done || r.Fatal != "" || r.Command == CommandForget && r.Forget != nil && p.tables == 0
+	ended := r.Done || r.Fatal != "" || r.Command == CommandForget && (r.Forget != nil || p.policy) && p.tables == 0
 	switch {
 	case r.Command == "" || r.Command == CommandForget && c == CommandPrune:
 		return r.Fatal != ""

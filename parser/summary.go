@@ -58,6 +58,7 @@ func (p *process) additions(text []byte, t time.Time) error {
 		rest = text[len("Added: "):]
 	case has(text, "Applying Policy: "):
 		p.is(CommandForget)
+		p.policy = true
 		p.counts = has(text, "Applying Policy: keep ") && !bytes.HasSuffix(text, []byte(" snapshots snapshots")) && !has(text, "Applying Policy: keep the last ")
 		return nil
 	case string(text) == "Would have removed the following snapshots:", string(text) == "Would have made the following changes:":

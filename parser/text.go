@@ -61,6 +61,8 @@ func (p *process) read(text []byte, t time.Time) error {
 		return p.processed(text, t)
 	case 's':
 		switch {
+		case has(text, "snapshots"):
+			p.policy = false
 		case has(text, "snapshot "):
 			p.snapshot(text, t)
 		case string(text) == "skipped creating snapshot":
