@@ -1,0 +1,106 @@
+package journal
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+	"strconv"
+)
+
+// readJSON reads entries as journalctl -o json prints them, one a line. A line
+// that cannot be read ends it only if it is the last: then the recording is
+// cut off; in the middle it costs itself.
+func readJSON(r io.Reader) records {
+	return func(yield func(*record, error) bool) {
+		var rec record
+		var broken error
+		n := 0
+		for line, err := range lines(r) {
+			n++
+			if err != nil {
+				yield(nil, err)
+				return
+			}
+			broken = nil
+			if line = bytes.TrimSpace(line); len(line) == 0 || isRemark(line) {
+				continue
+			}
+			var fields map[string]json.RawMessage
+			if err := json.Unmarshal(line, &fields); err != nil {
+				broken = fmt.Errorf("recording in JSON, line %d: %w", n, err)
+				continue
+			}
+			rec.fromJSON(fields)
+			if !yield(&rec, nil) {
+				return
+			}
+		}
+		if broken != nil {
+			yield(nil, broken)
+		}
+	}
+}
+
+func (r *record) fromJSON(fields map[string]json.RawMessage) {
+	r.reset()
+	for i, name := range fieldNames {
+		raw, ok := fields[name]
+		if !ok {
+			continue
+		}
+		var lost bool
+		r.fields[i], lost = jsonValue(raw)
+		if i == fieldMessage {
+			r.lost = lost
+		}
+	}
+	if v, _ := jsonValue(fields[realtime]); v != nil {
+		r.usec, _ = strconv.ParseUint(string(v), 10, 64)
+	}
+}
+
+// jsonValue reads a field: one value, or an array of several, of which the first
+// counts as in the other formats. What is lost is known to have been there.
+func jsonValue(raw json.RawMessage) (value []byte, lost bool) {
+	if len(raw) == 0 {
+		return nil, false
+	}
+	value, ok := oneValue(raw)
+	var several []json.RawMessage
+	if !ok && json.Unmarshal(raw, &several) == nil && len(several) > 0 {
+		value, ok = oneValue(several[0])
+	}
+	return value, !ok
+}
+
+// oneValue reads a string, or an array of the bytes of what is not printable.
+// What is too long is null, and no value.
+func oneValue(raw json.RawMessage) ([]byte, bool) {
+	switch raw[0] {
+	case '"':
+		var s string
+		if json.Unmarshal(raw, &s) == nil {
+			return []byte(s), true
+		}
+	case '[':
+		var ints []uint8asInt
+		if json.Unmarshal(raw, &ints) == nil {
+			b := make([]byte, len(ints))
+			for i, v := range ints {
+				b[i] = byte(v)
+			}
+			return b, true
+		}
+	}
+	return nil, false
+}
+
+// A uint8asInt is a byte that JSON has as a number; []byte would be base64.
+type uint8asInt uint8
+
+func (v *uint8asInt) UnmarshalJSON(b []byte) error {
+	n, err := strconv.ParseUint(string(b), 10, 8)
+	*v = uint8asInt(n)
+	return err
+}
