@@ -309,14 +309,14 @@ journald=$(systemctl show -P MainPID systemd-journald)
 systemctl start --no-block late; until systemctl show -P ActiveState late | grep -q activating; do sleep 0.05; done; journalctl --sync
 kill -STOP $journald; echo the late line > /run/late
 until systemctl show -P ActiveState late | grep -q failed; do sleep 0.05; done; kill -CONT $journald`)
-	s.Eventually(30*time.Second, "grep -q 'Subject: .*late.service failed' /var/mail/admin")
+	s.Eventually(30*time.Second, "grep -q 'late.service: Triggering OnFailure' /var/mail/admin") // its end
 	mail := s.Run("cat /var/mail/admin; : > /var/mail/admin")
 	s.Run(`id=$(journalctl -q -o cat --output-fields=INVOCATION_ID -n 1 _PID=1 UNIT=late.service)
 rm /run/late; systemctl start --no-block late; until systemctl show -P ActiveState late | grep -q activating; do sleep 0.05; done
 journalctl --sync; echo a later run > /run/late # behind the manager's word that it starts
 until grep -q 'a later run' /var/mail/admin; do sleep 0.1; done; : > /var/mail/admin
 MONITOR_UNIT=late.service MONITOR_INVOCATION_ID=$id /usr/libexec/restic-exporter/unit-failure.sh late.service`)
-	s.Eventually(30*time.Second, "grep -q 'Subject: .*late.service failed' /var/mail/admin")
+	s.Eventually(30*time.Second, "grep -q 'late.service: Triggering OnFailure' /var/mail/admin") // its end
 	for _, mail := range []string{mail, s.Run("cat /var/mail/admin")} {
 		assert.Contains(t, mail, "]: the late line")
 		assert.Contains(t, mail, "late.service: Failed with result 'exit-code'")
