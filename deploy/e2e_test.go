@@ -279,7 +279,7 @@ func (s *system) wrongPassword(t *testing.T) {
 	s.Eventually(30*time.Second, `curl -sf localhost:9093/api/v2/alerts | grep -q ResticBackupFailed`)
 	// Both mails are in a real mailbox: Alertmanager's, and the handler's with
 	// the log of the unit that failed.
-	s.Eventually(30*time.Second, `grep -q ResticBackupFailed /var/mail/admin && grep -q 'Subject: .*restic-backup.service failed: exit-code' /var/mail/admin`)
+	s.Eventually(30*time.Second, `grep -q ResticBackupFailed /var/mail/admin && grep -q 'Subject: .*restic-backup.service failed: exit-code' /var/mail/admin && grep -q 'restic-backup.service: Triggering OnFailure' /var/mail/admin`)
 	mail := s.Run("cat /var/mail/admin")
 	assert.Contains(t, mail, "wrong password or no key found")
 	assert.Contains(t, mail, "restic-backup.service: Main process exited, code=exited, status=1/FAILURE")
