@@ -190,8 +190,8 @@ func (r Reader) explained(seq iter.Seq2[Entry, error]) iter.Seq2[Entry, error] {
 // nothing would be won.
 //
 // Lines come in the order in which journald received them, those without an
-// invocation ID last. Where among them the
-// entries of the manager and of journald come is not promised.
+// invocation ID last. Where among them the entries of the manager and of journald
+// come is not promised.
 //
 // The zero ID stands for the latest invocation, as it does for Entries.
 func (r Reader) Skim(ctx context.Context, unit string, id ID, idle func(message []byte, pid func() int) bool) iter.Seq2[Entry, error] {
