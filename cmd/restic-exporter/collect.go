@@ -47,7 +47,10 @@ func (p *program) collect(ctx context.Context, from journal.Source, o options, i
 		if e.Kind == journal.Output && e.Identifier == "restic-exporter" {
 			continue // what an exporter says is no part of the run
 		}
-		if r.Start.IsZero() || e.Time.Before(r.Start) {
+		// journald can take a line before the manager's word that the unit starts. The
+		// manager's last words have an earlier time only if the clock was set back,
+		// and ExecStopPost= is called before them.
+		if r.Start.IsZero() || e.Kind == journal.Output && e.Time.Before(r.Start) {
 			r.Start = e.Time
 		}
 		if e.Time.After(r.End) {

@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -16,6 +17,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/restic-exporter/restic-exporter/internal/metrictest"
 	"github.com/restic-exporter/restic-exporter/internal/server"
 	"github.com/restic-exporter/restic-exporter/journal"
 	"github.com/restic-exporter/restic-exporter/textfile"
@@ -370,6 +372,28 @@ func TestTwice(t *testing.T) {
 		}
 		assert.Equal(t, metricsOf(t, recording), texts[0])
 		assert.Equal(t, []string{texts[0], texts[0], texts[0]}, texts)
+	}
+}
+
+// TestTwiceClock: the clock is set back when the exporter has been called by
+// ExecStopPost=, so the manager's verdict has a time before the run.
+func TestTwiceClock(t *testing.T) {
+	text, err := os.ReadFile(failedRun)
+	require.NoError(t, err)
+	before, verdict, found := strings.Cut(string(text), "Failed with result")
+	require.True(t, found)
+	at := strings.LastIndex(before, "__REALTIME_TIMESTAMP=") + len("__REALTIME_TIMESTAMP=")
+	us, err := strconv.ParseInt(before[at:at+16], 10, 64)
+	require.NoError(t, err)
+	back := before[:at] + strconv.FormatInt(us-3600e6, 10) + before[at+16:] + "Failed with result" + verdict
+
+	file := filepath.Join(t.TempDir(), "x.prom")
+	want := map[string]float64{"restic_run_consecutive_failures{}": 1, "restic_run_status{status=failed}": 1}
+	for _, recording := range []string{string(text), back} {
+		require.Equal(t, result{}, call(t, nil, recording, "-", "--output", file))
+		text, err := os.ReadFile(file)
+		require.NoError(t, err)
+		assert.Equal(t, want, metrictest.Pick(flat(t, string(text)), want))
 	}
 }
 
