@@ -40,11 +40,11 @@ func (r *reading) add(e Entry) {
 		if e.Result == "" {
 			r.started = e.Time
 		}
-	case EventExited, EventFailed, EventSucceeded:
+	case EventExited:
 		r.ended = e.Time
-	}
-	switch e.Event {
-	case EventFailed, EventSucceeded, EventSkipped:
+	case EventFailed, EventSucceeded:
+		r.ended, r.over = e.Time, e.sent()
+	case EventSkipped:
 		r.over = e.sent()
 	}
 }

@@ -368,9 +368,6 @@ func TestClock(t *testing.T) {
 // TestClockBetween: the clock went back between two runs, so that the entries of
 // the earlier one have the later times.
 func TestClockBetween(t *testing.T) {
-	late := func(message string) fields {
-		return fields{"MESSAGE=" + message, "_PID=8", "_SYSTEMD_UNIT=" + unit}
-	}
 	l := log{
 		manager(id2, starting, "Starting"), line(id2, 7, "earlier"), manager(id2, failed, "Failed", "UNIT_RESULT=exit-code"), late("late, of the earlier"),
 		manager(id1, starting, "Starting"), line(id1, 7, "first"), manager(id1, failed, "Failed", "UNIT_RESULT=exit-code"), late("late"),

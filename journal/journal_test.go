@@ -55,6 +55,11 @@ func line(id ID, pid int, message string, more ...string) fields {
 	}, more...)
 }
 
+// late is a line that journald took after the unit had ended.
+func late(message string, more ...string) fields {
+	return append(fields{"MESSAGE=" + message, "SYSLOG_IDENTIFIER=restic-backup.sh", "_PID=8", "_UID=0", "_SYSTEMD_UNIT=" + unit}, more...)
+}
+
 // manager is what PID 1 says of a unit.
 func manager(id ID, messageID, message string, more ...string) fields {
 	return append(fields{
@@ -281,9 +286,6 @@ func TestEntries(t *testing.T) {
 // TestLate reads lines that journald took when it could tell no more which
 // invocation they were of.
 func TestLate(t *testing.T) {
-	late := func(message string, more ...string) fields {
-		return append(fields{"MESSAGE=" + message, "SYSLOG_IDENTIFIER=restic-backup.sh", "_PID=8", "_UID=0", "_SYSTEMD_UNIT=" + unit}, more...)
-	}
 	at := func(second float64) string {
 		return fmt.Sprint("_SOURCE_REALTIME_TIMESTAMP=", t0.Add(time.Duration(second*float64(time.Second))).UnixMicro())
 	}

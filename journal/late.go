@@ -2,6 +2,7 @@ package journal
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"iter"
 	"slices"
@@ -72,12 +73,7 @@ func (l *lateLines) next(note Entry) []Entry {
 }
 
 // sent is when the manager sent e, as far as is known.
-func (e *Entry) sent() time.Time {
-	if e.Sent.IsZero() {
-		return e.Time
-	}
-	return e.Sent
-}
+func (e *Entry) sent() time.Time { return cmp.Or(e.Sent, e.Time) }
 
 // rest lets go of all.
 func (l *lateLines) rest() []Entry {
