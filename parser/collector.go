@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// A Collector sorts the lines of a log into runs. The zero Collector is ready
+// A Collector sorts the lines of a log into processes. The zero Collector is ready
 // to use. It remembers processes and names, never lines: memory does not grow
 // with the length of the log.
 type Collector struct {
@@ -33,6 +33,10 @@ type origin struct {
 
 // Add reads the next line. It returns nil for lines that are not restic's. A
 // *SyntaxError costs that line alone: the caller may go on.
+//
+// A line whose time is before those of lines already added moves the start of
+// its process and of its span back. A line without text only moves times: with
+// it the first and last of lines that were skipped can be added at the end.
 func (c *Collector) Add(l Line) error {
 	c.lines++
 	c.alone = false
@@ -40,20 +44,14 @@ func (c *Collector) Add(l Line) error {
 	if p == nil || p.run.PID != l.PID || p.run.Source != l.Source {
 		p = c.lookUp(l)
 	}
-	if span := &c.spans[c.lastSpan]; l.Time.After(span.End) {
-		span.End = l.Time
-	}
+	span := &c.spans[c.lastSpan]
+	widen(&span.Start, &span.End, l.Time)
 
 	text := trim(l.Text)
 	if l.PID == 0 && p.begins(text) {
 		p = c.start(origin{l.Source, l.PID}, l.Time)
 	}
-	if p.run.Start.IsZero() {
-		p.run.Start = l.Time
-	}
-	if l.Time.After(p.run.End) {
-		p.run.End = l.Time
-	}
+	widen(&p.run.Start, &p.run.End, l.Time)
 	if err := p.add(text, l.Time); err != nil {
 		p.run.SyntaxErrors++
 		return &SyntaxError{Line: c.lines, Text: string(text[:min(len(text), 256)]), Err: err}
@@ -61,14 +59,24 @@ func (c *Collector) Add(l Line) error {
 	return nil
 }
 
-// Idle reports whether [Collector.Add] of a line with this text would do nothing
-// but move the end of a run and of a span: the line is one of many about single
+// widen moves start and end apart so that t lies between them.
+func widen(start, end *time.Time, t time.Time) {
+	if t.After(*end) {
+		*end = t
+	}
+	if start.IsZero() || t.Before(*start) && !t.IsZero() {
+		*start = t
+	}
+}
+
+// Skip reports whether [Collector.Add] of a line with this text would do nothing
+// but move the times of a process and of a span: the line is one of many about single
 // files, or about progress. If so it counts as a line, and need not be added.
 //
 // It is for those to whom it costs to find out who wrote a line, and when: pid
 // is called only where the text alone does not tell. Not promised is that a
 // process is noticed of which nothing was logged but lines about single files.
-func (c *Collector) Idle(text []byte, pid func() int) bool {
+func (c *Collector) Skip(text []byte, pid func() int) bool {
 	p := c.last
 	if p == nil || p.run.PID == 0 || p.ended {
 		return false
@@ -131,17 +139,17 @@ func (c *Collector) lookUp(l Line) *process {
 }
 
 func (c *Collector) start(o origin, t time.Time) *process {
-	p := &process{run: Run{Source: o.source, PID: o.pid, Start: t, End: t}}
+	p := &process{run: Process{Source: o.source, PID: o.pid, Start: t, End: t}}
 	c.processes = append(c.processes, p)
 	c.current[o] = p
 	c.last = p
 	return p
 }
 
-// Runs returns the runs of restic so far, by first line. It may be called at
+// Processes returns the restic processes so far, by first line. It may be called at
 // any time.
-func (c *Collector) Runs() []Run {
-	var runs []Run
+func (c *Collector) Processes() []Process {
+	var runs []Process
 	for _, p := range c.processes {
 		if p.restic {
 			runs = append(runs, p.result())
@@ -156,7 +164,7 @@ func (c *Collector) Spans() []Span { return slices.Clone(c.spans) }
 // Parse reads the output of restic, be it of one process or of several one
 // after the other; [bytes.Lines] makes a suitable argument. The error joins
 // every *SyntaxError; the runs are valid regardless.
-func Parse(lines iter.Seq[[]byte]) ([]Run, error) {
+func Parse(lines iter.Seq[[]byte]) ([]Process, error) {
 	var c Collector
 	var errs []error
 	for line := range lines {
@@ -164,7 +172,7 @@ func Parse(lines iter.Seq[[]byte]) ([]Run, error) {
 			errs = append(errs, err)
 		}
 	}
-	return c.Runs(), errors.Join(errs...)
+	return c.Processes(), errors.Join(errs...)
 }
 
 // trim cuts what surrounds a line: its newline, the padding of restic's sizes,

@@ -51,7 +51,7 @@ func ExampleCollector() {
 			Text: []byte(l.text),
 		})
 	}
-	for _, run := range c.Runs() {
+	for _, run := range c.Processes() {
 		fmt.Println(run.PID, run.Command, run.End.Sub(run.Start), run.Done)
 	}
 	fmt.Println(c.Spans()[0].Duration())

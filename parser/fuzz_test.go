@@ -40,12 +40,12 @@ func messages(tb testing.TB) [][]byte {
 
 // runs gives each line a time of its own, in order, so that interleaving the
 // lines of two processes changes neither's times.
-func runs(lines []parser.Line) []parser.Run {
+func runs(lines []parser.Line) []parser.Process {
 	var c parser.Collector
 	for _, l := range lines {
 		c.Add(l)
 	}
-	return c.Runs()
+	return c.Processes()
 }
 
 func linesOf(log []byte, pid int) []parser.Line {
@@ -56,8 +56,8 @@ func linesOf(log []byte, pid int) []parser.Line {
 	return lines
 }
 
-func byPID(runs []parser.Run) map[int]parser.Run {
-	m := make(map[int]parser.Run)
+func byPID(runs []parser.Process) map[int]parser.Process {
+	m := make(map[int]parser.Process)
 	for _, r := range runs {
 		m[r.PID] = r
 	}
@@ -133,7 +133,7 @@ func FuzzTrueSummaryWins(f *testing.F) {
 
 // Lines that are idle change nothing but the ends of runs and spans, in the log
 // of two processes at once.
-func FuzzIdle(f *testing.F) {
+func FuzzSkip(f *testing.F) {
 	logs := messages(f)
 	for i, log := range logs {
 		f.Add(log, logs[(i+len(logs)/2)%len(logs)], uint64(i))
@@ -164,11 +164,11 @@ func FuzzIdle(f *testing.F) {
 				first[l.PID] = l.Time
 			}
 			last[l.PID] = l.Time
-			if !c.Idle(l.Text, func() int { return l.PID }) {
+			if !c.Skip(l.Text, func() int { return l.PID }) {
 				c.Add(l)
 			}
 		}
-		got := c.Runs()
+		got := c.Processes()
 		for i := range got {
 			got[i].Start, got[i].End = first[got[i].PID], last[got[i].PID]
 		}

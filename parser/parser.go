@@ -65,8 +65,8 @@ const (
 	CommandRestore Command = "restore"
 )
 
-// A Run is what one restic process said about itself.
-type Run struct {
+// A Process is what one restic process said about itself.
+type Process struct {
 	Source  string
 	PID     int
 	Command Command // as far as the output tells; "forget --prune" is CommandPrune once it prunes

@@ -15,19 +15,19 @@ import (
 
 // collect reads lines of one process with a process ID, where names in the
 // log cannot begin another command.
-func collect(t *testing.T, log string) []parser.Run {
+func collect(t *testing.T, log string) []parser.Process {
 	t.Helper()
 	var c parser.Collector
 	for line := range bytes.Lines([]byte(log)) {
 		require.NoError(t, c.Add(parser.Line{PID: 7, Text: line}))
 	}
-	return c.Runs()
+	return c.Processes()
 }
 
 // one is a run of a single process that is about c.
-func one(r parser.Run) []parser.Run {
+func one(r parser.Process) []parser.Process {
 	r.PID = 7
-	return []parser.Run{r}
+	return []parser.Process{r}
 }
 
 func seconds(n float64) *time.Duration { return new(time.Duration(n * float64(time.Second))) }
@@ -55,7 +55,7 @@ func with(b parser.Backup, change func(*parser.Backup)) *parser.Backup {
 func TestBackup(t *testing.T) {
 	tests := map[string]struct {
 		log  string
-		want parser.Run
+		want parser.Process
 	}{
 		"0.9.0": {`
 open repository
@@ -65,7 +65,7 @@ Dirs:            4 new,     0 changed,     0 unmodified
 Added:      1.011 KiB
 processed 18 files, 919.188 KiB in 0:00
 snapshot 298b4840 saved
-`, parser.Run{Done: true, Backup: with(small, func(b *parser.Backup) { b.StoredBytes = nil })}},
+`, parser.Process{Done: true, Backup: with(small, func(b *parser.Backup) { b.StoredBytes = nil })}},
 		"0.9.2 to 0.13, padded": {`
 Files:           0 new,     0 changed, 235933 unmodified
 Dirs:            0 new,     0 changed,     1 unmodified
@@ -74,18 +74,18 @@ Tree Blobs:      0 new
 Added to the repo: 0 B  
 processed 235933 files, 1.500 TiB in 25:11:12
 snapshot 298b4840 saved
-`, parser.Run{Done: true, Backup: &parser.Backup{
+`, parser.Process{Done: true, Backup: &parser.Backup{
 			Files: parser.Changes{Unmodified: 235933}, Dirs: parser.Changes{Unmodified: 1},
 			ProcessedFiles: 235933, ProcessedBytes: 3 << 39, Duration: seconds(25*3600 + 11*60 + 12), Snapshot: "298b4840",
 		}}},
-		"0.14": {smallText, parser.Run{Done: true, Backup: &small}},
+		"0.14": {smallText, parser.Process{Done: true, Backup: &small}},
 		"sizes above TiB": {`
 Files:           1 new,     0 changed,     0 unmodified
 Dirs:            0 new,     0 changed,     0 unmodified
 Added to the repository: 1.000 PiB (2.000 EiB stored)
 processed 1 files, 1024.000 TiB in 1:00
 snapshot 298b4840 saved
-`, parser.Run{Done: true, Backup: &parser.Backup{
+`, parser.Process{Done: true, Backup: &parser.Backup{
 			Files: parser.Changes{New: 1}, AddedBytes: 1 << 50, StoredBytes: new(uint64(2 << 60)),
 			ProcessedFiles: 1, ProcessedBytes: 1 << 50, Duration: seconds(60), Snapshot: "298b4840",
 		}}},
@@ -96,7 +96,7 @@ Dirs:            0 new,     0 changed,     4 unmodified
 Added to the repository: 0 B   (0 B   stored)
 processed 12 files, 6.778 MiB in 5124095573468383:13:00
 skipped creating snapshot
-`, parser.Run{Done: true, Backup: &parser.Backup{
+`, parser.Process{Done: true, Backup: &parser.Backup{
 			Files: parser.Changes{Unmodified: 12}, Dirs: parser.Changes{Unmodified: 4}, StoredBytes: new(uint64(0)),
 			ProcessedFiles: 12, ProcessedBytes: 7107248,
 		}}},
@@ -105,11 +105,11 @@ Files:           7 new,     5 changed,   246 unmodified
 Dirs:            0 new,     9 changed,    17 unmodified
 Would add to the repository: 798.392 KiB (768.004 KiB stored)
 processed 258 files, 13.192 MiB in 0:00
-`, parser.Run{Done: true, DryRun: true}},
+`, parser.Process{Done: true, DryRun: true}},
 		"partial": {`
 no parent snapshot found, will read all files
 error: open /srv/secret: permission denied` + smallText + `Warning: at least one source file could not be read
-`, parser.Run{Done: true, Incomplete: true, Errors: 1, Backup: with(small, func(b *parser.Backup) { b.Unreadable = 1 })}},
+`, parser.Process{Done: true, Incomplete: true, Errors: 1, Backup: with(small, func(b *parser.Backup) { b.Unreadable = 1 })}},
 		"partial, before 0.10 warned": {`
 error: open /srv/secret: permission denied
 Files:          18 new,     0 changed,     0 unmodified
@@ -117,9 +117,9 @@ Dirs:            4 new,     0 changed,     0 unmodified
 Added to the repo: 1.011 KiB
 processed 18 files, 919.188 KiB in 0:00
 snapshot 298b4840 saved
-`, parser.Run{Done: true, Errors: 1, Backup: with(small, func(b *parser.Backup) { b.Unreadable, b.StoredBytes = 1, nil })}},
+`, parser.Process{Done: true, Errors: 1, Backup: with(small, func(b *parser.Backup) { b.Unreadable, b.StoredBytes = 1, nil })}},
 		"a source is missing": {"/srv/none does not exist, skipping\nopen repository\n" + smallText,
-			parser.Run{Done: true, Errors: 1, Backup: with(small, func(b *parser.Backup) { b.Unreadable = 1 })}},
+			parser.Process{Done: true, Errors: 1, Backup: with(small, func(b *parser.Backup) { b.Unreadable = 1 })}},
 		"an error in the middle of the summary": {`
 Files:          18 new,     0 changed,     0 unmodified
 error: lstat /srv/x: no such file or directory
@@ -128,7 +128,7 @@ Added to the repository: 1.011 KiB (856 B   stored)
 processed 18 files, 919.188 KiB in 0:00
 snapshot 298b4840 saved
 Warning: at least one source file could not be read
-`, parser.Run{Done: true, Incomplete: true, Errors: 1, Backup: with(small, func(b *parser.Backup) { b.Unreadable = 1 })}},
+`, parser.Process{Done: true, Incomplete: true, Errors: 1, Backup: with(small, func(b *parser.Backup) { b.Unreadable = 1 })}},
 		"without its last line, partial": {`
 no parent snapshot found, will read all files
 error: open /srv/secret: permission denied
@@ -137,20 +137,20 @@ Dirs:            4 new,     0 changed,     0 unmodified
 Added to the repo: 926.784 KiB
 processed 18 files, 919.188 KiB in 0:00
 Warning: failed to read all source data during backup
-`, parser.Run{Done: true, Incomplete: true, Errors: 1, Backup: with(small, func(b *parser.Backup) {
+`, parser.Process{Done: true, Incomplete: true, Errors: 1, Backup: with(small, func(b *parser.Backup) {
 			b.Unreadable, b.Snapshot, b.StoredBytes = 1, "", nil
 			b.Files, b.Dirs, b.AddedBytes = parser.Changes{New: 18}, parser.Changes{New: 4}, 949027
 			b.ProcessedFiles, b.ProcessedBytes = 18, 941249
 		})}},
 		"a damaged repository": {"no parent snapshot found, will read all files\nerror: /srv/fd/sub: tree a0231bfc000000000000000000000000000000000000000000000000000081e4 is not known; the repository could be damaged, run `repair index` to try to repair it\n" + smallText + "Warning: at least one source file could not be read\n",
-			parser.Run{Done: true, Incomplete: true, Errors: 1, Backup: &small}},
+			parser.Process{Done: true, Incomplete: true, Errors: 1, Backup: &small}},
 		"cut off before the snapshot": {`
 no parent snapshot found, will read all files
 Files:          18 new,     0 changed,     0 unmodified
 Dirs:            4 new,     0 changed,     0 unmodified
 Added to the repository: 1.011 KiB (856 B   stored)
 processed 18 files, 919.188 KiB in 0:00
-`, parser.Run{}},
+`, parser.Process{}},
 		"lines out of order": {`
 no parent snapshot found, will read all files
 Dirs:            4 new,     0 changed,     0 unmodified
@@ -158,15 +158,15 @@ Files:          18 new,     0 changed,     0 unmodified
 Added to the repository: 1.011 KiB (856 B   stored)
 processed 18 files, 919.188 KiB in 0:00
 snapshot 298b4840 saved
-`, parser.Run{}},
+`, parser.Process{}},
 		"interrupted": {"no parent snapshot found, will read all files\n\x1b[2Ksignal terminated received, cleaning up\n" +
 			"Fatal: unable to save snapshot: context canceled\n",
-			parser.Run{Fatal: "Fatal: unable to save snapshot: context canceled", Cause: parser.CauseKilled}},
+			parser.Process{Fatal: "Fatal: unable to save snapshot: context canceled", Cause: parser.CauseKilled}},
 		"JSON": {
 			`{"message_type":"status","percent_done":1,"total_files":240}
 {"message_type":"summary","files_new":7,"files_changed":5,"files_unmodified":228,"dirs_new":0,"dirs_changed":9,"dirs_unmodified":18,"data_blobs":12,"tree_blobs":10,"data_added":1155355,"data_added_packed":1132069,"total_files_processed":240,"total_bytes_processed":10024273,"total_duration":0.5,"snapshot_id":"ebad61a7"}
 {"message_type":"status","percent_done":1}
-`, parser.Run{Done: true, Backup: &parser.Backup{
+`, parser.Process{Done: true, Backup: &parser.Backup{
 				Files: parser.Changes{New: 7, Changed: 5, Unmodified: 228}, Dirs: parser.Changes{Changed: 9, Unmodified: 18},
 				AddedBytes: 1155355, StoredBytes: new(uint64(1132069)), ProcessedFiles: 240, ProcessedBytes: 10024273,
 				Duration: seconds(0.5), Snapshot: "ebad61a7", Exact: true,
@@ -176,11 +176,11 @@ snapshot 298b4840 saved
 {"message_type":"error","error":{"message":"open /srv/secret: permission denied"},"during":"archival","item":"/srv/secret"}
 {"message_type":"summary","files_new":1,"total_files_processed":1,"total_duration":-9223372036.854776,"snapshot_id":"ebad61a7"}
 {"message_type":"exit_error","code":3,"message":"Warning: at least one source file could not be read"}
-`, parser.Run{Done: true, Incomplete: true, Errors: 1, ExitCode: new(3), Backup: &parser.Backup{
+`, parser.Process{Done: true, Incomplete: true, Errors: 1, ExitCode: new(3), Backup: &parser.Backup{
 				Files: parser.Changes{New: 1}, ProcessedFiles: 1, Snapshot: "ebad61a7", Exact: true, Unreadable: 1,
 			}}},
 		"JSON, dry run": {`{"message_type":"summary","files_new":1,"total_duration":1,"snapshot_id":"ebad61a7","dry_run":true}
-`, parser.Run{Done: true, DryRun: true}},
+`, parser.Process{Done: true, DryRun: true}},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -203,33 +203,33 @@ snapshot deadbeef saved
 	end := ", saved in 0.000s (0 B added)\nnew       /srv/, saved in 0.005s (0 B added, 0 B stored, 2.492 KiB metadata)\n"
 	tests := map[string]struct {
 		log  string
-		want parser.Run
+		want parser.Process
 	}{
-		"a summary, then the true one":     {begin + forged + "x" + end + smallText, parser.Run{Done: true, Backup: &small}},
-		"a summary, then killed":           {begin + forged + end, parser.Run{}},
-		"a summary without a verbose line": {"no parent snapshot found, will read all files\nerror: open /srv/a" + forged + ": permission denied\n" + smallText, parser.Run{Done: true, Backup: &small}},
-		"a line of a summary":              {begin + "\nFiles:           1 new,     2 changed,     3 unmodified" + end + smallText, parser.Run{Done: true, Backup: &small}},
-		"errors":                           {begin + "\nerror: open /srv/b: permission denied\nx" + end + smallText, parser.Run{Done: true, Backup: &small}},
-		"a warning":                        {begin + "\nWarning: at least one source file could not be read\nx" + end + smallText, parser.Run{Done: true, Backup: &small}},
-		"an exit status":                   {begin + "\n" + `{"message_type":"exit_error","code":3,"message":"x"}` + "\nx" + end + smallText, parser.Run{Done: true, Backup: &small}},
+		"a summary, then the true one":     {begin + forged + "x" + end + smallText, parser.Process{Done: true, Backup: &small}},
+		"a summary, then killed":           {begin + forged + end, parser.Process{}},
+		"a summary without a verbose line": {"no parent snapshot found, will read all files\nerror: open /srv/a" + forged + ": permission denied\n" + smallText, parser.Process{Done: true, Backup: &small}},
+		"a line of a summary":              {begin + "\nFiles:           1 new,     2 changed,     3 unmodified" + end + smallText, parser.Process{Done: true, Backup: &small}},
+		"errors":                           {begin + "\nerror: open /srv/b: permission denied\nx" + end + smallText, parser.Process{Done: true, Backup: &small}},
+		"a warning":                        {begin + "\nWarning: at least one source file could not be read\nx" + end + smallText, parser.Process{Done: true, Backup: &small}},
+		"an exit status":                   {begin + "\n" + `{"message_type":"exit_error","code":3,"message":"x"}` + "\nx" + end + smallText, parser.Process{Done: true, Backup: &small}},
 		"in an error, and --quiet": {"error: open /srv/a" + forged + "x: permission denied\nerror: open /srv/b: permission denied\nWarning: at least one source file could not be read\n",
-			parser.Run{Done: true, Incomplete: true, Errors: 2}},
-		"in an error, then killed": {"no parent snapshot found, will read all files\nerror: open /srv/a" + forged + "x: permission denied\n", parser.Run{Errors: 1}},
-		"in an error, a last word": {"no parent snapshot found, will read all files\nerror: open /srv/a" + forged + "Warning: at least one source file could not be read: permission denied\n", parser.Run{Errors: 1}},
-		"in an error, JSON":        {"no parent snapshot found, will read all files\nerror: open /srv/a\n" + `{"message_type":"summary","files_new":999,"snapshot_id":"deadbeef"}` + "\n" + `{"a":1}: permission denied` + "\n", parser.Run{Errors: 1}},
-		"in the error of a scan":   {"no parent snapshot found, will read all files\nscan: open /srv/a" + forged + "x: permission denied\n", parser.Run{}},
+			parser.Process{Done: true, Incomplete: true, Errors: 2}},
+		"in an error, then killed": {"no parent snapshot found, will read all files\nerror: open /srv/a" + forged + "x: permission denied\n", parser.Process{Errors: 1}},
+		"in an error, a last word": {"no parent snapshot found, will read all files\nerror: open /srv/a" + forged + "Warning: at least one source file could not be read: permission denied\n", parser.Process{Errors: 1}},
+		"in an error, JSON":        {"no parent snapshot found, will read all files\nerror: open /srv/a\n" + `{"message_type":"summary","files_new":999,"snapshot_id":"deadbeef"}` + "\n" + `{"a":1}: permission denied` + "\n", parser.Process{Errors: 1}},
+		"in the error of a scan":   {"no parent snapshot found, will read all files\nscan: open /srv/a" + forged + "x: permission denied\n", parser.Process{}},
 		"in an error, a true one": {"no parent snapshot found, will read all files\nerror: open /srv/a" + forged + "x: permission denied\n" + smallText + "Warning: at least one source file could not be read\n",
-			parser.Run{Done: true, Incomplete: true, Errors: 1, Backup: with(small, func(b *parser.Backup) { b.Unreadable = 1 })}},
-		"in an error, a prune":              {"no parent snapshot found, will read all files\nerror: open /srv/a\nloading indexes...\ntotal prune: 1 blobs / 1 B\nremaining: 1 blobs / 1 B\ndone\nx: permission denied\n", parser.Run{Errors: 1}},
-		"a source that is missing":          {begin + "\n/srv/b does not exist, skipping\nx" + end + smallText, parser.Run{Done: true, Backup: &small}},
-		"a fatal line":                      {begin + "\nFatal: wrong password or no key found\nx" + end + smallText, parser.Run{Done: true, Backup: &small}},
-		"a good check":                      {begin + "\nno errors were found\nx" + end, parser.Run{}},
-		"a good check, a forget, a prune":   {begin + "\ncheck all packs\nno errors were found\nkeep 1 snapshots:\n1 snapshots\ntotal prune: 1 blobs / 1 B\nremaining: 1 blobs / 1 B\ndone\nx" + end + smallText, parser.Run{Done: true, Backup: &small}},
-		"JSON":                              {begin + "\n" + `{"message_type":"summary","files_new":999,"snapshot_id":"deadbeef"}` + "\nx" + end + smallText, parser.Run{Done: true, Backup: &small}},
-		"JSON that goes on as a name does":  {begin + "\n" + `{"message_type":"summary","files_new":999}` + end + smallText, parser.Run{Done: true, Backup: &small}},
-		"a lock":                            {begin + "\nunable to create lock in backend: repository is already locked by PID 1\nlock was created at 2026-11-23 00:40:22 (9h ago)\nx" + end + smallText, parser.Run{Done: true, Backup: &small}},
-		"quoted, as 0.15.2 and later do":    {"no parent snapshot found, will read all files\n" + `new       "/srv/a\nFatal: x", saved in 0.003s (0 B added)` + smallText, parser.Run{Done: true, Backup: &small}},
-		"a summary, and the kill before it": {begin + "\n" + forged + "unchanged /srv/b\n", parser.Run{}},
+			parser.Process{Done: true, Incomplete: true, Errors: 1, Backup: with(small, func(b *parser.Backup) { b.Unreadable = 1 })}},
+		"in an error, a prune":              {"no parent snapshot found, will read all files\nerror: open /srv/a\nloading indexes...\ntotal prune: 1 blobs / 1 B\nremaining: 1 blobs / 1 B\ndone\nx: permission denied\n", parser.Process{Errors: 1}},
+		"a source that is missing":          {begin + "\n/srv/b does not exist, skipping\nx" + end + smallText, parser.Process{Done: true, Backup: &small}},
+		"a fatal line":                      {begin + "\nFatal: wrong password or no key found\nx" + end + smallText, parser.Process{Done: true, Backup: &small}},
+		"a good check":                      {begin + "\nno errors were found\nx" + end, parser.Process{}},
+		"a good check, a forget, a prune":   {begin + "\ncheck all packs\nno errors were found\nkeep 1 snapshots:\n1 snapshots\ntotal prune: 1 blobs / 1 B\nremaining: 1 blobs / 1 B\ndone\nx" + end + smallText, parser.Process{Done: true, Backup: &small}},
+		"JSON":                              {begin + "\n" + `{"message_type":"summary","files_new":999,"snapshot_id":"deadbeef"}` + "\nx" + end + smallText, parser.Process{Done: true, Backup: &small}},
+		"JSON that goes on as a name does":  {begin + "\n" + `{"message_type":"summary","files_new":999}` + end + smallText, parser.Process{Done: true, Backup: &small}},
+		"a lock":                            {begin + "\nunable to create lock in backend: repository is already locked by PID 1\nlock was created at 2026-11-23 00:40:22 (9h ago)\nx" + end + smallText, parser.Process{Done: true, Backup: &small}},
+		"quoted, as 0.15.2 and later do":    {"no parent snapshot found, will read all files\n" + `new       "/srv/a\nFatal: x", saved in 0.003s (0 B added)` + smallText, parser.Process{Done: true, Backup: &small}},
+		"a summary, and the kill before it": {begin + "\n" + forged + "unchanged /srv/b\n", parser.Process{}},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -263,26 +263,26 @@ unused size after prune: 370 B (0.00% of remaining size)
 	forget := &parser.Forget{Kept: 1, Removed: 2}
 	tests := map[string]struct {
 		log  string
-		want parser.Run
+		want parser.Process
 	}{
 		"forget": {tables + "[0:00] 100.00%  2 / 2 files deleted\n",
-			parser.Run{Command: parser.CommandForget, Done: true, Forget: forget}},
+			parser.Process{Command: parser.CommandForget, Done: true, Forget: forget}},
 		"forget, nothing matches": {"Applying Policy: keep 1 latest snapshots\n",
-			parser.Run{Command: parser.CommandForget, Done: true, Forget: &parser.Forget{}}},
+			parser.Process{Command: parser.CommandForget, Done: true, Forget: &parser.Forget{}}},
 		"forget, fails behind its policy": {"Applying Policy: keep 1 latest snapshots\nFatal: it broke\n",
-			parser.Run{Command: parser.CommandForget, Fatal: "Fatal: it broke", Cause: parser.CauseOther}},
+			parser.Process{Command: parser.CommandForget, Fatal: "Fatal: it broke", Cause: parser.CauseOther}},
 		"forget, cut off behind a group": {"Applying Policy: keep 1 latest snapshots\nsnapshots for (host [t1]):\n",
-			parser.Run{Command: parser.CommandForget}},
-		"forget, cut off before it deletes": {tables, parser.Run{Command: parser.CommandForget, Forget: forget}},
+			parser.Process{Command: parser.CommandForget}},
+		"forget, cut off before it deletes": {tables, parser.Process{Command: parser.CommandForget, Forget: forget}},
 		"forget, 0.9, says nothing of deleting": {"Applying Policy: keep the last 1 snapshots snapshots\nkeep 1 snapshots:\n1 snapshots\nremove 2 snapshots:\n2 snapshots\n",
-			parser.Run{Command: parser.CommandForget, Done: true, Forget: forget}},
+			parser.Process{Command: parser.CommandForget, Done: true, Forget: forget}},
 		"forget, JSON": {`[{"tags":null,"host":"t1","paths":["/srv"],"keep":[{"id":"1"}],"remove":[{"id":"2"},{"id":"3"}],"reasons":[]},{"tags":null,"host":"t1","paths":["/etc"],"keep":[{"id":"4"}],"remove":null,"reasons":[]}]
-`, parser.Run{Command: parser.CommandForget, Done: true, Forget: &parser.Forget{Kept: 2, Removed: 2}}},
+`, parser.Process{Command: parser.CommandForget, Done: true, Forget: &parser.Forget{Kept: 2, Removed: 2}}},
 		"forget --prune": {tables + "[0:00] 100.00%  2 / 2 files deleted\n2 snapshots have been removed, running prune\nloading indexes...\n" + plan + "repacking packs\nrebuilding index\nremoving 1 old packs\ndone\n",
-			parser.Run{Command: parser.CommandPrune, Done: true, Forget: forget, Prune: &prune}},
-		"prune, cut off": {"loading all snapshots...\n" + plan + "repacking packs\n", parser.Run{Command: parser.CommandPrune}},
+			parser.Process{Command: parser.CommandPrune, Done: true, Forget: forget, Prune: &prune}},
+		"prune, cut off": {"loading all snapshots...\n" + plan + "repacking packs\n", parser.Process{Command: parser.CommandPrune}},
 		"prune, dry run": {"loading all snapshots...\nWould have made the following changes:\n" + plan,
-			parser.Run{Command: parser.CommandPrune, Done: true, DryRun: true}},
+			parser.Process{Command: parser.CommandPrune, Done: true, DryRun: true}},
 		"prune, nothing left, a wrapped size": {"loading indexes...\n" + `to repack:             0 blobs / 0 B
 this removes           0 blobs / 0 B
 to delete:             3 blobs / 1.000 KiB
@@ -290,7 +290,7 @@ total prune:           3 blobs / 1.000 KiB
 remaining:             0 blobs / 0 B
 unused size after prune: 16777215.991 TiB ( of remaining size)
 done
-`, parser.Run{Command: parser.CommandPrune, Done: true, Prune: &parser.Prune{
+`, parser.Process{Command: parser.CommandPrune, Done: true, Prune: &parser.Prune{
 			Removed: parser.Blobs{Count: 3, Bytes: 1024}, Repacked: &parser.Blobs{}, TotalBytes: 1024,
 		}}},
 		"prune, before 0.12": {`counting files in repo
@@ -305,11 +305,11 @@ will remove 0 invalid files
 will delete 0 packs and rewrite 3 packs, this frees 24.089 KiB
 counting files in repo
 done
-`, parser.Run{Command: parser.CommandPrune, Done: true, Prune: &parser.Prune{
+`, parser.Process{Command: parser.CommandPrune, Done: true, Prune: &parser.Prune{
 			Removed: parser.Blobs{Count: 14, Bytes: 24667}, Remaining: parser.Blobs{Count: 247, Bytes: 9188122}, TotalBytes: 9212789,
 		}}},
-		"rebuild-index is no prune": {"loading indexes...\ngetting pack files to read...\nrebuilding index\ndone\n", parser.Run{Command: ""}},
-		"check":                     {"using temporary cache in /tmp/x\nload indexes\ncheck all packs\nno errors were found\n", parser.Run{Command: parser.CommandCheck, Done: true, Check: &parser.Check{}}},
+		"rebuild-index is no prune": {"loading indexes...\ngetting pack files to read...\nrebuilding index\ndone\n", parser.Process{Command: ""}},
+		"check":                     {"using temporary cache in /tmp/x\nload indexes\ncheck all packs\nno errors were found\n", parser.Process{Command: parser.CommandCheck, Done: true, Check: &parser.Check{}}},
 		"check, damaged": {`load indexes
 check all packs
 error for tree 1a5ea0a4:
@@ -318,9 +318,9 @@ read all data
 pack f55e94db contains 2 errors: [blob ad0b34f1: decrypting failed]
 pack f55e94dc: not referenced in any index
 Fatal: repository contains errors
-`, parser.Run{Command: parser.CommandCheck, Errors: 2, Check: &parser.Check{Errors: 2}, Fatal: "Fatal: repository contains errors", Cause: parser.CauseCheckErrors}},
+`, parser.Process{Command: parser.CommandCheck, Errors: 2, Check: &parser.Check{Errors: 2}, Fatal: "Fatal: repository contains errors", Cause: parser.CauseCheckErrors}},
 		"check, JSON": {`{"message_type":"summary","num_errors":0,"broken_packs":null,"suggest_repair_index":false,"suggest_prune":false}
-`, parser.Run{Command: parser.CommandCheck, Done: true, Check: &parser.Check{}}},
+`, parser.Process{Command: parser.CommandCheck, Done: true, Check: &parser.Check{}}},
 		"check, JSON, damaged": {`{"message_type":"error","message":"error for tree c6eb0003:\n"}
 {"message_type":"error","message":"  decrypting blob \u003ctree/c6eb0003\u003e from 8ffbb515 failed: ciphertext verification failed\n"}
 {"message_type":"error","message":"pack 8ffbb5152a21cee482af9bff379f0219a2122f6d570c54c30fe4eb7bcadf4c31 contains 2 errors: [blob c6eb00037ddecf40b0aa25016feeaa360999783983b96a407f5c11c7bebf6778: decrypting failed]\n"}
@@ -329,18 +329,18 @@ Fatal: repository contains errors
 {"message_type":"error","message":"restic repair packs 8ffbb515\nrestic repair snapshots --forget\n\n"}
 {"message_type":"exit_error","code":1,"message":"Fatal: repository contains errors"}
 {"message_type":"summary","num_errors":3,"broken_packs":null,"suggest_repair_index":false,"suggest_prune":false}
-`, parser.Run{Command: parser.CommandCheck, Errors: 3, Check: &parser.Check{Errors: 3}, ExitCode: new(1), Fatal: "Fatal: repository contains errors", Cause: parser.CauseCheckErrors}},
+`, parser.Process{Command: parser.CommandCheck, Errors: 3, Check: &parser.Check{Errors: 3}, ExitCode: new(1), Fatal: "Fatal: repository contains errors", Cause: parser.CauseCheckErrors}},
 		"check, a pack is missing": {"load indexes\npack 629cb0bd: does not exist\ndownload error: open /srv/repo/data/62/629cb0bd: no such file or directory\nFatal: repository contains errors\n",
-			parser.Run{Command: parser.CommandCheck, Errors: 2, Check: &parser.Check{Errors: 2}, Fatal: "Fatal: repository contains errors", Cause: parser.CauseCheckErrors}},
+			parser.Process{Command: parser.CommandCheck, Errors: 2, Check: &parser.Check{Errors: 2}, Fatal: "Fatal: repository contains errors", Cause: parser.CauseCheckErrors}},
 		"forget that may not remove": {tables + "Remove(<snapshot/9a20db5448>) failed: remove /srv/repo/x: permission denied\n[0:00] 50.00%  1 / 2 files deleted\nfailed to remove one or more snapshots\n",
-			parser.Run{Command: parser.CommandForget, Forget: &parser.Forget{Kept: 1, Removed: 1}, Fatal: "failed to remove one or more snapshots", Cause: parser.CauseOther}},
+			parser.Process{Command: parser.CommandForget, Forget: &parser.Forget{Kept: 1, Removed: 1}, Fatal: "failed to remove one or more snapshots", Cause: parser.CauseOther}},
 		"forget that may not remove, and exits with 0": {tables + "[0:00] 0.00%  0 / 2 files deleted\n",
-			parser.Run{Command: parser.CommandForget, Forget: &parser.Forget{Kept: 1}, Fatal: "[0:00] 0.00%  0 / 2 files deleted", Cause: parser.CauseOther}},
+			parser.Process{Command: parser.CommandForget, Forget: &parser.Forget{Kept: 1}, Fatal: "[0:00] 0.00%  0 / 2 files deleted", Cause: parser.CauseOther}},
 		"forget that shows how far it is": {tables + "[0:00] 50.00%  1 / 2 files deleted\n[0:01] 100.00%  2 / 2 files deleted\n",
-			parser.Run{Command: parser.CommandForget, Done: true, Forget: forget}},
+			parser.Process{Command: parser.CommandForget, Done: true, Forget: forget}},
 		"check, JSON, locked": {`{"message_type":"summary","num_errors":1,"broken_packs":null,"suggest_repair_index":false,"suggest_prune":false}
 {"message_type":"exit_error","code":11,"message":"unable to create lock in backend: repository is already locked by PID 1\nlock was created at 2026-11-23 00:40:22 (1h2m3s ago)\nstorage ID a16e70a7"}
-`, parser.Run{Command: parser.CommandCheck, ExitCode: new(11), Fatal: "unable to create lock in backend: repository is already locked by PID 1", Cause: parser.CauseLocked, Lock: &parser.Lock{Age: seconds(3723)}}},
+`, parser.Process{Command: parser.CommandCheck, ExitCode: new(11), Fatal: "unable to create lock in backend: repository is already locked by PID 1", Cause: parser.CauseLocked, Lock: &parser.Lock{Age: seconds(3723)}}},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -352,17 +352,17 @@ Fatal: repository contains errors
 func TestOtherLines(t *testing.T) {
 	tests := map[string]struct {
 		log  string
-		want []parser.Run
+		want []parser.Process
 	}{
 		"nothing of restic's": {"Starting restic backup\n/var/backups/db.sql.gz\n\ndone\nprocessed 3 things\nFiles: none\nsnapshot of the day\n{}\n[]\n", nil},
 		"restic diff":         {"Files:           1 new,     2 removed,     3 changed\nDirs:            1 new,     0 removed\n  Added:   1.000 MiB\n", nil},
-		"init":                {"created restic repository 74eb236fb2 at /srv/repo\n", one(parser.Run{Command: parser.CommandInit, Done: true})},
-		"copy":                {"snapshot 298b4840 of [/srv] at 2026-11-23 00:09:20 by root@t1\n  copy started, this may take a while...\nsnapshot 53f36d46 saved\n", one(parser.Run{Command: parser.CommandCopy, Done: true})},
-		"restore":             {"restoring snapshot 298b4840 of [/srv] at 2026-11-23 by root@t1 to /tmp/x\nunchanged /srv/a\nSummary: Restored 18 files/dirs (1.000 MiB) in 0:00\n", one(parser.Run{Command: parser.CommandRestore, Done: true})},
+		"init":                {"created restic repository 74eb236fb2 at /srv/repo\n", one(parser.Process{Command: parser.CommandInit, Done: true})},
+		"copy":                {"snapshot 298b4840 of [/srv] at 2026-11-23 00:09:20 by root@t1\n  copy started, this may take a while...\nsnapshot 53f36d46 saved\n", one(parser.Process{Command: parser.CommandCopy, Done: true})},
+		"restore":             {"restoring snapshot 298b4840 of [/srv] at 2026-11-23 by root@t1 to /tmp/x\nunchanged /srv/a\nSummary: Restored 18 files/dirs (1.000 MiB) in 0:00\n", one(parser.Process{Command: parser.CommandRestore, Done: true})},
 		"retries": {"Save(<data/0123456789>) returned error, retrying after 604.30163ms: server response unexpected: 500\nSave(<data/0123456789>) operation successful after 1 retries\n",
-			one(parser.Run{Retries: 1})},
+			one(parser.Process{Retries: 1})},
 		"a lock, and its age": {"repo already locked, waiting up to 0s for the lock\nunable to create lock in backend: repository is already locked exclusively by PID 31519 on t1 by root (UID 0, GID 0)\nlock was created at 2026-11-23 00:40:42 (15h32m7.9s ago)\nstorage ID c0288fbc\n",
-			one(parser.Run{
+			one(parser.Process{
 				Fatal: "unable to create lock in backend: repository is already locked exclusively by PID 31519 on t1 by root (UID 0, GID 0)",
 				Cause: parser.CauseLocked, Lock: &parser.Lock{Age: seconds(55927.9)},
 			})},
@@ -430,7 +430,7 @@ func TestSyntaxError(t *testing.T) {
 	t.Run("costs its line alone", func(t *testing.T) {
 		runs, err := parser.Parse(bytes.Lines([]byte(`{"message_type":"summary","files_new":` + "\n" + smallText)))
 		require.Error(t, err)
-		assert.Equal(t, []parser.Run{{Command: parser.CommandBackup, Done: true, Backup: &small, SyntaxErrors: 1}}, runs)
+		assert.Equal(t, []parser.Process{{Command: parser.CommandBackup, Done: true, Backup: &small, SyntaxErrors: 1}}, runs)
 	})
 }
 
@@ -444,7 +444,7 @@ func TestParseSeveral(t *testing.T) {
 		"using temporary cache in /tmp/x\ncreate exclusive lock for repository\nload indexes\ncheck all packs\nno errors were found\n"
 	runs, err := parser.Parse(bytes.Lines([]byte(log)))
 	require.NoError(t, err)
-	assert.Equal(t, []parser.Run{
+	assert.Equal(t, []parser.Process{
 		{Fatal: "Fatal: unable to open config file: stat /srv/repo/config: no such file or directory", Cause: parser.CauseNoRepository},
 		{Command: parser.CommandInit, Done: true},
 		{Command: parser.CommandBackup, Done: true, Backup: &small},
@@ -464,4 +464,23 @@ func TestSpans(t *testing.T) {
 		{Source: "restic-backup.sh", Start: at(0), End: at(30)},
 		{Source: "cleanup-backups.sh", Start: at(10), End: at(10)},
 	}, c.Spans())
+}
+
+// Who skips lines adds their first and last times at the end.
+func TestEarlierTimes(t *testing.T) {
+	at := func(s int64) time.Time { return time.Unix(s, 0) }
+	var c parser.Collector
+	for _, l := range []parser.Line{
+		{Time: at(20), Text: []byte("open repository")},
+		{Time: at(30), Text: []byte("load index files")},
+		{Time: at(10)},
+		{Time: at(40)},
+		{},
+	} {
+		l.Source, l.PID = "restic-backup.sh", 7
+		require.NoError(t, c.Add(l))
+	}
+	want := parser.Process{Source: "restic-backup.sh", PID: 7, Command: parser.CommandBackup, Start: at(10), End: at(40)}
+	assert.Equal(t, []parser.Process{want}, c.Processes())
+	assert.Equal(t, []parser.Span{{Source: "restic-backup.sh", Start: at(10), End: at(40)}}, c.Spans())
 }

@@ -6,9 +6,9 @@ import (
 	"time"
 )
 
-// A process is a Run in the making.
+// A process is a Process in the making.
 type process struct {
-	run     Run
+	run     Process
 	restic  bool // something that it printed is restic's
 	verbose bool // "load index files" was seen: the lines of -v came before the parent's
 	begun   bool // something was printed that can only come after the sources were looked at
@@ -76,7 +76,7 @@ const (
 )
 
 // result returns the run as far as it has come.
-func (p *process) result() Run {
+func (p *process) result() Process {
 	r := p.run
 	if b := r.Backup; b != nil {
 		b := *b

@@ -10,7 +10,7 @@ import (
 // add reads one line of the process.
 func (p *process) add(text []byte, t time.Time) error {
 	err := p.read(text, t)
-	if p.run.Command == CommandForget && p.run.Forget != nil {
+	if len(text) > 0 && p.run.Command == CommandForget && p.run.Forget != nil {
 		p.run.Forget.End = t
 	}
 	return err

@@ -68,7 +68,7 @@ func elapsed(d time.Duration) float64 { return float64(d.Microseconds()) / 1e6 }
 func (b *builder) exporter() {
 	r := b.report
 	backups, unparsed := 0, 0
-	for _, run := range r.Runs {
+	for _, run := range r.Processes {
 		unparsed += run.SyntaxErrors
 		if run.Backup != nil || run.Command == parser.CommandBackup && run.DryRun && run.Done {
 			backups++

@@ -82,7 +82,7 @@ func ExampleReport() {
 	}
 	r := textfile.Report{
 		Unit: "my-wrapper.service", Verdict: textfile.Failed, ExitCode: new(12),
-		Start: time.Unix(1_700_000_000, 0), End: time.Unix(1_700_000_001, 0), Runs: runs,
+		Start: time.Unix(1_700_000_000, 0), End: time.Unix(1_700_000_001, 0), Processes: runs,
 	}
 	for _, mf := range r.Families(nil) {
 		for _, m := range mf.Metric {

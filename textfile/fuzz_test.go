@@ -40,7 +40,7 @@ func FuzzRoundTrip(f *testing.F) {
 		}
 
 		again := *r
-		again.Runs = nil
+		again.Processes = nil
 		kept := flat(again.Families(got))
 		for name, v := range flat(want) {
 			if strings.HasPrefix(name, "snapshot_") {

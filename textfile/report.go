@@ -44,8 +44,8 @@ type Report struct {
 	Verdict    Verdict
 	ExitCode   *int // of the process that failed the invocation, 128+N for signal N; nil if unknown
 
-	Runs  []parser.Run  // by first line
-	Spans []parser.Span // by first line
+	Processes []parser.Process // by first line
+	Spans     []parser.Span    // by first line
 
 	Entries uint64 // log entries that were read
 	Dropped uint64 // log entries that were lost before

@@ -22,19 +22,19 @@ const unit = "restic-backup.service"
 func at(seconds int) time.Time { return time.Unix(1_700_000_000+int64(seconds), 0) }
 
 // report is of a run that starts at so many seconds and takes a minute.
-func report(start int, verdict Verdict, runs ...parser.Run) *Report {
-	return &Report{Unit: unit, Start: at(start), End: at(start + 60), Verdict: verdict, Runs: runs, Entries: 10, Version: "1", Revision: "2", GoVersion: "3"}
+func report(start int, verdict Verdict, runs ...parser.Process) *Report {
+	return &Report{Unit: unit, Start: at(start), End: at(start + 60), Verdict: verdict, Processes: runs, Entries: 10, Version: "1", Revision: "2", GoVersion: "3"}
 }
 
-func backupRun(start int, b parser.Backup) parser.Run {
+func backupRun(start int, b parser.Backup) parser.Process {
 	if b.Snapshot != "" {
 		b.Saved = at(start + 30)
 	}
-	return parser.Run{Source: "restic", PID: start, Command: parser.CommandBackup, Start: at(start), End: at(start + 30), Done: true, Backup: &b}
+	return parser.Process{Source: "restic", PID: start, Command: parser.CommandBackup, Start: at(start), End: at(start + 30), Done: true, Backup: &b}
 }
 
-func fatalRun(start int, cause parser.Cause) parser.Run {
-	return parser.Run{Source: "restic", PID: start, Start: at(start), End: at(start), Fatal: "Fatal: x", Cause: cause}
+func fatalRun(start int, cause parser.Cause) parser.Process {
+	return parser.Process{Source: "restic", PID: start, Start: at(start), End: at(start), Fatal: "Fatal: x", Cause: cause}
 }
 
 var (
@@ -42,7 +42,7 @@ var (
 		Files: parser.Changes{New: 1, Changed: 2, Unmodified: 3}, Dirs: parser.Changes{New: 4, Changed: 5, Unmodified: 6},
 		ProcessedFiles: 6, ProcessedBytes: 700, AddedBytes: 80, StoredBytes: new(uint64(9)), Duration: new(1500 * time.Millisecond), Snapshot: "abcd",
 	}
-	pruneRun = parser.Run{
+	pruneRun = parser.Process{
 		Command: parser.CommandPrune, Start: at(40), End: at(50), Done: true,
 		Forget: &parser.Forget{Kept: 3, Removed: 2, End: at(42)},
 		Prune: &parser.Prune{
@@ -50,7 +50,7 @@ var (
 			Remaining: parser.Blobs{Count: 30, Bytes: 300}, TotalBytes: 400, Unused: new(uint64(50)),
 		},
 	}
-	checkRun = parser.Run{Command: parser.CommandCheck, Start: at(51), End: at(55), Done: true, Check: &parser.Check{}}
+	checkRun = parser.Process{Command: parser.CommandCheck, Start: at(51), End: at(55), Done: true, Check: &parser.Check{}}
 )
 
 // flat is "name{labels but unit}" and value, without what all names begin with.
@@ -125,21 +125,21 @@ func TestFamilies(t *testing.T) {
 	})
 	unread := small
 	unread.Unreadable = 2
-	partly := func(b parser.Backup) parser.Run {
+	partly := func(b parser.Backup) parser.Process {
 		run := backupRun(0, b)
 		run.Incomplete = true
 		return run
 	}
-	partlyQuiet := parser.Run{Command: parser.CommandBackup, Start: at(0), End: at(30), Done: true, Incomplete: true, Errors: 2}
+	partlyQuiet := parser.Process{Command: parser.CommandBackup, Start: at(0), End: at(30), Done: true, Incomplete: true, Errors: 2}
 	skipped := small
 	skipped.Snapshot = ""
 	minimal := parser.Backup{ProcessedFiles: 1, Snapshot: "abcd"}
 	dry := backupRun(0, small)
 	dry.DryRun = true
-	quiet := parser.Run{Command: parser.CommandBackup, Start: at(0), End: at(1)}
+	quiet := parser.Process{Command: parser.CommandBackup, Start: at(0), End: at(1)}
 	locked := fatalRun(1, parser.CauseLocked)
 	locked.Command, locked.Lock = parser.CommandBackup, &parser.Lock{Age: new(90 * time.Second)}
-	damaged := parser.Run{
+	damaged := parser.Process{
 		Command: parser.CommandCheck, Start: at(1), End: at(5), Errors: 3, Retries: 4, SyntaxErrors: 5,
 		Fatal: "Fatal: repository contains errors", Cause: parser.CauseCheckErrors, Check: &parser.Check{Errors: 3},
 	}
@@ -222,7 +222,7 @@ func TestFamilies(t *testing.T) {
 		},
 		"the last fatal line": {report(0, Failed, fatalRun(1, parser.CauseNetwork), fatalRun(2, parser.CausePassword)), failure("password", nil)},
 		"a probe before init": {
-			report(0, Failed, fatalRun(1, parser.CauseNoRepository), parser.Run{Command: parser.CommandInit, Start: at(2), End: at(2), Done: true}),
+			report(0, Failed, fatalRun(1, parser.CauseNoRepository), parser.Process{Command: parser.CommandInit, Start: at(2), End: at(2), Done: true}),
 			failure("other", stepOf("init", 0, 2)),
 		},
 		"timeout":               {report(0, TimedOut, fatalRun(1, parser.CauseKilled)), failure("timeout", nil)},
@@ -253,7 +253,7 @@ func TestFamilies(t *testing.T) {
 					{Source: "restic-backup.sh", Start: at(1), End: at(3)}, {Source: "cleanup.sh", Start: at(4), End: at(4)},
 					{Source: "other", Start: at(5), End: at(50)},
 				},
-				Runs: []parser.Run{{Source: "restic-backup.sh", Command: parser.CommandCheck, Start: at(1), End: at(2), Done: true}},
+				Processes: []parser.Process{{Source: "restic-backup.sh", Command: parser.CommandCheck, Start: at(1), End: at(2), Done: true}},
 			},
 			with(with(success, stepOf("check", 1, 2)), map[string]float64{
 				"backup_duration_seconds{action=backup}": 2, "backup_duration_seconds{action=cleanup}": 0, "run_max_age_seconds{}": 93600,

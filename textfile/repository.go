@@ -13,7 +13,7 @@ func (b *builder) backups() {
 	var sum parser.Backup
 	var saved time.Time
 	n := 0
-	for _, run := range b.report.Runs {
+	for _, run := range b.report.Processes {
 		bk := run.Backup
 		if bk == nil && run.Incomplete {
 			saved = later(saved, run.End) // it says so and no more
@@ -79,7 +79,7 @@ func (b *builder) repository() {
 	var forget *parser.Forget
 	var prune *parser.Prune
 	var check *parser.Check
-	for _, run := range b.report.Runs {
+	for _, run := range b.report.Processes {
 		if run.Forget != nil && !run.DryRun {
 			forget = run.Forget
 		}

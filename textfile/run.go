@@ -16,7 +16,7 @@ const (
 
 // status returns the status of the run, "" if nobody has given a verdict.
 func (r *Report) status() string {
-	partial := slices.ContainsFunc(r.Runs, incomplete)
+	partial := slices.ContainsFunc(r.Processes, incomplete)
 	switch {
 	case r.Verdict == "":
 		return ""
@@ -30,7 +30,7 @@ func (r *Report) status() string {
 	return statusFailed
 }
 
-func incomplete(run parser.Run) bool {
+func incomplete(run parser.Process) bool {
 	return run.Incomplete || run.Backup != nil && run.Backup.Unreadable > 0
 }
 
@@ -51,17 +51,17 @@ func (r *Report) reason(status string) string {
 	case r.ExitCode != nil && *r.ExitCode > 128 && *r.ExitCode <= 128+64:
 		// A shell says so of a command that was killed by a signal.
 		return string(Killed)
-	case slices.ContainsFunc(r.Runs, incomplete):
+	case slices.ContainsFunc(r.Processes, incomplete):
 		return string(parser.CauseSourceUnreadable)
 	}
 	return string(parser.CauseOther)
 }
 
 // lastFatal returns the last run that gave up, nil if none did.
-func (r *Report) lastFatal() *parser.Run {
-	var last *parser.Run
-	for i := range r.Runs {
-		run := &r.Runs[i]
+func (r *Report) lastFatal() *parser.Process {
+	var last *parser.Process
+	for i := range r.Processes {
+		run := &r.Processes[i]
 		switch {
 		case run.Fatal != "" && (last == nil || !run.End.Before(last.End)):
 			last = run

@@ -17,7 +17,7 @@ func (b *builder) actions() {
 	}
 	// Actions of scripts go first: their lines are of the same restics.
 	scripts := maps.Clone(durations)
-	for _, run := range b.report.Runs {
+	for _, run := range b.report.Processes {
 		action := string(run.Command)
 		_, given := b.report.Actions[run.Source]
 		_, script := scripts[action]
@@ -50,7 +50,7 @@ func (b *builder) steps() {
 		}
 		return steps[c]
 	}
-	for _, run := range b.report.Runs {
+	for _, run := range b.report.Processes {
 		switch run.Command {
 		case parser.CommandBackup, parser.CommandForget, parser.CommandPrune, parser.CommandCheck:
 		case "":
@@ -73,7 +73,7 @@ func (b *builder) steps() {
 			if until.IsZero() {
 				until = run.End
 			}
-			f.add(parser.Run{Start: run.Start}, until)
+			f.add(parser.Process{Start: run.Start}, until)
 		}
 	}
 
@@ -100,7 +100,7 @@ func (b *builder) steps() {
 	}
 }
 
-func (s *step) add(run parser.Run, end time.Time) {
+func (s *step) add(run parser.Process, end time.Time) {
 	if !run.Start.IsZero() && !end.IsZero() {
 		s.timed = true
 		s.duration += end.Sub(run.Start)

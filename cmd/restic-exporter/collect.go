@@ -30,7 +30,7 @@ func (p *program) collect(ctx context.Context, from journal.Source, o options, i
 	missing := fmt.Errorf("no invocation of %s %s%s", o.unit, where, hint(o))
 	idle := uint64(0)
 	all := entries(ctx, from, o.unit, id, func(message []byte, pid func() int) bool {
-		if !lines.Idle(message, pid) {
+		if !lines.Skip(message, pid) {
 			return false
 		}
 		idle++
@@ -74,7 +74,7 @@ func (p *program) collect(ctx context.Context, from journal.Source, o options, i
 	if r.Entries == 0 {
 		return r, verdict, missing
 	}
-	r.Runs, r.Spans = lines.Runs(), lines.Spans()
+	r.Processes, r.Spans = lines.Processes(), lines.Spans()
 	if r.Entries += idle; idle > 0 {
 		if err := extend(ctx, from.(journal.Reader), o.unit, id, &r); err != nil {
 			return r, verdict, readError(o, where, err)
@@ -111,7 +111,7 @@ func entries(ctx context.Context, from journal.Source, unit string, id journal.I
 // were skimmed over.
 func extend(ctx context.Context, reader journal.Reader, unit string, id journal.ID, r *textfile.Report) error {
 	of := []journal.Origin{{}}
-	for _, run := range r.Runs {
+	for _, run := range r.Processes {
 		of = append(of, journal.Origin{Identifier: run.Source, PID: run.PID})
 	}
 	for _, span := range r.Spans {
@@ -133,11 +133,11 @@ func extend(ctx context.Context, reader journal.Reader, unit string, id journal.
 		}
 	}
 	move(&r.Start, &r.End, extents[0])
-	for i := range r.Runs {
-		move(&r.Runs[i].Start, &r.Runs[i].End, extents[1+i])
+	for i := range r.Processes {
+		move(&r.Processes[i].Start, &r.Processes[i].End, extents[1+i])
 	}
 	for i := range r.Spans {
-		move(&r.Spans[i].Start, &r.Spans[i].End, extents[1+len(r.Runs)+i])
+		move(&r.Spans[i].Start, &r.Spans[i].End, extents[1+len(r.Processes)+i])
 	}
 	return nil
 }

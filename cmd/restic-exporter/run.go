@@ -251,7 +251,7 @@ func (p *program) readLog(ctx context.Context, o options) (textfile.Report, erro
 		if err != nil {
 			return r, err
 		}
-	case from.Plain() && len(r.Runs) == 0:
+	case from.Plain() && len(r.Processes) == 0:
 		return r, fmt.Errorf("%s: %w: nothing in it is restic's; want the output of journalctl -o export, -o json --all or -o short-iso, or of restic", name, journal.ErrFormat)
 	case verdict.Entries > 0:
 		return r, fmt.Errorf("%s ends before the run of %s that started at %s does: record it again when the run has ended", name, o.unit, r.Start.Format(time.RFC3339))
