@@ -83,6 +83,7 @@ func unit(m *machine.Machine, name, script, section string) string {
 Description=Run backup job
 `+strings.TrimPrefix(section, "[Unit]")+`
 Type=oneshot
+TimeoutStopSec=5s
 Environment=RESTIC_REPOSITORY=/srv/repo RESTIC_PASSWORD=x XDG_CACHE_HOME=/srv/cache
 LogRateLimitIntervalSec=1s
 LogRateLimitBurst=100000000

@@ -140,7 +140,10 @@ func (m *Machine) start() {
 		"--tmpfs=/srv:mode=0755")
 	m.nspawn.Stdout, m.nspawn.Stderr = &m.log, &m.log
 	// An environment of the host's, such as $INVOCATION_ID, must not get in.
-	m.nspawn.Env = []string{"PATH=" + os.Getenv("PATH")}
+	// On control groups v1, which is what a container gets where the host has
+	// them, systemd may not hear that a group is empty: a unit that was killed
+	// hangs until its TimeoutStopSec=. systemd 258 boots with v2 alone.
+	m.nspawn.Env = []string{"PATH=" + os.Getenv("PATH"), "SYSTEMD_NSPAWN_UNIFIED_HIERARCHY=1"}
 	if err := m.nspawn.Start(); err != nil {
 		m.t.Fatal(err)
 	}

@@ -16,4 +16,5 @@ func TestBoot(t *testing.T) {
 	m.Reboot()
 	after := m.Run("journalctl -o cat SYSLOG_IDENTIFIER=echo")
 	assert.Equal(t, []string{"hello\n", "hello\n"}, []string{before, after}, "the journal outlasts a reboot")
+	assert.Equal(t, "cgroup2fs\n", m.Run("stat --file-system --format=%T /sys/fs/cgroup"), "control groups v2 alone")
 }
