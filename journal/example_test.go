@@ -10,7 +10,7 @@ import (
 	"github.com/restic-exporter/restic-exporter/journal"
 )
 
-// What a unit logged in its latest run, and how that ended, from a recording
+// What a unit logged in its latest run, and the manager's verdict, from a recording
 // that "journalctl -o export" made.
 func ExampleRecording() {
 	file, err := os.Open("../testdata/0.19.1/wrong-password.export")
@@ -29,20 +29,20 @@ func ExampleRecording() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	var verdict journal.Verdict
 	for entry, err := range recording.Entries(ctx, unit, id) {
 		if err != nil {
 			log.Fatal(err)
 		}
-		verdict.Add(entry)
 		if entry.Kind == journal.Output {
 			fmt.Printf("%s: %s\n", entry.Identifier, entry.Message)
 		}
+		if entry.Event == journal.EventFailed {
+			fmt.Println(entry.Result)
+		}
 	}
-	fmt.Println(verdict.Result, verdict.Exit.Status)
 	// Output:
 	// restic-backup.sh: Fatal: wrong password or no key found
-	// exit-code 12
+	// exit-code
 }
 
 // The same of the local journal, when the unit may just have ended.
@@ -64,17 +64,4 @@ func ExampleReader() {
 		}
 		fmt.Printf("%s %s\n", entry.Time, entry.Message)
 	}
-}
-
-// A command in ExecStopPost= or in an OnFailure= handler learns from its
-// environment which invocation it is called for.
-func ExampleEnvironment() {
-	handover, ok := journal.Environment("restic-backup.service", false, os.Getenv)
-	if !ok {
-		fmt.Println("not called by systemd for this unit")
-		return
-	}
-	fmt.Println(handover.ID, handover.Result)
-	// Output:
-	// not called by systemd for this unit
 }

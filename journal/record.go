@@ -151,7 +151,7 @@ func (r *record) event() (Event, Result, *Exit) {
 	case "be02cf6855d2428ba40df7e9d022f03d":
 		return EventStartFailed, "", nil
 	case "98e322203f7a4ed290d09fe03c09fe15":
-		x := exit(string(r.fields[fieldExitCode]), string(r.fields[fieldExitStatus]))
+		x := ParseExit(string(r.fields[fieldExitCode]), string(r.fields[fieldExitStatus]))
 		if x != nil {
 			x.Command = string(r.fields[fieldCommand])
 		}

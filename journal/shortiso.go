@@ -110,7 +110,7 @@ func managerText(e *Entry, text, unit string) bool {
 			e.Event, e.Result = EventSkipped, ExecCondition
 		default:
 			if m := exitText().FindStringSubmatch(own); m != nil {
-				e.Event, e.Exit = EventExited, exit(m[2], m[3])
+				e.Event, e.Exit = EventExited, ParseExit(m[2], m[3])
 				if e.Exit != nil && m[1] == "Main" {
 					e.Exit.Command = "ExecStart"
 				}

@@ -7,6 +7,7 @@ import (
 	"io"
 	"maps"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -30,6 +31,8 @@ collector of node_exporter.
                             called from, else the latest)
   --journal DIR             read the journal files in DIR, not the local journal
   --user                    the unit is one of the user's service manager
+  --strip REGEXP            cut this from the beginning of each line of output:
+                            what a wrapper puts there, as '^\S+ \S+ ' for ts
   --action NAME=IDENTIFIER  count lines logged as IDENTIFIER as action NAME;
                             repeatable (default backup=restic-backup.sh,
                             cleanup=cleanup-backups.sh, prune=restic-prune.sh)
@@ -66,6 +69,7 @@ type options struct {
 	invocation journal.ID
 	dir        string
 	user       bool
+	strip      *regexp.Regexp    // nil: nothing is cut
 	actions    map[string]string // identifier to action
 	labels     map[string]string
 	maxAge     time.Duration
@@ -91,6 +95,13 @@ func parseFlags(args []string) (options, error) {
 	fs.TextVar(&o.invocation, "invocation", journal.ID{}, "")
 	fs.Func("journal", "", path(&o.dir))
 	fs.BoolVar(&o.user, "user", false, "")
+	fs.Func("strip", "", func(s string) (err error) {
+		if s == "" {
+			return errors.New("want a regular expression; leave the flag out to cut nothing")
+		}
+		o.strip, err = regexp.Compile(s)
+		return err
+	})
 	fs.BoolVar(&o.version, "version", false, "")
 	fs.Func("action", "", func(s string) error {
 		name, identifier, ok := strings.Cut(s, "=")
@@ -182,7 +193,7 @@ func parseFlags(args []string) (options, error) {
 func path(to *string) func(string) error {
 	return func(s string) error {
 		if s == "" {
-			return errors.New("want a path; leave the flag away for the default")
+			return errors.New("want a path; leave the flag out for the default")
 		}
 		*to = s
 		return nil

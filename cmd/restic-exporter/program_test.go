@@ -81,8 +81,8 @@ func TestWrongUsage(t *testing.T) {
 		"age below 0":              {[]string{"--max-age", "-1h"}, "want a duration above 0"},
 		"age 0":                    {[]string{"--max-age", "0"}, "want a duration above 0"},
 		"output that is ignored":   {[]string{"--output", "x.txt"}, "must end in .prom"},
-		"output, empty":            {[]string{"--output", ""}, "want a path; leave the flag away for the default"},
-		"journal, empty":           {[]string{"--journal="}, "want a path; leave the flag away for the default"},
+		"output, empty":            {[]string{"--output", ""}, "want a path; leave the flag out for the default"},
+		"journal, empty":           {[]string{"--journal="}, "want a path; leave the flag out for the default"},
 		"output, a hidden name":    {[]string{"--output", "/x/.prom"}, "must end in .prom"},
 	}
 	for name, tt := range tests {
@@ -304,6 +304,22 @@ func TestDroppedEntries(t *testing.T) {
 	assert.Contains(t, got.stdout, "restic_exporter_dropped_entries{unit=\"restic-backup.service\"} 4711\n")
 }
 
+// TestStrip: what a wrapper puts before each line is cut, once.
+func TestStrip(t *testing.T) {
+	text, err := os.ReadFile("../../testdata/0.19.1/second-run-prune.log")
+	require.NoError(t, err)
+	var bare, prefixed strings.Builder
+	for line := range strings.Lines(string(text)) {
+		_, message, _ := strings.Cut(line, "]: ")
+		bare.WriteString(message)
+		prefixed.WriteString("backup-1  | " + message)
+	}
+	want := call(t, nil, bare.String(), "-")
+	assert.Contains(t, want.stdout, "restic_exporter_backups{unit=\"restic-backup.service\"} 1\n")
+	assert.Equal(t, want, call(t, nil, prefixed.String(), "-", "--strip", `^\S+ +\| `))
+	assert.Equal(t, want, call(t, nil, prefixed.String(), "-", "--strip", `[a-z]+-1 +\| `), "not only with ^")
+}
+
 // TestLinesThatCannotBeRead: the lines cost themselves, and it says so.
 func TestLinesThatCannotBeRead(t *testing.T) {
 	line := rewrite(t, goodRun, "processed 233 files", "processed 2x3 files")
@@ -465,19 +481,10 @@ func TestSay(t *testing.T) {
 	assert.Equal(t, "restic-exporter: warning: a; b\ufffdc\ufffd[2J\ufffd\ufffd\n", b.String())
 }
 
-func TestIsRestic(t *testing.T) {
-	for comm, want := range map[string]bool{
-		"restic": true, "restic_0.19.1_l": true, "restic-v0.14": true, "restic0.9": true, "restic.v0": true,
-		"": false, "rest": false, "restic-backup.s": false, "restic-": false, "resticprofile": false, "tee": false, "restic_v": false,
-	} {
-		assert.Equal(t, want, isRestic(comm), comm)
-	}
-}
-
 func TestReadErrors(t *testing.T) {
 	o := options{unit: "x.service"}
-	assert.ErrorContains(t, readError(o, "in the journal", fs.ErrPermission), "run as root or as a user in the group systemd-journal")
-	assert.ErrorContains(t, readError(o, "in the journal", journal.ErrUnavailable), "neither libsystemd nor journalctl")
+	assert.ErrorContains(t, o.explain(fs.ErrPermission, "the journal"), "run as root or as a user in the group systemd-journal")
+	assert.ErrorContains(t, o.explain(journal.ErrUnavailable, "the journal"), "neither libsystemd nor journalctl")
 }
 
 // TestNodeExporter: node_exporter serves every series of two units' files.

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -12,12 +11,10 @@ import (
 	"runtime"
 	"runtime/debug"
 	"strings"
-	"syscall"
-	"time"
 	"unicode"
 	"unicode/utf8"
 
-	"github.com/restic-exporter/restic-exporter/journal"
+	"github.com/restic-exporter/restic-exporter/invocation"
 	"github.com/restic-exporter/restic-exporter/textfile"
 )
 
@@ -47,17 +44,13 @@ type program struct {
 	build          build
 }
 
-// syncTimeout is how long journald may take to write down what it has
-// received. Behind a long backlog on a busy machine it took 15 s.
-const syncTimeout = 75 * time.Second
-
 // run returns the exit status: 0 once the metrics are written, 1 if they could
 // not be, 2 for wrong usage.
 func (p *program) run(ctx context.Context, args []string) int {
 	o, err := parseFlags(args)
 	switch {
 	case err != nil:
-		p.say("error", "%v; restic-exporter --help tells what there is", err)
+		p.say("error", "%v; restic-exporter --help lists what there is", err)
 		return 2
 	case o.help:
 		fmt.Fprintf(p.stdout, usage, strings.Join(directories, "\n  "))
@@ -73,8 +66,8 @@ func (p *program) run(ctx context.Context, args []string) int {
 	return 0
 }
 
-// say prints a line. Its voices are error and warning. What stands in a log or a
-// name cannot reach a terminal as more than text.
+// say prints a line. Its voices are error and warning. What a log or a name
+// holds cannot reach a terminal as more than text.
 func (p *program) say(voice, format string, args ...any) {
 	line := strings.Map(func(r rune) rune {
 		if unicode.IsControl(r) {
@@ -91,24 +84,19 @@ func (p *program) export(ctx context.Context, o options) error {
 	if err != nil {
 		return err
 	}
-	var r textfile.Report
-	if o.log != "" {
-		r, err = p.readLog(ctx, o)
-	} else {
-		r, err = p.readJournal(ctx, o)
-	}
-	if errors.Is(err, errSkipped) {
-		return nil
-	}
+	from, err := p.source(o)
 	if err != nil {
 		return err
 	}
-	r.Unit, r.Labels, r.Actions, r.MaxAge = o.unit, o.labels, o.actions, o.maxAge
-	r.Version, r.Revision, r.GoVersion = p.build.version, p.build.revision, p.build.goVersion
-	if r.Dropped > 0 {
-		p.say("warning", "journald dropped %d lines of %s: lift its limit with LogRateLimitIntervalSec=1s and LogRateLimitBurst=100000000 in the unit", r.Dropped, o.unit)
+	defer from.close()
+	run, err := p.read(ctx, from, o)
+	if errors.Is(err, invocation.ErrSkipped) {
+		return nil
 	}
-
+	if err != nil {
+		return o.explain(err, from.name)
+	}
+	r := p.report(run, o)
 	if output == "-" {
 		return textfile.Encode(p.stdout, r.Families(nil))
 	}
@@ -120,6 +108,51 @@ func (p *program) export(ctx context.Context, o options) error {
 		p.say("warning", "nothing is kept of what the file held before: %v", unreadable)
 	}
 	return nil
+}
+
+// warnings is how many lines that cannot be read are reported one by one.
+const warnings = 5
+
+// read reads the run, and warns of what is missing from its log.
+func (p *program) read(ctx context.Context, from source, o options) (*invocation.Run, error) {
+	bad := 0
+	run, err := invocation.Read(ctx, from.Source, o.unit, o.invocation, invocation.Options{
+		Strip: o.strip,
+		// Inside a unit, or in a handler, systemd has said which run.
+		Getenv: p.getenv,
+		Warn: func(err error) {
+			if bad++; bad <= warnings {
+				p.say("warning", "%s: %v", o.unit, err)
+			}
+		},
+	})
+	if err != nil {
+		return nil, err
+	}
+	if bad > warnings {
+		p.say("warning", "%s: %d more lines could not be read", o.unit, bad-warnings)
+	}
+	if run.Lost > 0 {
+		p.say("warning", "%s lacks the text of %d lines: record with journalctl -o export, or -o json --all", from.name, run.Lost)
+	}
+	if run.Dropped > 0 {
+		p.say("warning", "journald dropped %d lines of %s: lift its limit with LogRateLimitIntervalSec=1s and LogRateLimitBurst=100000000 in the unit", run.Dropped, o.unit)
+	}
+	return run, nil
+}
+
+// report is what the metrics are made of.
+func (p *program) report(run *invocation.Run, o options) textfile.Report {
+	verdicts := map[invocation.Outcome]textfile.Verdict{
+		invocation.Succeeded: textfile.Succeeded, invocation.Failed: textfile.Failed, invocation.TimedOut: textfile.TimedOut,
+		invocation.Killed: textfile.Killed, invocation.OutOfMemory: textfile.OOM,
+	}
+	return textfile.Report{
+		Unit: o.unit, Labels: o.labels, Actions: o.actions, MaxAge: o.maxAge,
+		Start: run.Start, End: run.End, Verdict: verdicts[run.Outcome], ExitCode: run.ExitCode,
+		Processes: run.Processes, Spans: run.Spans, Entries: run.Entries, Dropped: run.Dropped,
+		Version: p.build.version, Revision: p.build.revision, GoVersion: p.build.goVersion,
+	}
 }
 
 func writeHint(err error, output string) string {
@@ -156,144 +189,4 @@ func (o options) target() (string, error) {
 func isDir(name string) bool {
 	st, err := os.Stat(name)
 	return err == nil && st.IsDir()
-}
-
-// errSkipped is reported for an invocation in which nothing was run.
-var errSkipped = errors.New("skipped")
-
-// readJournal makes the report of an invocation in the journal.
-func (p *program) readJournal(ctx context.Context, o options) (textfile.Report, error) {
-	from := journal.Reader{Dir: o.dir, User: o.user}
-	var handover journal.Handover
-	if o.dir == "" {
-		handover, _ = journal.Environment(o.unit, o.user, p.getenv)
-	}
-	id := cmp.Or(o.invocation, handover.ID)
-	if id != handover.ID {
-		handover = journal.Handover{} // it is about another invocation
-	}
-
-	syncCtx, cancel := context.WithTimeout(ctx, syncTimeout)
-	defer cancel()
-	if err := from.Sync(syncCtx, o.unit, id); err != nil {
-		return textfile.Report{}, fmt.Errorf("waiting until journald has written everything down: %w", err)
-	}
-	r, verdict, err := p.collect(ctx, from, o, id, "in the journal")
-	if errors.Is(err, syscall.EBADMSG) && o.dir == "" {
-		// journald may have deleted a file while it was read.
-		r, verdict, err = p.collect(ctx, from, o, id, "in the journal")
-	}
-	if err != nil {
-		return r, err
-	}
-	boot, _ := journal.Boot()
-	result := cmp.Or(handover.Result, verdict.Result)
-	switch {
-	case result != "":
-		r.Verdict, err = judge(result)
-		if err != nil {
-			return r, err
-		}
-	case handover.Inside:
-		// ExecStartPost= is reached once every ExecStart= has succeeded.
-		r.Verdict = textfile.Succeeded
-	case o.dir == "" && verdict.Boot != (journal.ID{}) && boot != (journal.ID{}) && verdict.Boot != boot:
-		r.Verdict = textfile.Killed // with the machine
-	default:
-		return r, fmt.Errorf("the run of %s that started at %s is still going on, or its end is not in the journal: run this again when it has ended", o.unit, r.Start.Format(time.RFC3339))
-	}
-	if exit := cmp.Or(handover.Exit, verdict.Exit); exit != nil {
-		r.ExitCode = &exit.Status
-	}
-	return r, nil
-}
-
-// readLog makes the report of an invocation in a recording.
-func (p *program) readLog(ctx context.Context, o options) (textfile.Report, error) {
-	var r textfile.Report
-	name := o.log
-	var file *os.File
-	var err error
-	if o.log == "-" {
-		name = "standard input"
-		file, err = spool(p.stdin)
-	} else {
-		file, err = os.Open(o.log)
-	}
-	if err != nil {
-		return r, fmt.Errorf("reading LOG: %w", err)
-	}
-	defer file.Close()
-	if st, err := file.Stat(); err != nil {
-		return r, fmt.Errorf("reading LOG: %w", err)
-	} else if st.IsDir() {
-		return r, fmt.Errorf("reading LOG: %s is a directory; journal files in a directory are read with --journal %s", name, name)
-	} else if !st.Mode().IsRegular() {
-		spooled, err := spool(file)
-		if err != nil {
-			return r, fmt.Errorf("reading LOG: %w", err)
-		}
-		defer spooled.Close()
-		file = spooled
-	}
-	from, err := journal.OpenRecording(file)
-	if err != nil {
-		return r, fmt.Errorf("reading %s: %w", name, err)
-	}
-	from.User = o.user
-	r, verdict, err := p.collect(ctx, from, o, o.invocation, "in "+name)
-	if err != nil {
-		return r, err
-	}
-	switch {
-	case verdict.Result != "":
-		r.Verdict, err = judge(verdict.Result)
-		if err != nil {
-			return r, err
-		}
-	case from.Plain() && len(r.Processes) == 0:
-		return r, fmt.Errorf("%s: %w: nothing in it is restic's; want the output of journalctl -o export, -o json --all or -o short-iso, or of restic", name, journal.ErrFormat)
-	case verdict.Entries > 0:
-		return r, fmt.Errorf("%s ends before the run of %s that started at %s does: record it again when the run has ended", name, o.unit, r.Start.Format(time.RFC3339))
-	}
-	if verdict.Exit != nil {
-		r.ExitCode = &verdict.Exit.Status
-	}
-	return r, nil
-}
-
-// spool copies a stream to a file, to be read twice: which run of the unit is
-// the latest shows at the end only.
-func spool(r io.Reader) (*os.File, error) {
-	file, err := os.CreateTemp("", "restic-exporter-")
-	if err != nil {
-		return nil, err
-	}
-	os.Remove(file.Name())
-	if _, err := io.Copy(file, r); err != nil {
-		file.Close()
-		return nil, err
-	}
-	if _, err := file.Seek(0, io.SeekStart); err != nil {
-		file.Close()
-		return nil, err
-	}
-	return file, nil
-}
-
-// judge turns the words of systemd into those of the metrics.
-func judge(r journal.Result) (textfile.Verdict, error) {
-	switch r {
-	case journal.Success:
-		return textfile.Succeeded, nil
-	case journal.Timeout, journal.Watchdog:
-		return textfile.TimedOut, nil
-	case journal.Signal, journal.CoreDump:
-		return textfile.Killed, nil
-	case journal.OOMKill:
-		return textfile.OOM, nil
-	case journal.ExecCondition:
-		return "", errSkipped
-	}
-	return textfile.Failed, nil
 }

@@ -1,0 +1,122 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"syscall"
+
+	"github.com/restic-exporter/restic-exporter/invocation"
+	"github.com/restic-exporter/restic-exporter/journal"
+)
+
+// A source is what the run is read from.
+type source struct {
+	journal.Source
+	name  string // as messages have it
+	close func()
+}
+
+// source opens the journal, or LOG.
+func (p *program) source(o options) (source, error) {
+	if o.log == "" {
+		return source{journal.Reader{Dir: o.dir, User: o.user}, "the journal", func() {}}, nil
+	}
+	name := o.log
+	var file *os.File
+	var err error
+	if o.log == "-" {
+		name = "standard input"
+		file, err = spool(p.stdin)
+	} else {
+		file, err = openLog(o.log)
+	}
+	if err != nil {
+		return source{}, fmt.Errorf("reading LOG: %w", err)
+	}
+	recording, err := journal.OpenRecording(file)
+	if err != nil {
+		file.Close()
+		return source{}, fmt.Errorf("reading %s: %w", name, err)
+	}
+	recording.User = o.user
+	return source{recording, name, func() { file.Close() }}, nil
+}
+
+func openLog(name string) (*os.File, error) {
+	file, err := os.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	st, err := file.Stat()
+	switch {
+	case err != nil:
+	case st.IsDir():
+		err = fmt.Errorf("%s is a directory; journal files in a directory are read with --journal %s", name, name)
+	case st.Mode().IsRegular():
+		return file, nil
+	}
+	defer file.Close()
+	if err != nil {
+		return nil, err
+	}
+	return spool(file)
+}
+
+// spool copies a stream to a file, to be read twice: which run of the unit is
+// the latest shows at the end only.
+func spool(r io.Reader) (*os.File, error) {
+	file, err := os.CreateTemp("", "restic-exporter-")
+	if err != nil {
+		return nil, err
+	}
+	os.Remove(file.Name())
+	if _, err := io.Copy(file, r); err != nil {
+		file.Close()
+		return nil, err
+	}
+	if _, err := file.Seek(0, io.SeekStart); err != nil {
+		file.Close()
+		return nil, err
+	}
+	return file, nil
+}
+
+// explain says what to do about an error of a read.
+func (o options) explain(err error, name string) error {
+	where := "in " + name
+	switch {
+	case errors.Is(err, journal.ErrNotFound):
+		return fmt.Errorf("no invocation of %s %s%s", o.unit, where, o.hint())
+	case errors.Is(err, invocation.ErrRunning) && o.log != "":
+		return fmt.Errorf("%s ends before the run does: %w; record it again when the run has ended", name, err)
+	case errors.Is(err, invocation.ErrRunning):
+		return fmt.Errorf("%w; call this again when it has ended", err)
+	}
+	cure := ""
+	switch {
+	case errors.Is(err, fs.ErrPermission):
+		cure = "; run as root or as a user in the group systemd-journal"
+	case errors.Is(err, syscall.EBADMSG):
+		cure = ": a journal file is damaged; journalctl --verify names it"
+	case errors.Is(err, journal.ErrIncomplete):
+		cure = "; give the journal more room with SystemMaxUse= in journald.conf, and let the manager say what it starts with LogLevel=info in system.conf"
+	case errors.Is(err, journal.ErrUnavailable):
+		cure = "; install systemd's journalctl, or libsystemd0"
+	}
+	return fmt.Errorf("reading %s %s: %w%s", o.unit, where, err, cure)
+}
+
+func (o options) hint() string {
+	switch {
+	case o.invocation != (journal.ID{}):
+		return fmt.Sprintf(" has the ID %s: journalctl _SYSTEMD_INVOCATION_ID=%s shows what there is", o.invocation, o.invocation)
+	case o.log != "":
+		return ": name the unit with --unit, or record it with journalctl -o export -u " + o.unit
+	case o.user:
+		return ": has it run, and is it one of this user's units?"
+	}
+	return ": has it run, and is the name right? For a user's unit add --user"
+}

@@ -1,0 +1,222 @@
+package invocation
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"slices"
+	"syscall"
+	"time"
+
+	"github.com/restic-exporter/restic-exporter/journal"
+	"github.com/restic-exporter/restic-exporter/parser"
+)
+
+// syncTimeout is how long journald may take to write down what it has
+// received. Behind a long backlog on a busy machine it took 15 s.
+const syncTimeout = 75 * time.Second
+
+// Read returns the run id of unit. The zero ID is the run that the caller is a
+// command or a handler of, as [Options.Getenv] tells, else the latest. What
+// Getenv says counts only if it is about the run that is read.
+//
+// Read first waits until journald has written down what it has received, as
+// [journal.Reader.Sync] does; give ctx a deadline to bound that.
+//
+// It reports [journal.ErrNotFound] if the source holds nothing of the run,
+// [journal.ErrIncomplete] if the beginning of the run is gone, [ErrRunning] if
+// the run has not ended, and [ErrSkipped] if nothing ran because a condition
+// of the unit was not met.
+func Read(ctx context.Context, from journal.Source, unit string, id journal.ID, o Options) (*Run, error) {
+	reader, local := from.(journal.Reader)
+	local = local && reader.Dir == ""
+	var told told
+	if local && o.Getenv != nil {
+		told = environment(unit, reader.User, o.Getenv)
+	}
+	id = cmp.Or(id, told.id)
+	if id != told.id {
+		told = none // it is about another run
+	}
+	if err := sync(ctx, from, unit, id); err != nil {
+		return nil, err
+	}
+
+	r, v, err := read(ctx, from, unit, id, o)
+	if errors.Is(err, syscall.EBADMSG) && local {
+		// journald may have deleted a file while it was read.
+		r, v, err = read(ctx, from, unit, id, o)
+	}
+	if err != nil {
+		return nil, err
+	}
+	if recording, ok := from.(*journal.Recording); ok && recording.Plain() && len(r.Processes) == 0 {
+		return nil, fmt.Errorf("%w: nothing in it is restic's; want the output of journalctl -o export, -o json --all or -o short-iso, or of restic", journal.ErrFormat)
+	}
+	if r.Outcome, err = outcome(r, v, told, local); err != nil {
+		return nil, err
+	}
+	if exit := cmp.Or(told.exit, v.exit); exit != nil {
+		r.ExitCode = &exit.Status
+	}
+	return r, nil
+}
+
+func sync(ctx context.Context, from journal.Source, unit string, id journal.ID) error {
+	reader, ok := from.(journal.Reader)
+	if !ok {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, syncTimeout)
+	defer cancel()
+	if err := reader.Sync(ctx, unit, id); err != nil {
+		return fmt.Errorf("waiting until journald has written everything down: %w", err)
+	}
+	return nil
+}
+
+// read reads the entries of a run.
+func read(ctx context.Context, from journal.Source, unit string, id journal.ID, o Options) (*Run, verdict, error) {
+	r := &Run{Unit: unit}
+	var v verdict
+	lines := collector{options: o}
+	for e, err := range entries(ctx, from, unit, id, lines.skip) {
+		if err != nil {
+			return nil, v, err
+		}
+		r.ID = e.Invocation
+		if e.Kind == journal.Output && e.Identifier == exporter {
+			continue // what an exporter logs is no part of the run
+		}
+		r.heard(e)
+		v.add(e)
+		if e.Kind == journal.Output {
+			lines.add(e)
+		}
+	}
+	if r.Entries == 0 {
+		return nil, v, journal.ErrNotFound
+	}
+	r.Processes, r.Spans = lines.Processes(), lines.Spans()
+	r.Entries += lines.skipped
+	for _, p := range r.Processes {
+		r.Unparsed += uint64(p.SyntaxErrors)
+	}
+	if lines.skipped > 0 {
+		if err := r.extend(ctx, from.(journal.Reader)); err != nil {
+			return nil, v, err
+		}
+	}
+	return r, v, nil
+}
+
+// exporter is the identifier of this program, which runs within the unit.
+const exporter = "restic-exporter"
+
+// heard takes the time of an entry, and counts it.
+func (r *Run) heard(e journal.Entry) {
+	// journald can take a line before the manager's word that the unit starts. The
+	// manager's last words have an earlier time only if the clock was set back,
+	// and ExecStopPost= is called before them.
+	if r.Start.IsZero() || e.Kind == journal.Output && e.Time.Before(r.Start) {
+		r.Start = e.Time
+	}
+	if e.Time.After(r.End) {
+		r.End = e.Time
+	}
+	r.Entries += uint64(e.Parts)
+	r.Dropped += e.Dropped
+	if e.Lost {
+		r.Lost++
+	}
+}
+
+// entries returns those of a run, of the latest for the zero ID. A verbose
+// restic prints a line for each file: to ask the journal who wrote each of
+// these, and when, takes longer than all the rest, so lines that change nothing
+// are left out where that saves anything.
+func entries(ctx context.Context, from journal.Source, unit string, id journal.ID, skip func([]byte, func() int) bool) iter.Seq2[journal.Entry, error] {
+	if reader, ok := from.(journal.Reader); ok {
+		return reader.Skim(ctx, unit, id, skip)
+	}
+	if id == (journal.ID{}) {
+		latest, err := from.Latest(ctx, unit)
+		if err != nil {
+			return func(yield func(journal.Entry, error) bool) { yield(journal.Entry{}, err) }
+		}
+		id = latest
+	}
+	return from.Entries(ctx, unit, id)
+}
+
+// extend moves the ends of what r holds to where they are with the lines that
+// were skipped.
+func (r *Run) extend(ctx context.Context, reader journal.Reader) error {
+	of := []journal.Origin{{}}
+	for _, p := range r.Processes {
+		of = append(of, journal.Origin{Identifier: p.Source, PID: p.PID})
+	}
+	for _, span := range r.Spans {
+		of = append(of, journal.Origin{Identifier: span.Source})
+	}
+	extents, err := reader.Extents(ctx, r.Unit, r.ID, of)
+	if err != nil {
+		return err
+	}
+	if extents[0].First.IsZero() {
+		return journal.ErrIncomplete // deleted since it was read
+	}
+	move := func(start, end *time.Time, x journal.Extent) {
+		if !x.First.IsZero() && x.First.Before(*start) {
+			*start = x.First
+		}
+		if x.Last.After(*end) {
+			*end = x.Last
+		}
+	}
+	move(&r.Start, &r.End, extents[0])
+	for i := range r.Processes {
+		move(&r.Processes[i].Start, &r.Processes[i].End, extents[1+i])
+	}
+	for i := range r.Spans {
+		move(&r.Spans[i].Start, &r.Spans[i].End, extents[1+len(r.Processes)+i])
+	}
+	return nil
+}
+
+// A collector sorts the lines of a run by process.
+type collector struct {
+	parser.Collector
+	options Options
+	skipped uint64
+}
+
+// skip reports whether a line need not be added.
+func (c *collector) skip(text []byte, pid func() int) bool {
+	if c.options.Strip != nil {
+		return false
+	}
+	if !c.Collector.Skip(text, pid) {
+		return false
+	}
+	c.skipped++
+	return true
+}
+
+func (c *collector) add(e journal.Entry) {
+	text := e.Message
+	switch {
+	case slices.Contains(c.options.Ignore, e.Identifier):
+		text = nil // it has a time and no more
+	case c.options.Strip != nil:
+		if at := c.options.Strip.FindIndex(text); at != nil && at[0] == 0 {
+			text = text[at[1]:]
+		}
+	}
+	err := c.Add(parser.Line{Source: e.Identifier, PID: author(e), Time: e.Time, Text: text})
+	if err != nil && c.options.Warn != nil {
+		c.options.Warn(fmt.Errorf("process %d of %s: %w", e.PID, e.Identifier, err))
+	}
+}

@@ -1,0 +1,127 @@
+package invocation
+
+import (
+	"slices"
+
+	"github.com/restic-exporter/restic-exporter/parser"
+)
+
+// A Status sums up a run. The zero Status means that nobody has given a
+// verdict.
+type Status string
+
+// The statuses.
+const (
+	StatusSuccess Status = "success"
+	// StatusPartial: a snapshot was saved, but some sources could not be read.
+	StatusPartial Status = "partial"
+	StatusFailed  Status = "failed"
+)
+
+// Statuses returns all statuses that a run can have.
+func Statuses() []Status { return []Status{StatusSuccess, StatusPartial, StatusFailed} }
+
+// A Reason is what a failed or partial run failed of. The zero Reason is that
+// of a success.
+type Reason string
+
+// The reasons. The manager's verdict decides the first four, restic's last
+// words the others.
+const (
+	ReasonNotStarted Reason = "not_started"
+	ReasonTimeout    Reason = "timeout"
+	ReasonKilled     Reason = "killed"
+	ReasonOOM        Reason = "oom"
+
+	ReasonLocked           Reason = "locked"
+	ReasonPassword         Reason = "password"
+	ReasonNoRepository     Reason = "no_repository"
+	ReasonNetwork          Reason = "network"
+	ReasonNoSpace          Reason = "no_space"
+	ReasonSourceUnreadable Reason = "source_unreadable"
+	ReasonNoSource         Reason = "no_source"
+	ReasonCheckErrors      Reason = "check_errors"
+	ReasonOther            Reason = "other"
+)
+
+// Reasons returns all reasons that a run can have.
+func Reasons() []Reason {
+	return []Reason{
+		ReasonLocked, ReasonPassword, ReasonNoRepository, ReasonNetwork, ReasonNoSpace, ReasonSourceUnreadable, ReasonNoSource,
+		ReasonCheckErrors, ReasonTimeout, ReasonKilled, ReasonOOM, ReasonOther,
+	}
+}
+
+// Status returns the status of the run.
+func (r *Run) Status() Status {
+	partial := slices.ContainsFunc(r.Processes, incomplete)
+	switch {
+	case r.Outcome == "":
+		return ""
+	case r.Outcome == Succeeded && partial:
+		return StatusPartial
+	case r.Outcome == Succeeded:
+		return StatusSuccess
+	case r.Outcome == Failed && partial && r.ExitCode != nil && *r.ExitCode == 3:
+		return StatusPartial
+	}
+	return StatusFailed
+}
+
+func incomplete(p parser.Process) bool {
+	return p.Incomplete || p.Backup != nil && p.Backup.Unreadable > 0
+}
+
+// Reason returns what a failed or partial run failed of.
+func (r *Run) Reason() Reason {
+	switch r.Status() {
+	case "", StatusSuccess:
+		return ""
+	case StatusPartial:
+		return ReasonSourceUnreadable
+	}
+	switch r.Outcome {
+	case NotStarted:
+		return ReasonNotStarted
+	case TimedOut:
+		return ReasonTimeout
+	case Killed:
+		return ReasonKilled
+	case OutOfMemory:
+		return ReasonOOM
+	}
+	if last := r.lastFatal(); last != nil {
+		return Reason(last.Cause)
+	}
+	switch {
+	case r.ExitCode != nil && *r.ExitCode > 128 && *r.ExitCode <= 128+64:
+		// A shell reports a command that a signal killed in this way.
+		return ReasonKilled
+	case slices.ContainsFunc(r.Processes, incomplete):
+		return ReasonSourceUnreadable
+	}
+	return ReasonOther
+}
+
+// Lock returns the lock that stopped the run, nil if none did.
+func (r *Run) Lock() *parser.Lock {
+	if r.Reason() != ReasonLocked {
+		return nil
+	}
+	return r.lastFatal().Lock
+}
+
+// lastFatal returns the last process that gave up, nil if none did.
+func (r *Run) lastFatal() *parser.Process {
+	var last *parser.Process
+	for i := range r.Processes {
+		p := &r.Processes[i]
+		switch {
+		case p.Fatal != "" && (last == nil || !p.End.Before(last.End)):
+			last = p
+		case last != nil && last.Cause == parser.CauseNoRepository && p.Command == parser.CommandInit && p.Done:
+			last = nil // a script asked whether there is a repository, and made one
+		}
+	}
+	return last
+}

@@ -1,0 +1,34 @@
+package invocation
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+
+	"github.com/restic-exporter/restic-exporter/journal"
+)
+
+func TestVerdict(t *testing.T) {
+	boot := journal.ID{7}
+	exit := func(command string, n int) *journal.Exit { return &journal.Exit{Command: command, Status: n} }
+	tests := map[string]struct {
+		entries []journal.Entry
+		want    verdict
+	}{
+		"none yet":            {[]journal.Entry{{Kind: journal.Manager, Event: journal.EventStarting}, {Kind: journal.Output}}, verdict{entries: 1}},
+		"success":             {[]journal.Entry{{Kind: journal.Manager, Result: journal.Success, Boot: boot}}, verdict{result: journal.Success, entries: 1, boot: boot}},
+		"failure":             {[]journal.Entry{{Kind: journal.Manager, Exit: exit("ExecStart", 3)}, {Kind: journal.Manager, Result: journal.ExitCode}}, verdict{result: journal.ExitCode, exit: exit("ExecStart", 3), entries: 2}},
+		"the first that fell": {[]journal.Entry{{Kind: journal.Manager, Exit: exit("ExecStart", 3)}, {Kind: journal.Manager, Exit: exit("ExecStopPost", 1)}}, verdict{exit: exit("ExecStart", 3), entries: 2}},
+		"failure stays":       {[]journal.Entry{{Kind: journal.Manager, Result: journal.Timeout}, {Kind: journal.Manager, Result: journal.Success}}, verdict{result: journal.Timeout, entries: 2}},
+		"output has none":     {[]journal.Entry{{Kind: journal.Output, Result: journal.Success, Exit: exit("", 1)}}, verdict{}},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			var got verdict
+			for _, e := range tt.entries {
+				got.add(e)
+			}
+			assert.Equal(t, tt.want, got)
+		})
+	}
+}

@@ -1,0 +1,40 @@
+package journal
+
+import (
+	"bytes"
+	"os"
+	"strconv"
+
+	"golang.org/x/sys/unix"
+)
+
+// ParseExit reads $EXIT_CODE and $EXIT_STATUS (systemd.exec(5)): the status is a
+// number, or the name of a signal if the code is "killed" or "dumped". It returns
+// nil for what is neither.
+func ParseExit(code, status string) *Exit {
+	n, err := strconv.Atoi(status)
+	if err != nil {
+		signal := unix.SignalNum("SIG" + status)
+		if signal == 0 {
+			return nil
+		}
+		n = int(signal)
+	}
+	if n < 0 || n > 255 {
+		return nil
+	}
+	if code == "killed" || code == "dumped" {
+		n += 128
+	}
+	return &Exit{Status: n}
+}
+
+// Boot returns the ID of the running boot of this machine.
+func Boot() (ID, error) {
+	var id ID
+	text, err := os.ReadFile("/proc/sys/kernel/random/boot_id")
+	if err != nil {
+		return id, err
+	}
+	return id, id.UnmarshalText(bytes.TrimSpace(text))
+}
