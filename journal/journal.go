@@ -95,7 +95,10 @@ type Entry struct {
 	Event      Event  // what a Manager entry reports
 	Result     Result // of EventFailed, EventSucceeded and EventSkipped
 	Exit       *Exit  // of EventExited
-	Dropped    uint64 // of a Dropped entry: how many
+	// JobResult is that of EventStartFailed: "failed" if the run failed, else why
+	// the manager refused to start the unit, such as "dependency" or "assert".
+	JobResult string
+	Dropped   uint64 // of a Dropped entry: how many
 }
 
 // An Origin is who wrote lines. An empty name is any, 0 any process.
@@ -120,6 +123,13 @@ const (
 	EventFailed            // d9b373ed55a64feb8242e02dbe79a49c
 	EventSucceeded         // 7ad2d189f7e94e70a38c781354912448
 	EventSkipped           // 0e4284a0caca4bfc81c0bb6786972673: ExecCondition= said no
+	EventNotDue            // a condition of the unit was not met; the manager has the ID of the last run, or none
+	EventStopping          // de5b426a63be47a7b6ac3eaac82e2f6f
+	EventRestarting        // 5eb03494b6584870a536b337290809b3: Restart= tries again
+	EventStartLimit        // the start was refused: StartLimitBurst= was reached
+	// EventSpawnFailed, 641257651c1b4ec9a8624d7a40a9e1e7, is an Output entry: the
+	// process that should have become a command of the unit says why it could not.
+	EventSpawnFailed
 )
 
 // A Result is the manager's verdict on an invocation, in the words of

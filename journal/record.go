@@ -43,6 +43,8 @@ const (
 	fieldObjectUserUnit
 	fieldObjectInvocation
 	fieldSourceTime
+	fieldJobResult
+	fieldPriority
 	fieldCount
 )
 
@@ -51,7 +53,7 @@ var fieldNames = [fieldCount]string{
 	"_SYSTEMD_INVOCATION_ID", "_STREAM_ID", "_LINE_BREAK", "_BOOT_ID", "UNIT", "INVOCATION_ID", "USER_UNIT",
 	"USER_INVOCATION_ID", "MESSAGE_ID", "UNIT_RESULT", "EXIT_CODE", "EXIT_STATUS", "COMMAND", "N_DROPPED",
 	"OBJECT_SYSTEMD_UNIT", "OBJECT_SYSTEMD_USER_UNIT", "OBJECT_SYSTEMD_INVOCATION_ID",
-	"_SOURCE_REALTIME_TIMESTAMP",
+	"_SOURCE_REALTIME_TIMESTAMP", "JOB_RESULT", "PRIORITY",
 }
 
 var fieldByName = func() map[string]int {
@@ -120,8 +122,13 @@ func (r *record) entry(kind Kind, id ID) Entry {
 	e.PID, _ = strconv.Atoi(string(r.fields[fieldPID]))
 	e.Boot, _ = r.id(fieldBoot)
 	switch kind {
+	case Output:
+		if r.is(fieldMessageID, "641257651c1b4ec9a8624d7a40a9e1e7") {
+			e.Event = EventSpawnFailed
+		}
 	case Manager:
 		e.Event, e.Result, e.Exit = r.event()
+		e.JobResult = string(r.fields[fieldJobResult])
 		n, _ := strconv.ParseUint(string(r.fields[fieldSourceTime]), 10, 64)
 		e.Sent = usec(n)
 	case Dropped:
@@ -129,6 +136,10 @@ func (r *record) entry(kind Kind, id ID) Entry {
 	}
 	return e
 }
+
+// startLimit is how the manager refuses a start beyond StartLimitBurst=. It gives
+// these words no MESSAGE_ID.
+const startLimit = "Start request repeated too quickly."
 
 func usec(n uint64) time.Time {
 	if n == 0 {
@@ -144,13 +155,22 @@ func (r *record) event() (Event, Result, *Exit) {
 	case messageStarting:
 		return EventStarting, "", nil
 	case "39f53479d3a045ac8e11786248231fbf":
-		if bytes.HasPrefix(r.fields[fieldMessage], []byte("Finished ")) {
+		message := r.fields[fieldMessage]
+		switch {
+		case bytes.HasPrefix(message, []byte("Finished ")):
 			return EventStarted, Success, nil
+		case bytes.Contains(message, []byte(" was skipped because of ")), bytes.HasPrefix(message, []byte("Condition check resulted in ")):
+			return EventNotDue, "", nil
 		}
 		return EventStarted, "", nil
 	case "be02cf6855d2428ba40df7e9d022f03d":
 		return EventStartFailed, "", nil
 	case "98e322203f7a4ed290d09fe03c09fe15":
+		if r.is(fieldPriority, "7") {
+			// A manager at LogLevel=debug also reports processes whose failure it
+			// ignores, as of ExecStart=-.
+			return EventOther, "", nil
+		}
 		x := ParseExit(string(r.fields[fieldExitCode]), string(r.fields[fieldExitStatus]))
 		if x != nil {
 			x.Command = string(r.fields[fieldCommand])
@@ -162,6 +182,14 @@ func (r *record) event() (Event, Result, *Exit) {
 		return EventSucceeded, Success, nil
 	case "0e4284a0caca4bfc81c0bb6786972673":
 		return EventSkipped, ExecCondition, nil
+	case "de5b426a63be47a7b6ac3eaac82e2f6f":
+		return EventStopping, "", nil
+	case "5eb03494b6584870a536b337290809b3":
+		return EventRestarting, "", nil
+	case "":
+		if bytes.HasSuffix(r.fields[fieldMessage], []byte(": "+startLimit)) {
+			return EventStartLimit, "", nil
+		}
 	}
 	return EventOther, "", nil
 }

@@ -108,6 +108,10 @@ func managerText(e *Entry, text, unit string) bool {
 			}
 		case strings.HasPrefix(own, "Skipped due to 'exec-condition'."):
 			e.Event, e.Result = EventSkipped, ExecCondition
+		case own == startLimit:
+			e.Event = EventStartLimit
+		case strings.HasPrefix(own, "Scheduled restart job"):
+			e.Event = EventRestarting
 		default:
 			if m := exitText().FindStringSubmatch(own); m != nil {
 				e.Event, e.Exit = EventExited, ParseExit(m[2], m[3])
@@ -127,11 +131,22 @@ func managerText(e *Entry, text, unit string) bool {
 		{"Started ", EventStarted, ""},
 		{"Finished ", EventStarted, Success},
 		{"Failed to start ", EventStartFailed, ""},
-		{"Stopping ", EventOther, ""},
+		{"Dependency failed for ", EventStartFailed, ""},
+		{"Assertion failed for ", EventStartFailed, ""},
+		{"Condition check resulted in ", EventNotDue, ""},
+		{"Stopping ", EventStopping, ""},
 		{"Stopped ", EventOther, ""},
 	} {
 		if rest, ok := strings.CutPrefix(text, job.prefix); ok {
 			e.Event, e.Result = job.event, job.result
+			switch job.prefix {
+			case "Failed to start ":
+				e.JobResult = "failed"
+			case "Dependency failed for ":
+				e.JobResult = "dependency"
+			case "Assertion failed for ":
+				e.JobResult = "assert"
+			}
 			return !anyUnit().MatchString(rest) || strings.HasPrefix(rest, unit+" ") || strings.TrimRight(rest, ".") == unit
 		}
 	}
