@@ -94,7 +94,8 @@ func TestDamage(t *testing.T) {
 						assert.True(t, n > last || !strings.HasPrefix(name, "cut off"))
 						last = n
 					}
-					if err == nil && len(got) > 0 {
+					ended := slices.ContainsFunc(got, func(e Entry) bool { return e.Event == EventSucceeded })
+					if err == nil && ended {
 						assert.Positive(t, lines, "nothing was read, and no error")
 					}
 					read += lines
@@ -210,18 +211,23 @@ func TestFirstIsGone(t *testing.T) {
 	r := Reader{Dir: log{manager(id1, starting, "Starting"), line(id1, 7, "a"), line(id1, 7, "b")}.dir(t)}
 	at := func(n int) time.Time { return t0.Add(time.Duration(n) * time.Second) }
 	for name, tt := range map[string]struct {
-		read reading
+		read progress
 		want error
 	}{
-		"it is there":        {reading{starting: true, note: at(0), line: at(1), last: at(2)}, nil},
-		"an earlier line":    {reading{starting: true, note: at(-2), line: at(-1), last: at(2)}, ErrIncomplete},
-		"none is left":       {reading{starting: true, note: at(-2)}, ErrIncomplete},
-		"nothing was read":   {reading{}, nil},
-		"no word on a start": {reading{line: at(1), last: at(2)}, ErrIncomplete},
+		"it is there":        {progress{starting: true, firstNote: at(0), firstLine: at(1), lastLine: at(2)}, nil},
+		"an earlier line":    {progress{starting: true, firstNote: at(-2), firstLine: at(-1), lastLine: at(2)}, ErrIncomplete},
+		"none is left":       {progress{starting: true, firstNote: at(-2)}, ErrIncomplete},
+		"nothing was read":   {progress{}, nil},
+		"no word on a start": {progress{firstLine: at(1), lastLine: at(2)}, ErrIncomplete},
 	} {
 		t.Run(name, func(t *testing.T) {
-			assert.Equal(t, tt.want, r.complete(t.Context(), unit, id1, &tt.read, r.edges))
-			assert.Equal(t, tt.want, r.complete(t.Context(), unit, id1, &tt.read, r.journalctlEdges))
+			for _, open := range []func(func(backend) error) error{r.open, throughJournalctl{r}.open} {
+				require.NoError(t, open(func(b backend) error {
+					p := pass{ctx: t.Context(), b: b, s: r.selector(unit), id: id1, progress: tt.read}
+					assert.Equal(t, tt.want, p.complete(Entry{}))
+					return nil
+				}))
+			}
 		})
 	}
 }

@@ -2,6 +2,7 @@ package journal
 
 import (
 	"bufio"
+	"cmp"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -168,7 +169,7 @@ func (x *exportReader) sized(keep bool) error {
 	for left > 0 {
 		part, err := x.br.Peek(int(min(left, uint64(x.br.Size()))))
 		if len(part) == 0 {
-			return cmpErr(err, errCutOff)
+			return cmp.Or(err, errCutOff)
 		}
 		if keep {
 			x.arena = append(x.arena, part[:max(0, min(len(part), maxKept-len(x.arena)))]...)

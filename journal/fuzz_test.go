@@ -51,7 +51,7 @@ func FuzzExport(f *testing.F) {
 				if err != nil {
 					break
 				}
-				kind, id, _ := selector{unit, false}.kind(rec)
+				kind, id, _ := selectorOf(unit, false).kind(rec)
 				e := rec.entry(kind, id)
 				e.Message = bytes.Clone(e.Message)
 				got = append(got, e)
@@ -99,7 +99,7 @@ func FuzzJSON(f *testing.F) {
 		var got []Entry
 		bounded(t, len(text), func() {
 			var err error
-			got, err = collect(entries(t.Context(), readJSON(bytes.NewReader(text)), selector{unit, false}, id1))
+			got, err = collect(entries(t.Context(), readJSON(bytes.NewReader(text)), selectorOf(unit, false), id1))
 			require.NoError(t, err)
 		})
 		require.GreaterOrEqual(t, len(got), 2)

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io/fs"
 	"iter"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -165,19 +166,24 @@ func (l log) sources(t *testing.T, user bool) map[string]Source {
 	return map[string]Source{"reader": reader, "journalctl": throughJournalctl{reader}, "export": fromExport, "json": fromJSON}
 }
 
+// journalctlAt puts another program in the place of journalctl.
+func journalctlAt(t *testing.T, path string) {
+	before := journalctlPaths
+	t.Cleanup(func() { journalctlPaths = before })
+	journalctlPaths = []string{path}
+}
+
 // throughJournalctl is a Reader as it is without cgo.
 type throughJournalctl struct{ r Reader }
 
+func (s throughJournalctl) open(f func(backend) error) error { return f(journalctl{s.r.Dir}) }
+
 func (s throughJournalctl) Latest(ctx context.Context, unit string) (ID, error) {
-	marks, err := s.r.journalctlEdges(ctx, edge{match: s.r.ofUnit(unit)})
-	if err != nil {
-		return ID{}, err
-	}
-	return marks[0].id, nil
+	return latestIn(ctx, journalctl{s.r.Dir}, s.r.selector(unit))
 }
 
 func (s throughJournalctl) Entries(ctx context.Context, unit string, id ID) iter.Seq2[Entry, error] {
-	return func(yield func(Entry, error) bool) { s.r.printed(ctx, unit, id, yield, s.r.printedEntries) }
+	return s.r.read(ctx, unit, id, nil, s.open)
 }
 
 // says is an entry in short.
@@ -456,9 +462,6 @@ func TestLatest(t *testing.T) {
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			for kind, source := range tt.log.sources(t, false) {
-				if kind == "journalctl" {
-					continue // the reader itself, in a test without cgo
-				}
 				got, err := source.Latest(t.Context(), unit)
 				assert.ErrorIs(t, err, tt.err, kind)
 				assert.Equal(t, tt.want, got, kind)
@@ -498,8 +501,8 @@ func TestReaderErrors(t *testing.T) {
 		assert.ErrorIs(t, err, context.Canceled)
 	})
 	t.Run("no journalctl", func(t *testing.T) {
-		t.Setenv("PATH", empty)
-		r := Reader{Dir: foreign}
+		journalctlAt(t, empty+"/journalctl")
+		r := Reader{Dir: log{line(id1, 7, "a")}.dir(t)}
 		_, err := collect(throughJournalctl{r}.Entries(t.Context(), unit, id1))
 		assert.ErrorIs(t, err, ErrUnavailable)
 	})
@@ -509,7 +512,7 @@ func TestReaderErrors(t *testing.T) {
 		bin := t.TempDir()
 		script := "#!/bin/sh\n" + real + " \"$@\" --lines=1\nkill -KILL $$\n"
 		require.NoError(t, os.WriteFile(bin+"/journalctl", []byte(script), 0o700))
-		t.Setenv("PATH", bin)
+		journalctlAt(t, bin+"/journalctl")
 		r := Reader{Dir: log{line(id1, 7, "a"), line(id1, 7, "b")}.dir(t)}
 		got, err := collect(throughJournalctl{r}.Entries(t.Context(), unit, id1))
 		assert.EqualError(t, err, "journalctl: signal: killed")
@@ -776,7 +779,15 @@ func TestSkim(t *testing.T) {
 			line(id2, 8, "no parent"), line(id2, 8, "idle 3"), line(id2, 8, "saved"),
 		},
 	}
-	// journalctl is asked in another way for many than for few.
+	// Few entries are read whole, and many in another way.
+	for name, l := range maps.Clone(logs) {
+		long := slices.Clone(l)
+		for n := range fewEntries {
+			long = append(long, line(id1, 7, fmt.Sprintf("more %03d", n)))
+		}
+		logs["long, "+name] = long
+	}
+	delete(logs, "long, nothing")
 	for n := fewEntries - 1; n <= fewEntries+1; n++ {
 		many := slices.Clone(logs["plain"])
 		many = append(many, logs["in parts"]...)
@@ -823,7 +834,7 @@ func TestSkim(t *testing.T) {
 			require.NoError(t, err)
 			assert.Len(t, got, len(all)-left, "none is of others")
 			if len(pids) > 0 { // journalctl leaves nothing out
-				assert.Equal(t, map[string]int{"plain": 2, "another unit with its ID": 1}[name], left)
+				assert.Equal(t, map[string]int{"long, plain": 2, "long, another unit with its ID": 1}[name], left)
 			}
 			idle := func(e Entry) bool { return strings.HasPrefix(string(e.Message), "idle") }
 			assert.Equal(t, sorted(slices.DeleteFunc(all, idle)), sorted(slices.DeleteFunc(got, idle)))
@@ -864,7 +875,7 @@ func TestSkimLatest(t *testing.T) {
 type skimmingJournalctl struct{ throughJournalctl }
 
 func (s skimmingJournalctl) Entries(ctx context.Context, unit string, id ID) iter.Seq2[Entry, error] {
-	return func(yield func(Entry, error) bool) { s.r.printed(ctx, unit, id, yield, s.r.printedLines) }
+	return s.r.read(ctx, unit, id, keepAll, s.open)
 }
 
 func TestExtents(t *testing.T) {
@@ -877,7 +888,4 @@ func TestExtents(t *testing.T) {
 	got, err := r.Extents(t.Context(), unit, id1, of)
 	require.NoError(t, err)
 	assert.Equal(t, want, got)
-	marks, err := r.journalctlEdges(t.Context(), edge{match{r.output(unit, id1, "_PID=8")}, true})
-	require.NoError(t, err)
-	assert.Equal(t, []mark{{id1, at(2)}}, marks)
 }

@@ -5,21 +5,43 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"iter"
-	"os"
+	"io"
+	"io/fs"
 	"os/exec"
 	"strings"
 	"time"
 )
 
-// journalctl reads the entries that m matches through the program, as a
-// recording. It prints all fields: to choose more than a few of them takes it
-// longer.
-func (r Reader) journalctl(ctx context.Context, m match, more ...string) records {
+// A journalctl reads a journal through the program. The zero journalctl reads that of
+// this machine.
+type journalctl struct{ dir string }
+
+// journalctlPaths are where the program is: who calls us may have set $PATH.
+var journalctlPaths = []string{"/usr/bin/journalctl", "/bin/journalctl"}
+
+func (c journalctl) read(ctx context.Context, _ selector, m match, since time.Time) records {
+	if since.IsZero() {
+		return c.print(ctx, m)
+	}
+	return c.print(ctx, m, fmt.Sprintf("--since=@%d.%06d", since.Unix(), since.Nanosecond()/1000))
+}
+
+func (c journalctl) backwards(ctx context.Context, _ selector, m match) records {
+	return c.print(ctx, m, "--reverse")
+}
+
+// skim asks for less of each line. It leaves none out, for nothing would be won.
+func (c journalctl) skim(ctx context.Context, s selector, id ID, _ skipFunc) records {
+	return c.print(ctx, match{s.of(Output, id)}, "--output-fields=MESSAGE,SYSLOG_IDENTIFIER,_PID,_COMM")
+}
+
+// print reads what the program prints, a recording. It prints all fields: to choose
+// more than a few of them takes it longer.
+func (c journalctl) print(ctx context.Context, m match, more ...string) records {
 	return func(yield func(*record, error) bool) {
 		args := append([]string{"--output=export", "--no-pager", "--quiet", "--all"}, more...)
-		if r.Dir != "" {
-			args = append(args, "--directory="+r.Dir)
+		if c.dir != "" {
+			args = append(args, "--directory="+c.dir)
 		}
 		for i, and := range m {
 			if i > 0 {
@@ -28,19 +50,10 @@ func (r Reader) journalctl(ctx context.Context, m match, more ...string) records
 			args = append(args, and...)
 		}
 		ctx, cancel := context.WithCancel(ctx)
-		cmd := exec.CommandContext(ctx, "journalctl", args...)
-		cmd.Env = append(os.Environ(), "LC_ALL=C", "SYSTEMD_LOG_LEVEL=err")
+		defer cancel()
 		var stderr bytes.Buffer
-		cmd.Stderr = &stderr
-		stdout, err := cmd.StdoutPipe()
-		if err == nil {
-			err = cmd.Start()
-		}
+		cmd, stdout, err := startJournalctl(ctx, args, &stderr)
 		if err != nil {
-			cancel()
-			if errors.Is(err, exec.ErrNotFound) {
-				err = ErrUnavailable
-			}
 			yield(nil, err)
 			return
 		}
@@ -75,162 +88,20 @@ func (r Reader) journalctl(ctx context.Context, m match, more ...string) records
 	}
 }
 
-// journalctlEdges is edges through the program.
-func (r Reader) journalctlEdges(ctx context.Context, edges ...edge) ([]mark, error) {
-	marks := make([]mark, len(edges))
-	for i, e := range edges {
-		args := []string{"--reverse"}
-		if e.first {
-			args = nil
+// startJournalctl starts the program with an environment of its own: who calls us may
+// be less trusted than we are.
+func startJournalctl(ctx context.Context, args []string, stderr *bytes.Buffer) (*exec.Cmd, io.ReadCloser, error) {
+	for _, path := range journalctlPaths {
+		cmd := exec.CommandContext(ctx, path, args...)
+		cmd.Env = []string{"LC_ALL=C", "SYSTEMD_LOG_LEVEL=err"}
+		cmd.Stderr = stderr
+		stdout, err := cmd.StdoutPipe()
+		if err == nil {
+			err = cmd.Start()
 		}
-		for rec, err := range r.journalctl(ctx, e.match, args...) {
-			if err != nil {
-				return nil, err
-			}
-			if marks[i] = r.markOf(rec); marks[i].id != (ID{}) {
-				break
-			}
+		if !errors.Is(err, fs.ErrNotExist) {
+			return cmd, stdout, err
 		}
 	}
-	return marks, nil
-}
-
-// printed yields what journalctl prints of an invocation.
-func (r Reader) printed(ctx context.Context, unit string, id ID, yield func(Entry, error) bool, read func(context.Context, string, ID) iter.Seq2[Entry, error]) {
-	if id == (ID{}) {
-		var err error
-		if id, err = r.latest(ctx, unit, r.journalctlEdges); err != nil {
-			yield(Entry{}, err)
-			return
-		}
-	}
-	var got reading
-	for e, err := range read(ctx, unit, id) {
-		got.add(e)
-		if !yield(e, err) || err != nil {
-			return
-		}
-	}
-	ends := r.journalctlEdges
-	if from := got.lateFrom(); !from.IsZero() {
-		// Of a short run the same call tells whether its first line is still there.
-		var first mark
-		if got.entries < fewEntries && !got.line.IsZero() && got.line.Before(from) {
-			from = got.line
-		}
-		rs := firstOf(r.journalctl(ctx, r.ofUnit(unit), since(from)), selector{unit, r.User}, id, &first)
-		for e, err := range r.late(ctx, unit, id, got.boot, rs) {
-			if !yield(e, err) || err != nil {
-				return
-			}
-		}
-		if first.id == id && first.time.Equal(got.line) {
-			ends = func(context.Context, ...edge) ([]mark, error) { return []mark{first}, nil }
-		}
-	}
-	if err := r.complete(ctx, unit, id, &got, ends); err != nil {
-		yield(Entry{}, err)
-	}
-}
-
-// since is the argument for what was received from t on.
-func since(t time.Time) string {
-	return fmt.Sprintf("--since=@%d.%06d", t.Unix(), t.Nanosecond()/1000)
-}
-
-// firstOf is rs, and sets first to the first line of the invocation.
-func firstOf(rs records, s selector, id ID, first *mark) records {
-	return func(yield func(*record, error) bool) {
-		for rec, err := range rs {
-			if err == nil && first.id == (ID{}) {
-				if kind, of, ok := s.kind(rec); ok && kind == Output && of == id {
-					*first = mark{of, usec(rec.usec)}
-				}
-			}
-			if !yield(rec, err) {
-				return
-			}
-		}
-	}
-}
-
-// printedEntries are the entries of an invocation, in order.
-func (r Reader) printedEntries(ctx context.Context, unit string, id ID) iter.Seq2[Entry, error] {
-	return entries(ctx, r.journalctl(ctx, r.ofInvocation(unit, id)), selector{unit, r.User}, id)
-}
-
-// outputFields are what there is to know of a line, beside what it was asked for;
-// each costs journalctl time.
-const (
-	outputFields = "--output-fields=MESSAGE,SYSLOG_IDENTIFIER,_PID,_COMM"
-	splitFields  = ",_LINE_BREAK,_STREAM_ID"
-)
-
-// fewEntries is how many entries are so few that they are asked for at once.
-const fewEntries = 200
-
-// printedLines are the entries of an invocation, of a long one the lines last:
-// journalctl is asked for less of these. It prints all lines, and when they were
-// written, so none is left out.
-func (r Reader) printedLines(ctx context.Context, unit string, id ID) iter.Seq2[Entry, error] {
-	return func(yield func(Entry, error) bool) {
-		s := selector{unit, r.User}
-		// Most of the time that a short run takes is the start of journalctl.
-		var few []Entry
-		n := 0
-		last := func(yield func(*record, error) bool) {
-			for rec, err := range r.journalctl(ctx, r.ofInvocation(unit, id), fmt.Sprint("--lines=", fewEntries)) {
-				n++
-				if !yield(rec, err) {
-					return
-				}
-			}
-		}
-		for e, err := range entries(ctx, last, s, id) {
-			if err != nil {
-				yield(e, err)
-				return
-			}
-			e.Message = bytes.Clone(e.Message)
-			few = append(few, e)
-		}
-		if n < fewEntries {
-			for _, e := range few {
-				if !yield(e, nil) {
-					return
-				}
-			}
-			return
-		}
-
-		for e, err := range entries(ctx, r.journalctl(ctx, r.notes(unit, id)), s, id) {
-			if !yield(e, err) || err != nil {
-				return
-			}
-		}
-		fields := outputFields
-		for _, err := range r.journalctl(ctx, match{r.output(unit, id, "_LINE_BREAK=line-max")}, "--lines=1") {
-			if err != nil {
-				yield(Entry{}, err)
-				return
-			}
-			fields += splitFields
-		}
-		asked := func(yield func(*record, error) bool) {
-			name, idText := []byte(unit), []byte(id.String())
-			for rec, err := range r.journalctl(ctx, match{r.output(unit, id)}, fields) {
-				if err == nil {
-					rec.fields[fieldSystemdUnit], rec.fields[fieldSystemdUserUnit], rec.fields[fieldSystemdInvocation] = name, name, idText
-				}
-				if !yield(rec, err) {
-					return
-				}
-			}
-		}
-		for e, err := range entries(ctx, asked, s, id) {
-			if !yield(e, err) {
-				return
-			}
-		}
-	}
+	return nil, nil, ErrUnavailable
 }

@@ -1,6 +1,7 @@
 package journal
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -10,7 +11,6 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
-	"time"
 )
 
 // A Reader reads a journal. The zero Reader reads that of the local system. It
@@ -20,135 +20,17 @@ type Reader struct {
 	User bool   // the units are those of the calling user's manager
 }
 
-// A match is a disjunction of conjunctions of FIELD=value, as sd_journal_add_match(3)
-// has it.
-type match [][]string
-
-// ofUnit matches what may be of any invocation of unit.
-func (r Reader) ofUnit(unit string) match {
-	return match{r.anyOutput(unit), r.manager(unit)}
-}
-
-func (r Reader) anyOutput(unit string) []string {
-	if r.User {
-		return []string{"_SYSTEMD_USER_UNIT=" + unit, "_UID=" + strconv.Itoa(os.Getuid())}
-	}
-	return []string{"_SYSTEMD_UNIT=" + unit}
-}
-
-// output is what matches the lines of an invocation.
-func (r Reader) output(unit string, id ID, more ...string) []string {
-	return append(append(r.anyOutput(unit), "_SYSTEMD_INVOCATION_ID="+id.String()), more...)
-}
-
-func (r Reader) manager(unit string, more ...string) []string {
-	if r.User {
-		uid := strconv.Itoa(os.Getuid())
-		return append([]string{
-			"USER_UNIT=" + unit, "_SYSTEMD_USER_UNIT=init.scope", "_UID=" + uid, "_SYSTEMD_UNIT=user@" + uid + ".service",
-		}, more...)
-	}
-	return append([]string{"UNIT=" + unit, "_PID=1"}, more...)
-}
-
-// ofInvocation matches what is of one invocation of unit.
-func (r Reader) ofInvocation(unit string, id ID) match {
-	return append(match{r.output(unit, id)}, r.notes(unit, id)...)
-}
-
-// notes matches what the manager and journald say of an invocation.
-func (r Reader) notes(unit string, id ID) match {
-	managerID, objectUnit := "INVOCATION_ID=", "OBJECT_SYSTEMD_UNIT="
-	if r.User {
-		managerID, objectUnit = "USER_INVOCATION_ID=", "OBJECT_SYSTEMD_USER_UNIT="
-	}
-	return match{
-		r.manager(unit, managerID+id.String()),
-		{objectUnit + unit, "OBJECT_SYSTEMD_INVOCATION_ID=" + id.String(), "_SYSTEMD_UNIT=systemd-journald.service"},
-	}
-}
-
-// A mark is an entry that has an invocation.
-type mark struct {
-	id   ID
-	time time.Time
-}
-
-// messageStarting is the MESSAGE_ID of EventStarting.
-const messageStarting = "7d4958e842da4a758f6c1cdc7b36dcc5"
-
 // Latest implements [Source].
-func (r Reader) Latest(ctx context.Context, unit string) (ID, error) {
-	id, err := r.latest(ctx, unit, r.edges)
+func (r Reader) Latest(ctx context.Context, unit string) (id ID, err error) {
+	err = r.open(func(b backend) (err error) {
+		id, err = latestIn(ctx, b, r.selector(unit))
+		return err
+	})
 	if err != nil {
-		err = cmpErr(r.unreadable(), err)
+		err = cmp.Or(r.unreadable(), err)
 	}
 	return id, err
 }
-
-// latest is Latest by what ends says.
-func (r Reader) latest(ctx context.Context, unit string, ends ends) (ID, error) {
-	// A process that an earlier invocation has left behind may log last. So
-	// what the manager started last counts, unless it said nothing of what
-	// came later: LogLevelMax= can silence it.
-	marks, err := ends(ctx,
-		edge{match: match{r.manager(unit, "MESSAGE_ID="+messageStarting)}},
-		edge{match: r.ofUnit(unit)})
-	if err != nil {
-		return ID{}, err
-	}
-	started, last := marks[0], marks[1]
-	switch {
-	case last.id == (ID{}):
-		return ID{}, ErrNotFound
-	case started.id == (ID{}) || started.id == last.id:
-		return last.id, nil
-	}
-	marks, err = ends(ctx, edge{match: r.ofInvocation(unit, last.id), first: true})
-	if err != nil {
-		return ID{}, err
-	}
-	if marks[0].time.After(started.time) {
-		return last.id, nil
-	}
-	return started.id, nil
-}
-
-// Extents returns when the entries of each origin, of those that processes of
-// one invocation of unit wrote, begin and end.
-func (r Reader) Extents(ctx context.Context, unit string, id ID, of []Origin) ([]Extent, error) {
-	edges := make([]edge, 0, 2*len(of))
-	for _, o := range of {
-		var more []string
-		if o.Identifier != "" {
-			more = append(more, "SYSLOG_IDENTIFIER="+o.Identifier)
-		}
-		if o.PID != 0 {
-			more = append(more, "_PID="+strconv.Itoa(o.PID))
-		}
-		m := match{r.output(unit, id, more...)}
-		edges = append(edges, edge{m, true}, edge{m, false})
-	}
-	marks, err := r.edges(ctx, edges...)
-	if err != nil {
-		return nil, err
-	}
-	extents := make([]Extent, len(of))
-	for i := range extents {
-		extents[i] = Extent{marks[2*i].time, marks[2*i+1].time}
-	}
-	return extents, nil
-}
-
-// An edge asks for the first or the last entry that matches.
-type edge struct {
-	match match
-	first bool
-}
-
-// ends returns, for each edge, the entry that it asks for, of those that have an
-// invocation; the zero mark if there is none.
-type ends func(ctx context.Context, edges ...edge) ([]mark, error)
 
 // Entries implements [Source]. It reports ErrIncomplete behind the last entry if
 // the beginning of the invocation is not in the journal.
@@ -158,29 +40,7 @@ type ends func(ctx context.Context, edges ...edge) ([]mark, error)
 // The loop holds on to its thread, as sd-journal(3) asks: do not pass the
 // iterator to [iter.Pull2].
 func (r Reader) Entries(ctx context.Context, unit string, id ID) iter.Seq2[Entry, error] {
-	return r.explained(r.entries(ctx, unit, id))
-}
-
-// explained is seq, with the reason if nothing can be read.
-func (r Reader) explained(seq iter.Seq2[Entry, error]) iter.Seq2[Entry, error] {
-	return func(yield func(Entry, error) bool) {
-		some := false
-		for e, err := range seq {
-			if err != nil && !some {
-				err = cmpErr(r.unreadable(), err)
-			}
-			some = true
-			if !yield(e, err) || err != nil {
-				return
-			}
-		}
-		if some {
-			return
-		}
-		if err := r.unreadable(); err != nil {
-			yield(Entry{}, err)
-		}
-	}
+	return r.read(ctx, unit, id, nil, r.open)
 }
 
 // Skim is Entries in a hurry, for invocations that log very much: it may leave out
@@ -195,12 +55,67 @@ func (r Reader) explained(seq iter.Seq2[Entry, error]) iter.Seq2[Entry, error] {
 //
 // The zero ID stands for the latest invocation, as it does for Entries.
 func (r Reader) Skim(ctx context.Context, unit string, id ID, idle func(message []byte, pid func() int) bool) iter.Seq2[Entry, error] {
-	return r.explained(r.skim(ctx, unit, id, idle))
+	return r.read(ctx, unit, id, idle, r.open)
+}
+
+// read yields the entries of an invocation, through the backend that open opens.
+func (r Reader) read(ctx context.Context, unit string, id ID, skip skipFunc, open func(func(backend) error) error) iter.Seq2[Entry, error] {
+	return func(yield func(Entry, error) bool) {
+		some := false
+		err := open(func(b backend) (err error) {
+			p := pass{ctx: ctx, b: b, s: r.selector(unit), id: id, yield: func(e Entry, err error) bool {
+				some = true
+				return yield(e, err)
+			}}
+			if id == (ID{}) {
+				if p.id, err = latestIn(ctx, b, p.s); err != nil {
+					return err
+				}
+			}
+			return p.run(skip)
+		})
+		if !some {
+			err = cmp.Or(r.unreadable(), err)
+		}
+		if err != nil && err != errStop {
+			yield(Entry{}, err)
+		}
+	}
+}
+
+// Extents returns when the entries of each origin, of those that processes of
+// one invocation of unit wrote, begin and end.
+func (r Reader) Extents(ctx context.Context, unit string, id ID, of []Origin) ([]Extent, error) {
+	extents := make([]Extent, len(of))
+	err := r.open(func(b backend) error {
+		s := r.selector(unit)
+		for i, o := range of {
+			var more []string
+			if o.Identifier != "" {
+				more = append(more, "SYSLOG_IDENTIFIER="+o.Identifier)
+			}
+			if o.PID != 0 {
+				more = append(more, "_PID="+strconv.Itoa(o.PID))
+			}
+			m := match{s.of(Output, id, more...)}
+			begin, err := first(ctx, b, s, m)
+			if err != nil {
+				return err
+			}
+			end, err := last(ctx, b, s, m)
+			if err != nil {
+				return err
+			}
+			extents[i] = Extent{begin.Time, end.Time}
+		}
+		return nil
+	})
+	return extents, err
 }
 
 // unreadable tells why the journal holds less than was expected; nil if no
 // reason is known.
-func (r Reader) unreadable() error { return cmpErr(r.check(), r.forbidden()) }
+func (r Reader) unreadable() error { return cmp.Or(r.check(), r.forbidden()) }
 
 // check reports what is wrong with Dir.
 func (r Reader) check() error {
@@ -260,18 +175,4 @@ func (r Reader) forbidden() error {
 		}
 	}
 	return nil
-}
-
-// markOf returns the invocation that rec is of.
-func (r Reader) markOf(rec *record) mark {
-	managerID := fieldInvocation
-	if r.User {
-		managerID = fieldUserInvocation
-	}
-	id, _ := rec.id(fieldSystemdInvocation)
-	// The manager's own invocation is not the unit's.
-	if (selector{user: r.User}).manager(rec) {
-		id, _ = rec.id(managerID)
-	}
-	return mark{id, usec(rec.usec)}
 }

@@ -2,6 +2,7 @@ package journal
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"iter"
 	"strconv"
@@ -74,43 +75,6 @@ func (r *record) id(field int) (ID, bool) {
 	var id ID
 	err := id.UnmarshalText(r.fields[field])
 	return id, err == nil
-}
-
-// A selector tells which records are about a unit, and whom to believe.
-type selector struct {
-	unit string
-	user bool
-}
-
-// kind tells who speaks in r of the unit, and of which invocation. Output that came
-// late has none: see [lateLines].
-func (s selector) kind(r *record) (Kind, ID, bool) {
-	outputUnit, managerUnit, managerID, objectUnit := fieldSystemdUnit, fieldUnit, fieldInvocation, fieldObjectUnit
-	if s.user {
-		outputUnit, managerUnit, managerID, objectUnit = fieldSystemdUserUnit, fieldUserUnit, fieldUserInvocation, fieldObjectUserUnit
-	}
-	switch {
-	case r.is(outputUnit, s.unit):
-		id, ok := r.id(fieldSystemdInvocation)
-		return Output, id, ok || len(r.fields[fieldSystemdInvocation]) == 0
-	case r.is(managerUnit, s.unit) && s.manager(r):
-		id, ok := r.id(managerID)
-		return Manager, id, ok
-	case r.is(objectUnit, s.unit) && r.is(fieldSystemdUnit, "systemd-journald.service") && len(r.fields[fieldDropped]) > 0:
-		id, ok := r.id(fieldObjectInvocation)
-		return Dropped, id, ok
-	}
-	return 0, ID{}, false
-}
-
-// manager reports whether r comes from the manager itself, by fields that
-// journald vouches for.
-func (s selector) manager(r *record) bool {
-	if !s.user {
-		return r.is(fieldPID, "1")
-	}
-	return r.is(fieldSystemdUserUnit, "init.scope") &&
-		string(r.fields[fieldSystemdUnit]) == "user@"+string(r.fields[fieldUID])+".service"
 }
 
 // entry makes an Entry of r. Its message is that of r.
@@ -202,7 +166,7 @@ func latest(ctx context.Context, rs records, s selector) (ID, error) {
 	var last ID
 	seen := make(map[ID]bool)
 	for r, err := range rs {
-		if err := cmpErr(err, ctx.Err()); err != nil {
+		if err := cmp.Or(err, ctx.Err()); err != nil {
 			return ID{}, err
 		}
 		if kind, id, ok := s.kind(r); ok && kind != Dropped && id != (ID{}) && !seen[id] {
@@ -216,20 +180,13 @@ func latest(ctx context.Context, rs records, s selector) (ID, error) {
 	return last, nil
 }
 
-func cmpErr(a, b error) error {
-	if a != nil {
-		return a
-	}
-	return b
-}
-
 // entries yields what rs hold of an invocation.
 func entries(ctx context.Context, rs records, s selector, id ID) iter.Seq2[Entry, error] {
 	return func(yield func(Entry, error) bool) {
 		var j joiner
-		late := lateLines{id: id, of: make(map[ID]ID)}
+		late := orphans{id: id, of: make(map[ID]ID)}
 		for r, err := range rs {
-			if err := cmpErr(err, ctx.Err()); err != nil {
+			if err := cmp.Or(err, ctx.Err()); err != nil {
 				yield(Entry{}, err)
 				return
 			}

@@ -3,6 +3,7 @@ package journal
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -111,9 +112,9 @@ func (r *Recording) Latest(ctx context.Context, unit string) (ID, error) {
 	}
 	switch r.format {
 	case formatExport:
-		return latest(ctx, readExport(r.r), selector{unit, r.User})
+		return latest(ctx, readExport(r.r), selectorOf(unit, r.User))
 	case formatJSON:
-		return latest(ctx, readJSON(r.r), selector{unit, r.User})
+		return latest(ctx, readJSON(r.r), selectorOf(unit, r.User))
 	}
 	return ID{}, nil
 }
@@ -126,9 +127,9 @@ func (r *Recording) Entries(ctx context.Context, unit string, id ID) iter.Seq2[E
 	}
 	switch r.format {
 	case formatExport:
-		return entries(ctx, readExport(r.r), selector{unit, r.User}, id)
+		return entries(ctx, readExport(r.r), selectorOf(unit, r.User), id)
 	case formatJSON:
-		return entries(ctx, readJSON(r.r), selector{unit, r.User}, id)
+		return entries(ctx, readJSON(r.r), selectorOf(unit, r.User), id)
 	case formatShortISO:
 		return r.shortISO(ctx, unit, id)
 	}
@@ -137,7 +138,7 @@ func (r *Recording) Entries(ctx context.Context, unit string, id ID) iter.Seq2[E
 			return
 		}
 		for line, err := range lines(r.r) {
-			if err := cmpErr(err, ctx.Err()); err != nil {
+			if err := cmp.Or(err, ctx.Err()); err != nil {
 				yield(Entry{}, err)
 				return
 			}

@@ -2,6 +2,7 @@ package journal
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"io"
 	"iter"
@@ -272,7 +273,7 @@ func (r *Recording) textEntries(ctx context.Context, unit string) iter.Seq2[Entr
 			return !ours || yield(e, nil)
 		}
 		for line, err := range lines(r.r) {
-			if err := cmpErr(err, ctx.Err()); err != nil {
+			if err := cmp.Or(err, ctx.Err()); err != nil {
 				yield(Entry{}, err)
 				return
 			}

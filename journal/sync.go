@@ -2,6 +2,7 @@ package journal
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -57,7 +58,7 @@ func synchronize(ctx context.Context) error {
 	defer stop()
 
 	if _, err := conn.Write([]byte(`{"method":"io.systemd.Journal.Synchronize"}` + "\x00")); err != nil {
-		return cmpErr(ctx.Err(), err)
+		return cmp.Or(ctx.Err(), err)
 	}
 	var reply []byte
 	for buf := make([]byte, 4096); bytes.IndexByte(reply, 0) < 0; {
@@ -67,7 +68,7 @@ func synchronize(ctx context.Context) error {
 			if err == io.EOF {
 				err = io.ErrUnexpectedEOF
 			}
-			return cmpErr(ctx.Err(), err)
+			return cmp.Or(ctx.Err(), err)
 		}
 		if len(reply) > 1<<20 {
 			return errors.New("journald's answer is too long")
@@ -90,12 +91,17 @@ func (r Reader) settle(ctx context.Context, unit string) error {
 	ctx, cancel := context.WithTimeout(ctx, settleTimeout)
 	defer cancel()
 	for {
-		last, err := r.edges(ctx, edge{match: r.ofUnit(unit)})
+		var final Entry
+		err := r.open(func(b backend) (err error) {
+			s := r.selector(unit)
+			final, err = last(ctx, b, s, s.any())
+			return err
+		})
 		if err != nil {
 			return err
 		}
-		wait := quiet - time.Since(last[0].time)
-		if wait <= 0 || last[0].time.IsZero() || wait > quiet {
+		wait := quiet - time.Since(final.Time)
+		if wait <= 0 || final.Time.IsZero() || wait > quiet {
 			return nil
 		}
 		select {

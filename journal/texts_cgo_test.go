@@ -20,7 +20,8 @@ func TestTexts(t *testing.T) {
 	}
 	r := Reader{Dir: l.dir(t)}
 	read := func(way func(*sdjournal.Journal) func() ([]byte, bool, error)) (texts []string) {
-		ok, err := r.withJournal(func(j *sdjournal.Journal) error {
+		err := r.open(func(b backend) error {
+			j := b.(libsystemd).j
 			require.NotNil(t, handleOf(j))
 			require.True(t, resolve())
 			require.NoError(t, j.SeekHead())
@@ -36,7 +37,6 @@ func TestTexts(t *testing.T) {
 			}
 		})
 		require.NoError(t, err)
-		require.True(t, ok)
 		return texts
 	}
 	var want []string

@@ -1,0 +1,232 @@
+//go:build cgo
+
+package journal
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime"
+	"strconv"
+	"syscall"
+	"time"
+
+	"github.com/coreos/go-systemd/v22/sdjournal"
+)
+
+// A libsystemd reads a journal through the library. It belongs to one thread, as
+// sd-journal(3) asks.
+type libsystemd struct{ j *sdjournal.Journal }
+
+// open calls f with the journal. The library is loaded when it is needed first; where
+// there is none, journalctl serves.
+func (r Reader) open(f func(backend) error) error {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	var j *sdjournal.Journal
+	var err error
+	if r.Dir == "" {
+		j, err = sdjournal.NewJournal()
+	} else {
+		j, err = sdjournal.NewJournalFromDir(r.Dir)
+	}
+	if err != nil {
+		// What libsystemd says is an errno.
+		if _, ok := errors.AsType[syscall.Errno](err); !ok {
+			return f(journalctl{r.Dir})
+		}
+		return fmt.Errorf("opening the journal: %w", err)
+	}
+	defer j.Close()
+	// Else libsystemd may hand on a part of a long compressed field only.
+	if err := j.SetDataThreshold(0); err != nil {
+		return readingError(err)
+	}
+	return f(libsystemd{j})
+}
+
+func readingError(err error) error { return fmt.Errorf("reading the journal: %w", err) }
+
+// set makes m what the journal matches, and goes to before the first of it.
+func (l libsystemd) set(m match) error {
+	l.j.FlushMatches()
+	for i, and := range m {
+		if i > 0 {
+			if err := l.j.AddDisjunction(); err != nil {
+				return err
+			}
+		}
+		for _, field := range and {
+			if err := l.j.AddMatch(field); err != nil {
+				return err
+			}
+		}
+	}
+	return l.j.SeekHead()
+}
+
+func (l libsystemd) read(_ context.Context, s selector, m match, since time.Time) records {
+	return l.records(s, l.j.Next, func() error {
+		if err := l.set(m); err != nil || since.IsZero() {
+			return err
+		}
+		return l.j.SeekRealtimeUsec(uint64(since.UnixMicro()))
+	})
+}
+
+func (l libsystemd) backwards(_ context.Context, s selector, m match) records {
+	return l.records(s, l.j.Previous, func() error {
+		if err := l.set(m); err != nil {
+			return err
+		}
+		return l.j.SeekTail()
+	})
+}
+
+// records yields what step comes to from where seek goes to.
+func (l libsystemd) records(s selector, step func() (uint64, error), seek func() error) records {
+	return func(yield func(*record, error) bool) {
+		var rec record
+		err := seek()
+		for err == nil {
+			var n uint64
+			if n, err = step(); err != nil || n == 0 {
+				break
+			}
+			if err = l.fill(&rec, s); err == nil && !yield(&rec, nil) {
+				return
+			}
+		}
+		if err != nil {
+			yield(nil, readingError(err))
+		}
+	}
+}
+
+// The fields that tell what the manager or journald says are asked for only
+// where one of them may speak.
+var (
+	commonFields = []int{fieldMessage, fieldPID, fieldIdentifier, fieldComm, fieldSystemdUnit, fieldSystemdUserUnit, fieldSystemdInvocation}
+	otherFields  = []int{
+		fieldBoot, fieldUID, fieldUnit, fieldInvocation, fieldUserUnit, fieldUserInvocation, fieldMessageID, fieldUnitResult,
+		fieldExitCode, fieldExitStatus, fieldCommand, fieldDropped, fieldObjectUnit, fieldObjectUserUnit, fieldObjectInvocation,
+		fieldSourceTime,
+	}
+	splitFields = []int{fieldLineBreak, fieldStream}
+	userField   = []int{fieldUID}
+)
+
+// minLineMax is the smallest LineMax= that journald takes: shorter lines are
+// not split (journald.conf(5)).
+const minLineMax = 79
+
+// fill reads the fields of the entry that the journal is at. A line of the unit that
+// has its invocation has no more to say.
+func (l libsystemd) fill(rec *record, s selector) (err error) {
+	rec.reset()
+	if rec.usec, err = l.j.GetRealtimeUsec(); err != nil {
+		return err
+	}
+	if err := l.get(rec, commonFields); err != nil {
+		return err
+	}
+	// The last part of a line may be short.
+	if rec.split || len(rec.fields[fieldMessage]) >= minLineMax {
+		if err := l.get(rec, splitFields); err != nil {
+			return err
+		}
+		rec.split = rec.split || len(rec.fields[fieldLineBreak]) > 0
+	}
+	output := s.scope[Output]
+	if rec.is(output.unit, s.unit) && len(rec.fields[output.id]) > 0 {
+		if len(output.vouched) > 0 {
+			return l.get(rec, userField)
+		}
+		return nil
+	}
+	return l.get(rec, otherFields)
+}
+
+func (l libsystemd) get(rec *record, fields []int) error {
+	for _, f := range fields {
+		v, err := l.j.GetDataBytes(fieldNames[f])
+		if errors.Is(err, syscall.ENOENT) {
+			continue
+		}
+		// An entry that is damaged or cut off costs itself alone.
+		if errors.Is(err, syscall.EBADMSG) || errors.Is(err, syscall.E2BIG) || errors.Is(err, syscall.EPROTONOSUPPORT) {
+			rec.lost = rec.lost || f == fieldMessage
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		if n := len(fieldNames[f]) + 1; len(v) >= n {
+			rec.fields[f] = v[n:]
+		}
+	}
+	return nil
+}
+
+func (l libsystemd) skim(ctx context.Context, s selector, id ID, skip skipFunc) records {
+	return func(yield func(*record, error) bool) {
+		if err := l.lines(ctx, s, id, skip, yield); err != nil {
+			yield(nil, readingError(err))
+		}
+	}
+}
+
+func (l libsystemd) lines(ctx context.Context, s selector, id ID, skip skipFunc, yield func(*record, error) bool) error {
+	// One field is found much faster than two. It is the unit, for journald takes
+	// the ID of a user's unit from where that user can change it. What other
+	// invocations logged meanwhile, or later, is told apart by looking at entries
+	// whole: at the lines that are not skipped, and at all that follow a foreign one.
+	if err := l.set(match{s.of(Output, id)}); err != nil {
+		return err
+	}
+	if n, err := l.j.Next(); err != nil || n == 0 {
+		return err
+	}
+	begin, err := l.j.GetCursor()
+	if err != nil {
+		return err
+	}
+	if err := l.set(match{s.match(Output)}); err != nil {
+		return err
+	}
+	if err := l.j.SeekCursor(begin); err != nil {
+		return err
+	}
+	var rec record
+	next := texts(l.j)
+	ours := false
+	for i := 0; ; i++ {
+		if i%1024 == 0 && ctx.Err() != nil {
+			return ctx.Err()
+		}
+		text, more, err := next()
+		if err != nil || !more {
+			return err
+		}
+		if ours && text != nil && skip(text, l.pid) {
+			continue
+		}
+		if err := l.fill(&rec, s); err != nil {
+			return err
+		}
+		kind, of, ok := s.kind(&rec)
+		if ours = ok && kind == Output && of == id; ours && !yield(&rec, nil) {
+			return nil
+		}
+	}
+}
+
+// pid returns who wrote the entry that the journal is at, 0 if nobody knows.
+func (l libsystemd) pid() int {
+	v, err := l.j.GetDataBytes(fieldNames[fieldPID])
+	if err != nil {
+		return 0
+	}
+	n, _ := strconv.Atoi(string(v[len("_PID="):]))
+	return n
+}
