@@ -1,16 +1,13 @@
 package textfile_test
 
 import (
-	"bytes"
 	"fmt"
 	"log"
 	"os"
 	"path/filepath"
-	"time"
 
 	dto "github.com/prometheus/client_model/go"
 
-	"github.com/restic-exporter/restic-exporter/parser"
 	"github.com/restic-exporter/restic-exporter/textfile"
 )
 
@@ -72,25 +69,4 @@ func ExampleUpdate() {
 	// 1
 	// 2
 	// 3
-}
-
-// A wrapper that runs restic itself knows the verdict and has its output.
-func ExampleReport() {
-	runs, err := parser.Parse(bytes.Lines([]byte("Fatal: wrong password or no key found\n")))
-	if err != nil {
-		log.Fatal(err)
-	}
-	r := textfile.Report{
-		Unit: "my-wrapper.service", Verdict: textfile.Failed, ExitCode: new(12),
-		Start: time.Unix(1_700_000_000, 0), End: time.Unix(1_700_000_001, 0), Processes: runs,
-	}
-	for _, mf := range r.Families(nil) {
-		for _, m := range mf.Metric {
-			if mf.GetName() == "restic_run_failure_reason" && m.Gauge.GetValue() == 1 {
-				fmt.Println(m.Label[0].GetValue())
-			}
-		}
-	}
-	// Output:
-	// password
 }

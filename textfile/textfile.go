@@ -1,15 +1,15 @@
-// Package textfile writes metrics for the textfile collector of node_exporter.
+// Package textfile puts metrics in a file for the textfile collector of
+// node_exporter.
 //
-// A [Report] makes the metrics of one invocation of a backup unit from what
-// restic and the service manager said; [Report.WriteFile] puts them in a file.
-// [WriteFile] and [Update] do the same for the metric families of any program.
+// [WriteFile] writes the metric families of any program, and [Update] makes the
+// new content of a file from the old. A program with a registry of client_golang
+// has its families from Gather.
 //
 // Readers of the file see the old content or the new, whole, also after a
 // crash. What is not promised: that a file system without atomic rename, such
 // as some network file systems, keeps to that.
 //
-// Package textfile knows nothing of journals: a [Report] is filled by whoever
-// has read one.
+// Package textfile needs neither cgo nor anything of systemd.
 package textfile
 
 import (
@@ -85,12 +85,18 @@ func WriteFile(name string, mfs []*dto.MetricFamily) error {
 }
 
 // Update replaces the content of the named file by what f makes of it, as
-// [WriteFile] does. Of several programs that update files in one directory one
-// at a time does.
+// [WriteFile] does.
 //
 // f gets the families that the file holds; none and nil if there is no file;
 // none and the reason if it cannot be read as metrics. If f reports an error,
 // the file stays as it is and Update returns that error.
+//
+// Programs that update files in one directory take turns: Update holds a lock
+// (flock) on the directory while it works. The lock is advisory, and not waited
+// for longer than five seconds, because whoever may open the directory may hold
+// it forever; nor is there one in a directory that may be written and not read,
+// or on a file system without locks. Then two updates at once can lose one of
+// them, but the file is still whole.
 func Update(name string, f func(old []*dto.MetricFamily, err error) ([]*dto.MetricFamily, error)) error {
 	if err := checkName(name); err != nil {
 		return err

@@ -75,7 +75,7 @@ func TestDocumentsAreComplete(t *testing.T) {
 	}
 	readme, err := os.ReadFile("../../README.md")
 	require.NoError(t, err)
-	families, err := os.ReadFile("../../textfile/testdata/families-0.1.0.txt")
+	families, err := os.ReadFile("../../metrics/testdata/families-0.1.0.txt")
 	require.NoError(t, err)
 	for line := range strings.Lines(string(families)) {
 		name, _, _ := strings.Cut(line, "{")

@@ -15,7 +15,7 @@ import (
 	"github.com/prometheus/common/model"
 
 	"github.com/restic-exporter/restic-exporter/journal"
-	"github.com/restic-exporter/restic-exporter/textfile"
+	"github.com/restic-exporter/restic-exporter/metrics"
 )
 
 const usage = `Usage: restic-exporter [flags] [LOG]
@@ -120,7 +120,7 @@ func parseFlags(args []string) (options, error) {
 		if !ok {
 			return errors.New("want NAME=VALUE, as in site=berlin")
 		}
-		if err := textfile.CheckLabel(name, value); err != nil {
+		if err := metrics.CheckLabel(name, value); err != nil {
 			return err
 		}
 		if _, ok := o.labels[name]; ok {

@@ -280,6 +280,21 @@ func TestBadInput(t *testing.T) {
 	}
 }
 
+// TestOtherUnit: a file belongs to one unit.
+func TestOtherUnit(t *testing.T) {
+	output := filepath.Join(t.TempDir(), "backup.prom")
+	require.Equal(t, result{}, call(t, nil, "", goodRun, "--output", output))
+	want, err := os.ReadFile(output)
+	require.NoError(t, err)
+	other := rewrite(t, failedRun, "restic-backup.service", "restic-other2.service")
+	assert.Equal(t, result{code: 1, stderr: "restic-exporter: error: writing the metrics of restic-other2.service to " + output +
+		": the file is about another unit, restic-backup.service; give each unit an --output of its own, or delete the file if that unit is gone\n"},
+		call(t, nil, "", other, "--unit", "restic-other2", "--output", output))
+	got, err := os.ReadFile(output)
+	require.NoError(t, err)
+	assert.Equal(t, string(want), string(got))
+}
+
 func TestUnreadableFile(t *testing.T) {
 	output := filepath.Join(t.TempDir(), "x.prom")
 	require.NoError(t, os.WriteFile(output, []byte("no metrics\n"), 0o644))

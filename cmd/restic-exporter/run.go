@@ -14,7 +14,10 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	dto "github.com/prometheus/client_model/go"
+
 	"github.com/restic-exporter/restic-exporter/invocation"
+	"github.com/restic-exporter/restic-exporter/metrics"
 	"github.com/restic-exporter/restic-exporter/textfile"
 )
 
@@ -96,13 +99,24 @@ func (p *program) export(ctx context.Context, o options) error {
 	if err != nil {
 		return o.explain(err, from.name)
 	}
-	r := p.report(run, o)
-	if output == "-" {
-		return textfile.Encode(p.stdout, r.Families(nil))
+	m := metrics.Options{
+		Labels: o.labels, Actions: o.actions, MaxAge: o.maxAge,
+		Version: p.build.version, Revision: p.build.revision, GoVersion: p.build.goVersion,
 	}
-	unreadable, err := r.WriteFile(output)
+	if output == "-" {
+		mfs, err := metrics.Families(run, nil, m)
+		if err != nil {
+			return err
+		}
+		return textfile.Encode(p.stdout, mfs)
+	}
+	var unreadable error
+	err = textfile.Update(output, func(old []*dto.MetricFamily, err error) ([]*dto.MetricFamily, error) {
+		unreadable = err
+		return metrics.Families(run, old, m)
+	})
 	if err != nil {
-		return fmt.Errorf("writing the metrics of %s: %w%s", o.unit, err, writeHint(err, output))
+		return fmt.Errorf("writing the metrics of %s to %s: %w%s", o.unit, output, err, writeHint(err, output))
 	}
 	if unreadable != nil {
 		p.say("warning", "nothing is kept of what the file held before: %v", unreadable)
@@ -141,24 +155,12 @@ func (p *program) read(ctx context.Context, from source, o options) (*invocation
 	return run, nil
 }
 
-// report is what the metrics are made of.
-func (p *program) report(run *invocation.Run, o options) textfile.Report {
-	verdicts := map[invocation.Outcome]textfile.Verdict{
-		invocation.Succeeded: textfile.Succeeded, invocation.Failed: textfile.Failed, invocation.TimedOut: textfile.TimedOut,
-		invocation.Killed: textfile.Killed, invocation.OutOfMemory: textfile.OOM,
-	}
-	return textfile.Report{
-		Unit: o.unit, Labels: o.labels, Actions: o.actions, MaxAge: o.maxAge,
-		Start: run.Start, End: run.End, Verdict: verdicts[run.Outcome], ExitCode: run.ExitCode,
-		Processes: run.Processes, Spans: run.Spans, Entries: run.Entries, Dropped: run.Dropped,
-		Version: p.build.version, Revision: p.build.revision, GoVersion: p.build.goVersion,
-	}
-}
-
 func writeHint(err error, output string) string {
 	switch {
-	case errors.Is(err, textfile.ErrNewer):
+	case errors.Is(err, metrics.ErrNewer):
 		return "; to have the earlier run all the same, give another --output"
+	case errors.Is(err, metrics.ErrOtherUnit):
+		return "; give each unit an --output of its own, or delete the file if that unit is gone"
 	case errors.Is(err, fs.ErrPermission):
 		return "; run as a user who may write in " + filepath.Dir(output) + ", or call with another --output"
 	case errors.Is(err, fs.ErrNotExist):

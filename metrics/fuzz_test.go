@@ -1,4 +1,4 @@
-package textfile
+package metrics
 
 import (
 	"bytes"
@@ -10,7 +10,9 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/restic-exporter/restic-exporter/invocation"
 	"github.com/restic-exporter/restic-exporter/parser"
+	"github.com/restic-exporter/restic-exporter/textfile"
 )
 
 // FuzzRoundTrip: what is written is read back equal, whatever the labels and
@@ -22,17 +24,16 @@ func FuzzRoundTrip(f *testing.F) {
 		if CheckLabel(label, value) != nil || !utf8.ValidString(version) {
 			t.Skip("refused before")
 		}
-		r := report(0, Succeeded, backupRun(0, parser.Backup{
+		r := run(0, invocation.Succeeded, backupRun(0, parser.Backup{
 			Files: parser.Changes{New: n}, ProcessedBytes: bytesAdded, AddedBytes: bytesAdded, StoredBytes: &n,
 			Duration: new(time.Duration(duration)), Snapshot: "x",
 		}))
-		r.Labels = map[string]string{label: value}
-		r.Version = version
 		r.Start = time.UnixMicro(start)
-		want := r.Families(nil)
+		o := Options{Labels: map[string]string{label: value}, Version: version}
+		want := families(t, r, nil, o)
 		var text bytes.Buffer
-		require.NoError(t, Encode(&text, want))
-		got, err := Decode(&text)
+		require.NoError(t, textfile.Encode(&text, want))
+		got, err := textfile.Decode(&text)
 		require.NoError(t, err)
 		require.Len(t, got, len(want))
 		for i := range want {
@@ -41,7 +42,7 @@ func FuzzRoundTrip(f *testing.F) {
 
 		again := *r
 		again.Processes = nil
-		kept := flat(again.Families(got))
+		kept := flat(families(t, &again, got, o))
 		for name, v := range flat(want) {
 			if strings.HasPrefix(name, "snapshot_") {
 				assert.Equal(t, v, kept[name], name)
@@ -50,22 +51,26 @@ func FuzzRoundTrip(f *testing.F) {
 	})
 }
 
-// FuzzState: a file with any content neither stops a report nor gets into it
-// with what is not ours.
-func FuzzState(f *testing.F) {
-	f.Add(oneText)
+// FuzzOld: a file with any content neither stops the metrics of a run nor gets
+// into them with what is not ours.
+func FuzzOld(f *testing.F) {
+	f.Add("x{n=\"a\"} 1\n")
 	f.Add("restic_repo_files{unit=\"restic-backup.service\",state=\"new\"} NaN\n")
 	f.Add("restic_repo_files{unit=\"restic-backup.service\"} 1\nrestic_run_consecutive_failures{unit=\"restic-backup.service\"} +Inf\n")
 	f.Add("# TYPE restic_repo_files histogram\nrestic_repo_files_bucket{unit=\"restic-backup.service\",le=\"1\"} 1\n")
 	f.Add("restic_step_success{unit=\"restic-backup.service\",step=\"\"} 1\nrestic_step_success{unit=\"restic-backup.service\",step=\"\",x=\"y\"} 1\n")
 	f.Fuzz(func(t *testing.T, old string) {
-		mfs, err := Decode(bytes.NewReader([]byte(old)))
+		mfs, err := textfile.Decode(strings.NewReader(old))
 		if err != nil {
 			t.Skip("not read")
 		}
 		var text bytes.Buffer
-		require.NoError(t, Encode(&text, report(0, Failed).Families(mfs)), "%s", old)
-		_, err = Decode(&text)
+		mfs, err = Families(run(0, invocation.Failed), mfs, builds)
+		if err != nil {
+			return
+		}
+		require.NoError(t, textfile.Encode(&text, mfs), "%s", old)
+		_, err = textfile.Decode(&text)
 		require.NoError(t, err)
 	})
 }

@@ -1,6 +1,7 @@
-package textfile
+package metrics
 
 import (
+	"fmt"
 	"math"
 	"slices"
 	"strings"
@@ -15,13 +16,18 @@ type series struct {
 	value  float64
 }
 
-// state is what a file holds about a unit, by family.
-type state map[string][]series
+// state is what a file holds about a unit.
+type state map[*family][]series
 
-// state reads what old says about the unit of r. Files of the shell exporter
-// have no types, so the values are taken whatever the type.
-func (r *Report) state(old []*dto.MetricFamily) state {
+// stateOf reads what old says about a unit. Files of the shell exporter have no
+// types, so the values are taken whatever the type.
+func stateOf(unit string, old []*dto.MetricFamily) (state, error) {
+	byName := make(map[string]*family, len(declared))
+	for _, f := range declared {
+		byName[f.name] = f
+	}
 	st := make(state)
+	other := ""
 	for _, mf := range old {
 		f, ok := byName[mf.GetName()]
 		if !ok {
@@ -33,7 +39,8 @@ func (r *Report) state(old []*dto.MetricFamily) state {
 			for _, l := range m.Label {
 				labels[l.GetName()] = l.GetValue()
 			}
-			if labels["unit"] != r.Unit {
+			if labels["unit"] != unit {
+				other = labels["unit"]
 				continue
 			}
 			s := series{value: value(m)}
@@ -44,15 +51,18 @@ func (r *Report) state(old []*dto.MetricFamily) state {
 			// with several sets of further labels.
 			if key := strings.Join(s.labels, "\xff"); !seen[key] {
 				seen[key] = true
-				st[f.name] = append(st[f.name], s)
+				st[f] = append(st[f], s)
 			}
 		}
 	}
-	return st
+	if len(st) == 0 && other != "" {
+		return nil, fmt.Errorf("%w, %s", ErrOtherUnit, other)
+	}
+	return st, nil
 }
 
-func (st state) value(name string, labels ...string) *float64 {
-	for _, s := range st[name] {
+func (st state) value(f *family, labels ...string) *float64 {
+	for _, s := range st[f] {
 		if slices.Equal(s.labels, labels) && !math.IsNaN(s.value) {
 			return &s.value
 		}

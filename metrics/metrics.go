@@ -1,0 +1,96 @@
+// Package metrics makes Prometheus metric families of a run of a backup unit.
+//
+// [Families] takes an [invocation.Run] and returns its families, in the form
+// that package textfile writes, that expfmt encodes and that a Gatherer
+// returns. docs/metrics.md lists all of them.
+//
+// Some values outlast a run: the last success, the figures of the last backup,
+// prune and check. So Families takes the families of the run before, too, and
+// keeps of them what the new run does not say. Each family declares its name,
+// its help text, its labels and how long its values are kept in one place.
+//
+// Package metrics does not know files or journals.
+package metrics
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	dto "github.com/prometheus/client_model/go"
+	"github.com/prometheus/common/model"
+
+	"github.com/restic-exporter/restic-exporter/invocation"
+)
+
+// Options say what is in the metrics beside the run. The zero Options add
+// nothing.
+type Options struct {
+	Labels map[string]string // more labels for every series; see [CheckLabel]
+	// Actions maps names that lines are logged under to actions, such as
+	// "restic-backup.sh" to "backup". Under other names the actions are those
+	// of restic's commands.
+	Actions map[string]string
+	MaxAge  time.Duration // age of the last success above which to alert; 0 for none
+
+	Version, Revision, GoVersion string // of the program that calls
+}
+
+var (
+	// ErrNewer is reported if the old families are about a later run.
+	ErrNewer = errors.New("the file is about a later run")
+	// ErrOtherUnit is reported if the old families are about another unit, and
+	// not about that of the run.
+	ErrOtherUnit = errors.New("the file is about another unit")
+)
+
+// Families returns the metrics of run, families sorted by name and series by
+// labels. What the run does not say is left out: unknown is not zero.
+//
+// Of old, which may be nil, it keeps what outlasts a run; only series of the
+// same unit count. If old is about the same run already, the count of
+// consecutive failures does not grow again.
+//
+// It reports [ErrNewer] or [ErrOtherUnit] if these metrics must not take the
+// place of old.
+func Families(run *invocation.Run, old []*dto.MetricFamily, o Options) ([]*dto.MetricFamily, error) {
+	st, err := stateOf(run.Unit, old)
+	if err != nil {
+		return nil, err
+	}
+	// A time in the future is no reason: a clock was wrong.
+	there := st.value(runStart)
+	if there != nil && !run.Start.IsZero() && *there > seconds(run.Start) && *there <= seconds(time.Now()) {
+		return nil, fmt.Errorf("%w, which started at %s", ErrNewer,
+			time.UnixMicro(int64(math.Round(*there*1e6))).UTC().Format(time.RFC3339))
+	}
+	b := builder{run: run, options: o, old: st, series: make(map[*family][]series), happened: make(map[occurrence]bool)}
+	b.verdict()
+	b.actions()
+	b.steps()
+	b.snapshots()
+	b.repository()
+	b.exporter()
+	b.keep()
+	return b.families(), nil
+}
+
+// CheckLabel reports what is wrong with a label for all series, nil if
+// nothing is.
+func CheckLabel(name, value string) error {
+	switch {
+	case !model.LegacyValidation.IsValidLabelName(name) || strings.HasPrefix(name, "__"):
+		return fmt.Errorf("invalid label name %q: want letters, digits and underscores, not first a digit or two underscores", name)
+	case name == "unit":
+		return errors.New(`label "unit" is taken: it is always the unit's name`)
+	case slices.ContainsFunc(declared, func(f *family) bool { return slices.Contains(f.labels, name) }):
+		return fmt.Errorf("label %q is taken: some metrics have a label of that name", name)
+	case !utf8.ValidString(value):
+		return fmt.Errorf("value %q of label %q is not UTF-8", value, name)
+	}
+	return nil
+}

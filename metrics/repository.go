@@ -1,0 +1,61 @@
+package metrics
+
+import "github.com/restic-exporter/restic-exporter/parser"
+
+var (
+	forgetSnapshots       = gauge("restic_forget_snapshots", "Snapshots that the last forget kept and removed.", keptUntil(forgot), "result")
+	pruneRemovedBytes     = gauge("restic_prune_removed_bytes", "Size of the blobs that the last prune removed.", keptUntil(pruned))
+	pruneRemovedBlobs     = gauge("restic_prune_removed_blobs", "Blobs that the last prune removed.", keptUntil(pruned))
+	pruneRepackedBytes    = gauge("restic_prune_repacked_bytes", "Size of the blobs that the last prune rewrote into new packs.", keptUntil(pruned))
+	pruneRepackedBlobs    = gauge("restic_prune_repacked_blobs", "Blobs that the last prune rewrote into new packs.", keptUntil(pruned))
+	repositorySizeBytes   = gauge("restic_repository_size_bytes", "Size of the blobs in the repository after the last prune.", keptUntil(pruned))
+	repositoryBlobs       = gauge("restic_repository_blobs", "Blobs in the repository after the last prune.", keptUntil(pruned))
+	repositoryUnusedBytes = gauge("restic_repository_unused_bytes", "Size of the blobs in the repository that are unused after the last prune.", keptUntil(pruned))
+	checkFoundErrors      = gauge("restic_check_found_errors", "Errors that the last check of the repository found.", keptUntil(checked))
+)
+
+// repository makes the metrics of what forget, prune and check did and found.
+func (b *builder) repository() {
+	var forget *parser.Forget
+	var prune *parser.Prune
+	var check *parser.Check
+	for _, p := range b.run.Processes {
+		if p.Forget != nil && !p.DryRun {
+			forget = p.Forget
+		}
+		if p.Prune != nil {
+			prune = p.Prune
+		}
+		if p.Check != nil {
+			check = p.Check
+		}
+	}
+	if forget != nil {
+		b.happens(forgot, "")
+		b.set(forgetSnapshots, float64(forget.Kept), "kept")
+		b.set(forgetSnapshots, float64(forget.Removed), "removed")
+	}
+	if check != nil {
+		b.happens(checked, "")
+		b.set(checkFoundErrors, float64(check.Errors))
+	}
+	if prune != nil {
+		b.happens(pruned, "")
+		b.prune(prune)
+	}
+}
+
+func (b *builder) prune(p *parser.Prune) {
+	b.set(repoSize, float64(p.TotalBytes), "total")
+	b.set(pruneRemovedBytes, float64(p.Removed.Bytes))
+	b.set(pruneRemovedBlobs, float64(p.Removed.Count))
+	if p.Repacked != nil {
+		b.set(pruneRepackedBytes, float64(p.Repacked.Bytes))
+		b.set(pruneRepackedBlobs, float64(p.Repacked.Count))
+	}
+	b.set(repositorySizeBytes, float64(p.Remaining.Bytes))
+	b.set(repositoryBlobs, float64(p.Remaining.Count))
+	if p.Unused != nil {
+		b.set(repositoryUnusedBytes, float64(*p.Unused))
+	}
+}

@@ -1,0 +1,81 @@
+package metrics
+
+import (
+	"strconv"
+
+	"github.com/restic-exporter/restic-exporter/invocation"
+)
+
+var (
+	runStart               = gauge("restic_run_start_timestamp_seconds", "Unix time at which the run started.", thisRun)
+	runEnd                 = gauge("restic_run_end_timestamp_seconds", "Unix time at which the run was last heard of.", thisRun)
+	runStatus              = gauge("restic_run_status", "How the run ended: 1 for the status, 0 for the others.", thisRun, "status")
+	runFailureReason       = gauge("restic_run_failure_reason", "What the run failed of: 1 for the reason, 0 for the others.", thisRun, "reason")
+	runExitCode            = gauge("restic_run_exit_code", "Exit status of the process that failed the run, 128+N for signal N, 0 after success.", thisRun)
+	runLastSuccess         = gauge("restic_run_last_success_timestamp_seconds", "Unix time at which the last successful run ended.", keptUntil(succeeded))
+	runConsecutiveFailures = gauge("restic_run_consecutive_failures", "Runs that failed since the last success.", keptUntil(judged))
+	runMaxAge              = gauge("restic_run_max_age_seconds", "Age of the last success above which to alert.", thisRun)
+	backupFailure          = gauge("restic_backup_failure", "Whether the run failed; the label timestamp is the Unix time at which it ended.", thisRun, "timestamp")
+	lockAge                = gauge("restic_lock_age_seconds", "Age of the lock on the repository that stopped the run, 0 if none did.", thisRun)
+)
+
+// verdict makes the metrics of the run as a whole.
+func (b *builder) verdict() {
+	r := b.run
+	b.setTime(runStart, r.Start)
+	b.setTime(runEnd, r.End)
+	if age := b.options.MaxAge; age > 0 {
+		b.set(runMaxAge, elapsed(age))
+	}
+	status, reason := r.Status(), r.Reason()
+	if status == "" {
+		return // nobody has given a verdict
+	}
+	b.happens(judged, "")
+	good := r.Outcome == invocation.Succeeded
+	if !r.End.IsZero() {
+		b.set(backupFailure, truth(!good), strconv.FormatInt(r.End.Unix(), 10))
+	}
+	oneOf(b, runStatus, status, invocation.Statuses())
+	oneOf(b, runFailureReason, reason, invocation.Reasons())
+	switch {
+	case good:
+		b.set(runExitCode, 0)
+	case r.ExitCode != nil:
+		b.set(runExitCode, float64(*r.ExitCode))
+	}
+	if good && !r.End.IsZero() {
+		b.happens(succeeded, "")
+		b.setTime(runLastSuccess, r.End)
+	}
+	b.set(runConsecutiveFailures, b.failures(status))
+	if reason != invocation.ReasonLocked {
+		b.set(lockAge, 0)
+	} else if l := r.Lock(); l != nil && l.Age != nil {
+		b.set(lockAge, elapsed(*l.Age))
+	}
+}
+
+// failures returns how many runs have failed since the last success. A partial
+// run that systemd calls failed is neither.
+func (b *builder) failures(status invocation.Status) float64 {
+	if b.run.Outcome == invocation.Succeeded {
+		return 0
+	}
+	var before float64
+	if v := b.old.value(runConsecutiveFailures); v != nil {
+		before = *v
+	}
+	if status != invocation.StatusFailed || b.counted() {
+		return before
+	}
+	return before + 1
+}
+
+// counted reports whether the file is about this run already, and has it as a
+// failure.
+func (b *builder) counted() bool {
+	start := b.old.value(runStart)
+	failed := b.old.value(runStatus, string(invocation.StatusFailed))
+	return start != nil && *start == seconds(b.run.Start) && failed != nil && *failed == 1
+}

@@ -1,0 +1,93 @@
+package metrics
+
+import (
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/restic-exporter/restic-exporter/parser"
+)
+
+// The figures of a run's backups are kept together: those of two runs are not
+// mixed.
+var (
+	snapshotFiles           = gauge("restic_snapshot_files", "Files of the backup by how they compare with the parent snapshot.", keptUntil(backedUp), "backup", "state")
+	snapshotDirs            = gauge("restic_snapshot_dirs", "Directories of the backup by how they compare with the parent snapshot.", keptUntil(backedUp), "backup", "state")
+	snapshotProcessedFiles  = gauge("restic_snapshot_processed_files", "Files in the source of the backup.", keptUntil(backedUp), "backup")
+	snapshotProcessedBytes  = gauge("restic_snapshot_processed_bytes", "Size of the source of the backup.", keptUntil(backedUp), "backup")
+	snapshotAddedBytes      = gauge("restic_snapshot_added_bytes", "Size of the data that the backup added before compression.", keptUntil(backedUp), "backup")
+	snapshotStoredBytes     = gauge("restic_snapshot_stored_bytes", "Size of the data that the backup added after compression.", keptUntil(backedUp), "backup")
+	snapshotUnreadableItems = gauge("restic_snapshot_unreadable_items", "Sources of the backup that could not be read.", keptUntil(backedUp), "backup")
+	snapshotDuration        = gauge("restic_snapshot_duration_seconds", "Duration of the backup by the clock of restic.", keptUntil(backedUp), "backup")
+	snapshotLastCreated     = gauge("restic_snapshot_last_created_timestamp_seconds", "Unix time at which a snapshot was last saved.", keptUntil(saved))
+
+	// These three are the shell exporter's.
+	repoFiles = gauge("restic_repo_files", "Files by how they compare with the parent snapshot, over all backups of the last run that made any.", keptUntil(backedUp), "state")
+	repoDirs  = gauge("restic_repo_dirs", "Directories by how they compare with the parent snapshot, over all backups of the last run that made any.", keptUntil(backedUp), "state")
+	repoSize  = gauge("restic_repo_size_bytes", "Size of the data that the last backups added before compression (new), and of the repository before the last prune (total).",
+		keptUntilByValue(map[string]event{"new": backedUp, "total": pruned}), "state")
+)
+
+// snapshots makes the metrics of the run's backups, each and in sum.
+func (b *builder) snapshots() {
+	var sum parser.Backup
+	var last time.Time // when a snapshot was last saved
+	n := 0
+	for _, p := range b.run.Processes {
+		bk := p.Backup
+		if bk == nil && p.Incomplete {
+			last = later(last, p.End) // it says so and no more
+		}
+		if bk == nil || p.DryRun {
+			continue
+		}
+		n++
+		b.snapshot(bk, strconv.Itoa(n))
+		sum.Files, sum.Dirs = add(sum.Files, bk.Files), add(sum.Dirs, bk.Dirs)
+		sum.AddedBytes += bk.AddedBytes
+		last = later(last, bk.Saved)
+	}
+	if n > 0 {
+		b.happens(backedUp, "")
+		b.changes(repoFiles, sum.Files)
+		b.changes(repoDirs, sum.Dirs)
+		b.set(repoSize, float64(sum.AddedBytes), "new")
+	}
+	if !last.IsZero() {
+		b.happens(saved, "")
+		b.setTime(snapshotLastCreated, last)
+	}
+}
+
+// snapshot makes the metrics of one backup, the one in that place of the run.
+func (b *builder) snapshot(bk *parser.Backup, place string) {
+	b.changes(snapshotFiles, bk.Files, place)
+	b.changes(snapshotDirs, bk.Dirs, place)
+	b.set(snapshotProcessedFiles, float64(bk.ProcessedFiles), place)
+	b.set(snapshotProcessedBytes, float64(bk.ProcessedBytes), place)
+	b.set(snapshotAddedBytes, float64(bk.AddedBytes), place)
+	b.set(snapshotUnreadableItems, float64(bk.Unreadable), place)
+	if bk.StoredBytes != nil {
+		b.set(snapshotStoredBytes, float64(*bk.StoredBytes), place)
+	}
+	if bk.Duration != nil {
+		b.set(snapshotDuration, elapsed(*bk.Duration), place)
+	}
+}
+
+func later(a, b time.Time) time.Time {
+	if b.After(a) {
+		return b
+	}
+	return a
+}
+
+func (b *builder) changes(f *family, c parser.Changes, place ...string) {
+	b.set(f, float64(c.New), append(slices.Clone(place), "new")...)
+	b.set(f, float64(c.Changed), append(slices.Clone(place), "changed")...)
+	b.set(f, float64(c.Unmodified), append(slices.Clone(place), "unmodified")...)
+}
+
+func add(a, b parser.Changes) parser.Changes {
+	return parser.Changes{New: a.New + b.New, Changed: a.Changed + b.Changed, Unmodified: a.Unmodified + b.Unmodified}
+}

@@ -1,0 +1,117 @@
+package metrics
+
+import (
+	"maps"
+	"time"
+
+	"github.com/restic-exporter/restic-exporter/invocation"
+	"github.com/restic-exporter/restic-exporter/parser"
+)
+
+var (
+	backupDuration  = gauge("restic_backup_duration_seconds", "Time from the first to the last line that an action of the run logged.", thisRun, "action")
+	stepDuration    = gauge("restic_step_duration_seconds", "Time from the first to the last line of the step, over all its processes.", keptUntilOfEach(stepRan), "step")
+	stepSuccess     = gauge("restic_step_success", "Whether the step reached its own good end when it last ran.", keptUntilOfEach(stepRan), "step")
+	stepErrors      = gauge("restic_step_errors", "Errors that the last processes of the step logged.", keptUntilOfEach(stepRan), "step")
+	stepRetries     = gauge("restic_step_retries", "Operations on the repository that the last processes of the step retried.", keptUntilOfEach(stepRan), "step")
+	stepLastSuccess = gauge("restic_step_last_success_timestamp_seconds", "Unix time at which the step last reached its own good end.", keptUntilOfEach(stepSucceeded), "step")
+)
+
+// actions makes the durations that the shell exporter has.
+func (b *builder) actions() {
+	durations := make(map[string]time.Duration)
+	for _, span := range b.run.Spans {
+		if action, ok := b.options.Actions[span.Source]; ok && !span.Start.IsZero() {
+			durations[action] += span.Duration()
+		}
+	}
+	// Actions of scripts go first: their lines are of the same restics.
+	scripts := maps.Clone(durations)
+	for _, p := range b.run.Processes {
+		action := string(p.Command)
+		_, given := b.options.Actions[p.Source]
+		_, script := scripts[action]
+		switch p.Command {
+		case parser.CommandBackup, parser.CommandForget, parser.CommandPrune, parser.CommandCheck:
+			if !given && !script && !p.Start.IsZero() {
+				durations[action] += p.End.Sub(p.Start)
+			}
+		}
+	}
+	for action, d := range durations {
+		b.set(backupDuration, elapsed(d), action)
+	}
+}
+
+// A step is what all processes of one command come to.
+type step struct {
+	bad, timed bool
+	duration   time.Duration
+	end        time.Time
+	errors     int
+	retries    int
+}
+
+// steps makes the metrics of restic's commands.
+func (b *builder) steps() {
+	steps := make(map[parser.Command]*step)
+	at := func(c parser.Command) *step {
+		if steps[c] == nil {
+			steps[c] = new(step)
+		}
+		return steps[c]
+	}
+	for _, p := range b.run.Processes {
+		switch p.Command {
+		case parser.CommandBackup, parser.CommandForget, parser.CommandPrune, parser.CommandCheck:
+		case "":
+			continue
+		default:
+			if !p.Done {
+				continue // not every release says how these end
+			}
+		}
+		if !p.Done && p.Fatal == "" && b.run.Outcome == invocation.Succeeded {
+			continue // a quiet command, or a part of the log was dropped: unknown
+		}
+		s := at(p.Command)
+		s.add(p, p.End)
+		s.bad = s.bad || !p.Done
+		if p.Command == parser.CommandPrune && p.Forget != nil {
+			// "forget --prune" counts as prune, and has forgotten as well.
+			f := at(parser.CommandForget)
+			until := p.Forget.End
+			if until.IsZero() {
+				until = p.End
+			}
+			f.add(parser.Process{Start: p.Start}, until)
+		}
+	}
+
+	for c, s := range steps {
+		name := string(c)
+		b.happens(stepRan, name)
+		if s.timed {
+			b.set(stepDuration, elapsed(s.duration), name)
+		}
+		b.set(stepSuccess, truth(!s.bad), name)
+		b.set(stepErrors, float64(s.errors), name)
+		b.set(stepRetries, float64(s.retries), name)
+		if !s.bad {
+			b.happens(stepSucceeded, name)
+			b.setTime(stepLastSuccess, s.end, name)
+		}
+	}
+}
+
+func (s *step) add(p parser.Process, end time.Time) {
+	if !p.Start.IsZero() && !end.IsZero() {
+		s.timed = true
+		s.duration += end.Sub(p.Start)
+	}
+	if end.After(s.end) {
+		s.end = end
+	}
+	s.errors += p.Errors
+	s.retries += p.Retries
+}
