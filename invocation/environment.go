@@ -20,6 +20,7 @@ type told struct {
 	// only when every ExecStart= has succeeded.
 	result journal.Result
 	exit   *journal.Exit // nil if unknown
+	killed bool          // a signal ended the main process, whatever result says
 }
 
 // none is what systemd tells everyone else.
@@ -39,18 +40,25 @@ func environment(unit string, user bool, getenv func(string) string) told {
 
 func environmentIn(cgroup []byte, unit string, user bool, getenv func(string) string) told {
 	var t told
-	if getenv("MONITOR_UNIT") == unit && t.id.UnmarshalText([]byte(getenv("MONITOR_INVOCATION_ID"))) == nil {
+	// A unit's Environment= can set $MONITOR_UNIT, too.
+	inside := within(unit, user, cgroup)
+	if !inside && getenv("MONITOR_UNIT") == unit && t.id.UnmarshalText([]byte(getenv("MONITOR_INVOCATION_ID"))) == nil {
 		t.result = journal.Result(getenv("MONITOR_SERVICE_RESULT"))
-		t.exit = journal.ParseExit(getenv("MONITOR_EXIT_CODE"), getenv("MONITOR_EXIT_STATUS"))
+		t.readExit(getenv("MONITOR_EXIT_CODE"), getenv("MONITOR_EXIT_STATUS"))
 		return t
 	}
-	if !within(unit, user, cgroup) || t.id.UnmarshalText([]byte(getenv("INVOCATION_ID"))) != nil {
+	if !inside || t.id.UnmarshalText([]byte(getenv("INVOCATION_ID"))) != nil {
 		return none
 	}
 	t.inside = true
 	t.result = journal.Result(getenv("SERVICE_RESULT"))
-	t.exit = journal.ParseExit(getenv("EXIT_CODE"), getenv("EXIT_STATUS"))
+	t.readExit(getenv("EXIT_CODE"), getenv("EXIT_STATUS"))
 	return t
+}
+
+func (t *told) readExit(code, status string) {
+	t.exit = journal.ParseExit(code, status)
+	t.killed = code == "killed" || code == "dumped"
 }
 
 // within reports whether a process with these control groups is one of unit: in
@@ -69,9 +77,14 @@ func within(unit string, user bool, cgroup []byte) bool {
 		if user != (manager >= 0) {
 			continue
 		}
-		if slices.Contains(groups[manager+1:], unit) {
+		if slices.ContainsFunc(groups[manager+1:], func(g string) bool { return unescape(g) == unit }) {
 			return true
 		}
 	}
 	return false
 }
+
+// unescape returns the name of the unit that a control group is of. systemd puts
+// an underscore before names that the kernel could take for a file of its own,
+// such as io.service, and before those that begin with one.
+func unescape(group string) string { return strings.TrimPrefix(group, "_") }

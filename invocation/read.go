@@ -14,13 +14,11 @@ import (
 	"github.com/restic-exporter/restic-exporter/parser"
 )
 
-// syncTimeout is how long journald may take to write down what it has
-// received. Behind a long backlog on a busy machine it took 15 s.
-const syncTimeout = 75 * time.Second
-
 // Read returns the run id of unit. The zero ID is the run that the caller is a
-// command or a handler of, as [Options.Getenv] tells, else the latest. What
-// Getenv says counts only if it is about the run that is read.
+// command or a handler of, as [Options.Getenv] tells, else the latest: that can
+// be a start that the manager refused, after the last run. What Getenv says
+// counts only if it is about the run that is read, and if the journal does not
+// contradict it.
 //
 // Read first waits until journald has written down what it has received, as
 // [journal.Reader.Sync] does; give ctx a deadline to bound that.
@@ -32,34 +30,46 @@ const syncTimeout = 75 * time.Second
 func Read(ctx context.Context, from journal.Source, unit string, id journal.ID, o Options) (*Run, error) {
 	reader, local := from.(journal.Reader)
 	local = local && reader.Dir == ""
-	var told told
+	told := none
 	if local && o.Getenv != nil {
 		told = environment(unit, reader.User, o.Getenv)
 	}
-	id = cmp.Or(id, told.id)
-	if id != told.id {
+	if id != (journal.ID{}) && id != told.id {
 		told = none // it is about another run
 	}
-	if err := sync(ctx, from, unit, id); err != nil {
+	if err := sync(ctx, from, unit, cmp.Or(id, told.id)); err != nil {
 		return nil, err
 	}
 
+	// In a handler the latest is read first: systemd hands it the ID of the last
+	// run also if it refused a start since.
+	latest := id == (journal.ID{}) && !told.inside
+	if told.inside {
+		id = told.id
+	}
 	r, v, err := read(ctx, from, unit, id, o)
 	if errors.Is(err, syscall.EBADMSG) && local {
 		// journald may have deleted a file while it was read.
 		r, v, err = read(ctx, from, unit, id, o)
 	}
+	if latest && told.id != (journal.ID{}) && (err != nil || r.ID != told.id && v.refused.IsZero()) {
+		r, v, err = read(ctx, from, unit, told.id, o) // the next run has begun
+	}
 	if err != nil {
 		return nil, err
+	}
+	if latest && !v.refused.IsZero() {
+		r.refuse(v.refused)
+		return r, nil
 	}
 	if recording, ok := from.(*journal.Recording); ok && recording.Plain() && len(r.Processes) == 0 {
 		return nil, fmt.Errorf("%w: nothing in it is restic's; want the output of journalctl -o export, -o json --all or -o short-iso, or of restic", journal.ErrFormat)
 	}
-	if r.Outcome, err = outcome(r, v, told, local); err != nil {
+	if err := r.judge(v, told, local); err != nil {
 		return nil, err
 	}
-	if exit := cmp.Or(told.exit, v.exit); exit != nil {
-		r.ExitCode = &exit.Status
+	if told.inside && v.result == "" {
+		r.End = time.Now().UTC() // the manager gives its verdict later
 	}
 	return r, nil
 }
@@ -69,8 +79,6 @@ func sync(ctx context.Context, from journal.Source, unit string, id journal.ID) 
 	if !ok {
 		return nil
 	}
-	ctx, cancel := context.WithTimeout(ctx, syncTimeout)
-	defer cancel()
 	if err := reader.Sync(ctx, unit, id); err != nil {
 		return fmt.Errorf("waiting until journald has written everything down: %w", err)
 	}
@@ -78,25 +86,27 @@ func sync(ctx context.Context, from journal.Source, unit string, id journal.ID) 
 }
 
 // read reads the entries of a run.
-func read(ctx context.Context, from journal.Source, unit string, id journal.ID, o Options) (*Run, verdict, error) {
+func read(ctx context.Context, from journal.Source, unit string, id journal.ID, o Options) (*Run, *verdict, error) {
 	r := &Run{Unit: unit}
-	var v verdict
+	v := new(verdict)
 	lines := collector{options: o}
 	for e, err := range entries(ctx, from, unit, id, lines.skip) {
 		if err != nil {
 			return nil, v, err
 		}
-		r.ID = e.Invocation
 		if e.Kind == journal.Output && e.Identifier == exporter {
-			continue // what an exporter logs is no part of the run
+			continue // what an exporter logs is not part of the run
 		}
-		r.heard(e)
-		v.add(e)
+		if !v.add(e) {
+			continue // it is about a later start
+		}
+		r.ID = e.Invocation
+		r.heard(e, v)
 		if e.Kind == journal.Output {
 			lines.add(e)
 		}
 	}
-	if r.Entries == 0 {
+	if r.Entries == 0 && v.refused.IsZero() {
 		return nil, v, journal.ErrNotFound
 	}
 	r.Processes, r.Spans = lines.Processes(), lines.Spans()
@@ -116,14 +126,15 @@ func read(ctx context.Context, from journal.Source, unit string, id journal.ID, 
 const exporter = "restic-exporter"
 
 // heard takes the time of an entry, and counts it.
-func (r *Run) heard(e journal.Entry) {
+func (r *Run) heard(e journal.Entry, v *verdict) {
 	// journald can take a line before the manager's word that the unit starts. The
 	// manager's last words have an earlier time only if the clock was set back,
 	// and ExecStopPost= is called before them.
 	if r.Start.IsZero() || e.Kind == journal.Output && e.Time.Before(r.Start) {
 		r.Start = e.Time
 	}
-	if e.Time.After(r.End) {
+	// The verdict ends the run, also for lines that journald took later.
+	if e.Time.After(r.End) && (e.Kind == journal.Manager || v.result == "") {
 		r.End = e.Time
 	}
 	r.Entries += uint64(e.Parts)

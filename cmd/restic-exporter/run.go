@@ -11,6 +11,7 @@ import (
 	"runtime"
 	"runtime/debug"
 	"strings"
+	"time"
 	"unicode"
 	"unicode/utf8"
 
@@ -127,8 +128,20 @@ func (p *program) export(ctx context.Context, o options) error {
 // warnings is how many lines that cannot be read are reported one by one.
 const warnings = 5
 
+// readTimeout bounds how long a run is read from the journal. Units that call
+// this are often stopped after 45 s (DefaultTimeoutStopSec= of distributions), and
+// metrics must not fail a good backup. Behind a long backlog on a busy machine
+// journald took 15 s to write down what it had received; writing the file waits
+// for its lock for 5 s at the most.
+const readTimeout = 34 * time.Second
+
 // read reads the run, and warns of what is missing from its log.
 func (p *program) read(ctx context.Context, from source, o options) (*invocation.Run, error) {
+	if o.log == "" {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, readTimeout)
+		defer cancel()
+	}
 	bad := 0
 	run, err := invocation.Read(ctx, from.Source, o.unit, o.invocation, invocation.Options{
 		Strip: o.strip,
