@@ -6,12 +6,12 @@ SHELL     := /bin/bash
 RECORDING := testdata/0.19.1/second-run-prune.export
 
 # What the tests run for real, as Debian's packages.
-PACKAGES := libsystemd-dev libc6-dev systemd systemd-sysv systemd-container systemd-journal-remote dbus-user-session \
+PACKAGES := libsystemd-dev libc6-dev systemd systemd-sysv systemd-container debootstrap systemd-journal-remote dbus-user-session \
 	libpam-systemd procps groff-base restic prometheus prometheus-node-exporter \
 	prometheus-alertmanager jsonnet shellcheck lintian exim4-daemon-light curl jq strace xz-utils lz4 zstd
 
 .DEFAULT_GOAL := build
-.PHONY: build run test bench fuzz packages e2e setup setup-build clean
+.PHONY: build run test bench fuzz packages e2e test-systemd setup setup-build clean
 
 build: setup-build
 	$(GO) build -trimpath -o bin/restic-exporter ./cmd/restic-exporter
@@ -67,6 +67,13 @@ fuzz: setup-build
 # The whole system, from the timer to the mail, in a systemd booted for it.
 e2e: setup packages
 	$(GO) test -count=1 -timeout 20m -v -run '^(TestPackage|TestEndToEnd)$$' ./deploy
+
+# The live tests on another Debian's systemd and restic, in a root that
+# debootstrap makes in the user's cache directory, once: remove it there to have
+# it anew. SUITE=forky is Debian testing.
+SUITE ?= trixie
+test-systemd: setup
+	SYSTEMD_SUITE=$(SUITE) $(GO) test -count=1 -timeout 20m -run '^(TestBoot|TestLive)' ./internal/machine ./cmd/restic-exporter
 
 # libsystemd's headers are all that a build needs beyond Go.
 setup-build:

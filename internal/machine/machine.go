@@ -1,6 +1,10 @@
 // Package machine boots a systemd of its own to test with: a container whose
 // file system is that of the host, with every change in memory.
 //
+// If the environment variable SYSTEMD_SUITE names a Debian suite, such as
+// trixie, the file system is that suite's instead, and with it systemd, restic
+// and all else; see suite.go.
+//
 // It needs root, systemd-nspawn and overlay file systems. Where one of them is
 // missing, the test is left out; see [LeaveOut].
 package machine
@@ -40,8 +44,16 @@ type Machine struct {
 // packages have enabled are not started, and journals begin empty.
 func Boot(t testing.TB) *Machine {
 	t.Helper()
+	suite := os.Getenv("SYSTEMD_SUITE")
 	if reason := missing(); reason != "" {
+		if suite != "" {
+			t.Fatalf("no systemd of Debian %s can be booted here: %s", suite, reason)
+		}
 		LeaveOut(t, "no systemd can be booted here: "+reason)
+	}
+	lower := "/"
+	if suite != "" {
+		lower = suiteRoot(t, suite)
 	}
 
 	base, err := os.MkdirTemp("", "restic-exporter-machine-")
@@ -57,7 +69,7 @@ func Boot(t testing.TB) *Machine {
 		}
 	}
 	m.host("mount", "-t", "overlay", "overlay", "-o",
-		fmt.Sprintf("lowerdir=/,upperdir=%s/upper,workdir=%s/work", base, base), m.Root)
+		fmt.Sprintf("lowerdir=%s,upperdir=%s/upper,workdir=%s/work", lower, base, base), m.Root)
 
 	id := make([]byte, 16)
 	rand.Read(id)
@@ -105,8 +117,12 @@ func LeaveOut(t testing.TB, reason string) {
 	t.Skip(text)
 }
 
-// Use makes what goes wrong from now on a failure of t, a subtest.
-func (m *Machine) Use(t testing.TB) { m.t = t }
+// Use makes what goes wrong from now on a failure of t, a subtest, until it ends.
+func (m *Machine) Use(t testing.TB) {
+	before := m.t
+	t.Cleanup(func() { m.t = before })
+	m.t = t
+}
 
 func missing() string {
 	if os.Getuid() != 0 {

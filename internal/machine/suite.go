@@ -1,0 +1,58 @@
+package machine
+
+import (
+	"fmt"
+	"hash/fnv"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// packages is what a machine of another suite needs beyond dpkg's minimum.
+// debootstrap does not choose between alternatives: dbus is one of libpam-systemd's.
+const packages = "systemd,systemd-sysv,dbus,dbus-user-session,libpam-systemd,libsystemd0,passwd,procps,restic"
+
+const mirror = "http://deb.debian.org/debian"
+
+// suiteRoot returns the root directory of a Debian suite, such as "trixie". It is
+// made by debootstrap, once, and stays in the user's cache directory. A root that
+// cannot be had fails the test: whoever names a suite wants to know of that one.
+func suiteRoot(t testing.TB, suite string) string {
+	t.Helper()
+	cache, err := os.UserCacheDir()
+	require.NoError(t, err, "no place for the root of %s", suite)
+	cache = filepath.Join(cache, "restic-exporter")
+	require.NoError(t, os.MkdirAll(cache, 0o755))
+
+	hash := fnv.New32a()
+	hash.Write([]byte(packages))
+	root := filepath.Join(cache, fmt.Sprintf("%s-%08x", suite, hash.Sum32()))
+
+	// The tests of several packages run at once.
+	lock, err := os.Create(root + ".lock")
+	require.NoError(t, err)
+	defer lock.Close()
+	require.NoError(t, syscall.Flock(int(lock.Fd()), syscall.LOCK_EX))
+	if _, err := os.Stat(root); err == nil {
+		return root
+	}
+
+	unfinished := root + ".unfinished"
+	require.NoError(t, os.RemoveAll(unfinished))
+	args := []string{"--variant=minbase", "--include=" + packages, suite, unfinished, mirror}
+	if _, err := os.Stat("/usr/share/debootstrap/scripts/" + suite); err != nil {
+		args = append(args, "/usr/share/debootstrap/scripts/sid") // a suite newer than debootstrap
+	}
+	t.Logf("debootstrap %s", strings.Join(args, " "))
+	cmd := exec.Command("debootstrap", args...)
+	cmd.Env = append(os.Environ(), "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin")
+	out, err := cmd.CombinedOutput()
+	require.NoError(t, err, "no root of Debian %s (make setup installs debootstrap):\n%s", suite, out)
+	require.NoError(t, os.Rename(unfinished, root))
+	return root
+}
