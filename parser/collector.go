@@ -1,7 +1,6 @@
 package parser
 
 import (
-	"bytes"
 	"errors"
 	"iter"
 	"slices"
@@ -13,14 +12,14 @@ import (
 // with the length of the log.
 type Collector struct {
 	lines     int
-	processes []*process // by first line
-	current   map[origin]*process
+	processes []*state // by first line
+	current   map[origin]*state
 	spans     []Span
 	spanOf    map[string]int
 
 	// The log's lines come in bursts of one process: what the last line needed
 	// serves most next ones.
-	last     *process
+	last     *state
 	lastSpan int
 
 	alone bool // no process but the last has anything that a file's line could refute
@@ -40,20 +39,21 @@ type origin struct {
 func (c *Collector) Add(l Line) error {
 	c.lines++
 	c.alone = false
-	p := c.last
-	if p == nil || p.run.PID != l.PID || p.run.Source != l.Source {
-		p = c.lookUp(l)
+	s := c.last
+	if s == nil || s.process.PID != l.PID || s.process.Source != l.Source {
+		s = c.lookUp(l)
 	}
 	span := &c.spans[c.lastSpan]
 	widen(&span.Start, &span.End, l.Time)
 
 	text := trim(l.Text)
-	if l.PID == 0 && p.begins(text) {
-		p = c.start(origin{l.Source, l.PID}, l.Time)
+	if l.PID == 0 && len(text) > 0 && s.begins(s.line.find(text, l.Time, s.process.Command)) {
+		s = c.start(origin{l.Source, l.PID}, l.Time)
 	}
-	widen(&p.run.Start, &p.run.End, l.Time)
-	if err := p.add(text, l.Time); err != nil {
-		p.run.SyntaxErrors++
+	widen(&s.process.Start, &s.process.End, l.Time)
+	if err := s.add(text, l.Time); err != nil {
+		s.restic = true
+		s.process.SyntaxErrors++
 		return &SyntaxError{Line: c.lines, Text: string(text[:min(len(text), 256)]), Err: err}
 	}
 	return nil
@@ -77,8 +77,8 @@ func widen(start, end *time.Time, t time.Time) {
 // is called only where the text alone does not tell. Not promised is that a
 // process is noticed of which nothing was logged but lines about single files.
 func (c *Collector) Skip(text []byte, pid func() int) bool {
-	p := c.last
-	if p == nil || p.run.PID == 0 || p.ended {
+	s := c.last
+	if s == nil || s.process.PID == 0 || s.names.ended {
 		return false
 	}
 	text = trim(text)
@@ -88,11 +88,11 @@ func (c *Collector) Skip(text []byte, pid func() int) bool {
 	case isItem(text):
 		// The line refutes what looked like the end of its process. If that
 		// can be another process than the last, it must be known which it is.
-		if !p.clean || !c.othersSettled() && pid() != p.run.PID {
+		if !s.names.item || !c.othersSettled() && pid() != s.process.PID {
 			return false
 		}
-	case has(text, `{"message_type":"status",`), p.restic && has(text, `{"message_type":"verbose_status",`):
-		if pid() != p.run.PID {
+	case has(text, `{"message_type":"status",`), s.restic && has(text, `{"message_type":"verbose_status",`):
+		if pid() != s.process.PID {
 			return false
 		}
 	default:
@@ -108,8 +108,8 @@ func (c *Collector) othersSettled() bool {
 	if c.alone {
 		return true
 	}
-	for _, p := range c.processes {
-		if p != c.last && p.restic && !p.clean {
+	for _, s := range c.processes {
+		if s != c.last && s.restic && !s.names.item {
 			return false
 		}
 	}
@@ -118,9 +118,9 @@ func (c *Collector) othersSettled() bool {
 }
 
 // lookUp finds the process and the span of l, or makes them.
-func (c *Collector) lookUp(l Line) *process {
+func (c *Collector) lookUp(l Line) *state {
 	if c.current == nil {
-		c.current = make(map[origin]*process)
+		c.current = make(map[origin]*state)
 		c.spanOf = make(map[string]int)
 	}
 	i, ok := c.spanOf[l.Source]
@@ -130,32 +130,32 @@ func (c *Collector) lookUp(l Line) *process {
 		c.spanOf[l.Source] = i
 	}
 	c.lastSpan = i
-	p, ok := c.current[origin{l.Source, l.PID}]
+	s, ok := c.current[origin{l.Source, l.PID}]
 	if !ok {
 		return c.start(origin{l.Source, l.PID}, l.Time)
 	}
-	c.last = p
-	return p
+	c.last = s
+	return s
 }
 
-func (c *Collector) start(o origin, t time.Time) *process {
-	p := &process{run: Process{Source: o.source, PID: o.pid, Start: t, End: t}}
-	c.processes = append(c.processes, p)
-	c.current[o] = p
-	c.last = p
-	return p
+func (c *Collector) start(o origin, t time.Time) *state {
+	s := &state{process: Process{Source: o.source, PID: o.pid, Start: t, End: t}}
+	c.processes = append(c.processes, s)
+	c.current[o] = s
+	c.last = s
+	return s
 }
 
 // Processes returns the restic processes so far, by first line. It may be called at
 // any time.
 func (c *Collector) Processes() []Process {
-	var runs []Process
-	for _, p := range c.processes {
-		if p.restic {
-			runs = append(runs, p.result())
+	var processes []Process
+	for _, s := range c.processes {
+		if s.restic {
+			processes = append(processes, s.result())
 		}
 	}
-	return runs
+	return processes
 }
 
 // Spans returns one Span per Source so far, by first line.
@@ -163,7 +163,7 @@ func (c *Collector) Spans() []Span { return slices.Clone(c.spans) }
 
 // Parse reads the output of restic, be it of one process or of several one
 // after the other; [bytes.Lines] makes a suitable argument. The error joins
-// every *SyntaxError; the runs are valid regardless.
+// every *SyntaxError; the processes are valid regardless.
 func Parse(lines iter.Seq[[]byte]) ([]Process, error) {
 	var c Collector
 	var errs []error
@@ -173,21 +173,4 @@ func Parse(lines iter.Seq[[]byte]) ([]Process, error) {
 		}
 	}
 	return c.Processes(), errors.Join(errs...)
-}
-
-// trim cuts what surrounds a line: its newline, the padding of restic's sizes,
-// and the control characters that restic sends before a signal's line.
-func trim(text []byte) []byte {
-	for len(text) > 0 {
-		switch text[len(text)-1] {
-		case '\n', '\r', ' ', '\t':
-			text = text[:len(text)-1]
-			continue
-		}
-		break
-	}
-	if len(text) > 0 && (text[0] == '\x1b' || text[0] == '\r') {
-		text = bytes.TrimPrefix(bytes.TrimPrefix(text, []byte("\x1b[2K")), []byte("\r"))
-	}
-	return text
 }

@@ -5,9 +5,23 @@ import (
 	"encoding/json"
 	"fmt"
 	"math"
-	"strings"
+	"strconv"
 	"time"
 )
+
+// With --json restic prints an object a line. Their message_type is not unique:
+// it takes the other fields to tell what they are.
+var jsonForms = []form{
+	{pattern: `{"message_type":"status",…`},                              // many a second, and nothing in them
+	{pattern: `{"message_type":"verbose_status"…`, read: (*state).known}, // one for each file
+	{pattern: `{"message_type":"summary","files_new":…`, opens: CommandBackup, read: (*state).jsonMessage},
+	{pattern: `{"message_type":"summary","num_errors":…`, opens: CommandCheck, read: (*state).jsonMessage},
+	{pattern: `{"message_type":"initialized"…`, opens: CommandInit, read: (*state).jsonMessage},
+	{pattern: `{"message_type":"summary"…`, read: (*state).jsonMessage},
+	{pattern: `{"message_type":"error"…`, read: (*state).jsonMessage},
+	{pattern: `{"message_type":"exit_error"…`, read: (*state).jsonMessage},
+	{pattern: `[{"tags":…"keep":…`, opens: CommandForget, read: (*state).jsonForget},
+}
 
 // A message is what is of interest in the objects that restic prints with
 // --json, one a line. Their message_type is not unique: it takes the other
@@ -40,46 +54,31 @@ type message struct {
 	Message string          `json:"message"`
 }
 
-// json reads a line that begins with a brace.
-func (p *process) json(text []byte, t time.Time) error {
-	const lead = `{"message_type":"`
-	if !has(text, lead) {
-		return nil
-	}
-	kind, _, _ := bytes.Cut(text[len(lead):], []byte{'"'})
-	switch string(kind) {
-	case "verbose_status":
-		p.restic = true
-		return nil // one for each file: not worth reading
-	case "summary", "error", "exit_error", "initialized":
-	default:
-		return nil
-	}
+func (s *state) jsonMessage(l *line) error {
 	var m message
-	if err := json.Unmarshal(text, &m); err != nil {
+	if err := json.Unmarshal(l.text, &m); err != nil {
 		return fmt.Errorf("JSON: %w", err)
 	}
 	switch {
 	case m.Type == "initialized":
-		p.is(CommandInit)
-		p.run.Done = p.run.Command == CommandInit
+		s.process.Done = true
 	case m.Type == "exit_error" && m.Code != nil:
-		p.exitError(m)
+		s.jsonExit(m)
 	case m.Type == "error":
-		p.errorMessage(m)
+		return s.jsonError(m)
 	case m.Type == "summary" && m.FilesNew != nil:
-		p.backupSummary(m, t)
+		s.jsonBackup(m, l.time)
 	case m.Type == "summary" && m.NumErrors != nil:
-		p.is(CommandCheck)
-		if p.run.Command == CommandCheck {
-			p.run.Check = &Check{Errors: *m.NumErrors}
-			p.run.Done = *m.NumErrors == 0
+		s.is(CommandCheck)
+		if s.process.Command == CommandCheck {
+			s.process.Check = &Check{Errors: *m.NumErrors}
+			s.process.Done = *m.NumErrors == 0
 		}
 	}
 	return nil
 }
 
-func (p *process) backupSummary(m message, t time.Time) {
+func (s *state) jsonBackup(m message, t time.Time) {
 	b := Backup{
 		Files:          Changes{*m.FilesNew, m.FilesChanged, m.FilesUnmodified},
 		Dirs:           Changes{m.DirsNew, m.DirsChanged, m.DirsUnmodified},
@@ -95,64 +94,63 @@ func (p *process) backupSummary(m message, t time.Time) {
 		b.Duration = new(time.Duration(math.Round(*d * float64(time.Second))))
 	}
 	if m.DryRun {
-		p.backedUp(true)
-		p.run.Backup = nil
+		s.backedUp(true)
+		s.process.Backup = nil
 		return
 	}
-	p.dryRun = false
-	p.saved(b, t)
+	s.backup.dryRun = false
+	s.saved(b, t)
 	if b.Snapshot == "" {
-		p.run.Backup.Saved = time.Time{}
+		s.process.Backup.Saved = time.Time{}
 	}
 }
 
-// errorMessage reads a message of type error: of a backup or a restore, then it
+// jsonError reads a message of type error: of a backup or a restore, then it
 // has an item, or of a check.
-func (p *process) errorMessage(m message) {
-	if isRetry([]byte(m.Message)) {
-		p.restic = true
-		p.run.Retries++
-		return
-	}
+func (s *state) jsonError(m message) error {
 	switch m.During {
 	case "scan":
-		return // the backup itself meets the same file, and counts
+		return nil // the backup itself meets the same file, and counts
 	case "archival":
-		p.is(CommandBackup)
+		s.is(CommandBackup)
 		var reason struct{ Message string }
 		if json.Unmarshal(m.Error, &reason) != nil || !isDamage([]byte(reason.Message)) {
-			p.unreadable++
+			s.backup.unreadable++
 		}
 	case "":
-		if m.Message == "" {
-			break
+		if m.Message != "" {
+			return s.jsonText(m.Message)
 		}
-		// A check prints as messages what it prints as text else, advice too.
-		p.is(CommandCheck)
-		for line := range strings.Lines(m.Message) {
-			switch text := trim([]byte(line)); {
-			case len(text) == 0:
-			case has(text, "error: "):
-				p.errorLine(text[len("error: "):])
-			default:
-				p.checkError(text)
-			}
-		}
-		return
 	}
-	p.complaint()
+	s.complaint()
+	return nil
 }
 
-// exitError reads what restic says last since 0.18.
-func (p *process) exitError(m message) {
-	p.restic = true
-	p.run.ExitCode = m.Code
+// jsonText reads what a check says with --json: what it prints as text else,
+// advice too.
+func (s *state) jsonText(message string) error {
+	s.is(CommandCheck)
+	for text := range bytes.Lines([]byte(message)) {
+		if text = trim(text); len(text) == 0 {
+			continue
+		}
+		if err := s.read(s.line.find(text, s.line.time, CommandCheck)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// jsonExit reads what restic says last since 0.18.
+func (s *state) jsonExit(m message) {
+	s.restic = true
+	s.process.ExitCode = m.Code
 	text := []byte(m.Message)
 	cause := classify(text)
 	switch *m.Code {
 	case 3:
-		p.warned = true
-		if p.run.Command == "" || p.run.Command == CommandBackup {
+		s.backup.warned = true
+		if s.process.Command == "" || s.process.Command == CommandBackup {
 			return
 		}
 	case 10:
@@ -165,43 +163,38 @@ func (p *process) exitError(m message) {
 		cause = CauseKilled
 	}
 	if cause == CauseLocked {
-		p.run.Lock = &Lock{}
+		s.failure.locked = true
+		s.process.Lock = &Lock{}
 	}
-	for line := range bytes.Lines(text) {
-		if line = trim(line); has(line, "lock was created at ") {
-			_ = p.lockAge(line) // an age that cannot be read is an unknown one
+	for text := range bytes.Lines(text) {
+		if text = trim(text); has(text, "lock was created at ") {
+			// An age that cannot be read is an unknown one.
+			_ = s.read(s.line.find(text, s.line.time, s.process.Command))
 		}
 	}
 	first, _, _ := bytes.Cut(text, []byte{'\n'})
-	p.fatal(first, cause)
+	s.fatal(first, cause)
 	if cause == CauseKilled {
-		p.run.Fatal, p.run.Cause = string(first[:min(len(first), 512)]), cause
+		s.process.Fatal, s.process.Cause = string(first[:min(len(first), 512)]), cause
 	}
 }
 
-// isForgetJSON reports whether text is the one line that forget --json prints.
-func isForgetJSON(text []byte) bool {
-	return has(text, `[{"tags":`) && bytes.Contains(text, []byte(`"keep":`)) ||
-		has(text, `[{"tags":`) && len(text) > 4096
-}
-
-func (p *process) forgetJSON(text []byte) error {
-	var groups []struct {
-		Keep    []struct{} `json:"keep"`
-		Remove  []struct{} `json:"remove"`
-		Reasons []struct{} `json:"reasons"`
+// jsonForget reads the one line that forget --json prints: an array of groups.
+func (s *state) jsonForget(l *line) error {
+	if !json.Valid(l.text) {
+		return fmt.Errorf("JSON: %w", strconv.ErrSyntax)
 	}
-	if err := json.Unmarshal(text, &groups); err != nil {
-		return fmt.Errorf("JSON: %w", err)
+	f := new(Forget)
+	for group := range elements(l.text) {
+		for key, value := range members(group) {
+			switch string(key) {
+			case "keep":
+				f.Kept += length(value)
+			case "remove":
+				f.Removed += length(value)
+			}
+		}
 	}
-	p.is(CommandForget)
-	if p.run.Command != CommandForget {
-		return nil
-	}
-	p.run.Forget = new(Forget)
-	for _, g := range groups {
-		p.run.Forget.Kept += uint64(len(g.Keep))
-		p.run.Forget.Removed += uint64(len(g.Remove))
-	}
+	s.process.Forget = f
 	return nil
 }

@@ -12,6 +12,10 @@
 // a killed restic prints nothing, and a script may well survive a failed one.
 // That is for whoever started the processes to say.
 //
+// Give it both of restic's streams, as the journal has them: summaries are on
+// standard output; what could not be read, retries, locks and the reason why
+// restic gave up are on standard error.
+//
 // For the output of one command use [Parse]; for a log that several processes
 // wrote to, a [Collector].
 //

@@ -3,7 +3,9 @@ package parser_test
 import (
 	"bytes"
 	"errors"
+	"runtime"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -50,6 +52,11 @@ snapshot 298b4840 saved
 func with(b parser.Backup, change func(*parser.Backup)) *parser.Backup {
 	change(&b)
 	return &b
+}
+
+// missing is the log of a backup some of whose sources do not exist.
+func missing(names ...string) string {
+	return strings.Join(names, " does not exist, skipping\n") + " does not exist, skipping\nno parent snapshot found, will read all files\n" + smallText
 }
 
 func TestBackup(t *testing.T) {
@@ -120,6 +127,9 @@ snapshot 298b4840 saved
 `, parser.Process{Done: true, Errors: 1, Backup: with(small, func(b *parser.Backup) { b.Unreadable, b.StoredBytes = 1, nil })}},
 		"a source is missing": {"/srv/none does not exist, skipping\nopen repository\n" + smallText,
 			parser.Process{Done: true, Errors: 1, Backup: with(small, func(b *parser.Backup) { b.Unreadable = 1 })}},
+		"sources are missing whose names begin as lines of restic's do": {
+			missing("photos", "work", "www", "files", "Files", "repo", "keys", "Archive", "snapshots", "done", "7 snapshots", "[x]", "{}", "read all data"),
+			parser.Process{Done: true, Errors: 14, Backup: with(small, func(b *parser.Backup) { b.Unreadable = 14 })}},
 		"an error in the middle of the summary": {`
 Files:          18 new,     0 changed,     0 unmodified
 error: lstat /srv/x: no such file or directory
@@ -427,6 +437,12 @@ func TestSyntaxError(t *testing.T) {
 		})
 	}
 
+	t.Run("is counted where it alone is restic's", func(t *testing.T) {
+		processes, err := parser.Parse(bytes.Lines([]byte("keep many snapshots:\n")))
+		require.Error(t, err)
+		assert.Equal(t, []parser.Process{{Command: parser.CommandForget, SyntaxErrors: 1}}, processes)
+	})
+
 	t.Run("costs its line alone", func(t *testing.T) {
 		runs, err := parser.Parse(bytes.Lines([]byte(`{"message_type":"summary","files_new":` + "\n" + smallText)))
 		require.Error(t, err)
@@ -452,6 +468,26 @@ func TestParseSeveral(t *testing.T) {
 		{Command: parser.CommandForget, Done: true, Forget: &parser.Forget{Kept: 1}},
 		{Command: parser.CommandCheck, Done: true, Check: &parser.Check{}},
 	}, runs)
+}
+
+// A line of forget --json can be long, and hold anything.
+func TestForgetJSONMemory(t *testing.T) {
+	tests := map[string]string{
+		"many elements":   `[{"tags":null,"keep":[` + strings.Repeat("{},", 4<<20) + `1]}]`,
+		"many groups":     `[{"tags":null,"keep":[]}` + strings.Repeat(",{}", 4<<20) + `,1]`,
+		"cut in a string": `[{"tags":null,"keep":[` + strings.Repeat("{},", 4<<20) + `"`,
+	}
+	for name, log := range tests {
+		t.Run(name, func(t *testing.T) {
+			text := []byte(log)
+			var before, after runtime.MemStats
+			runtime.ReadMemStats(&before)
+			var c parser.Collector
+			_ = c.Add(parser.Line{Text: text})
+			runtime.ReadMemStats(&after)
+			assert.Less(t, after.TotalAlloc-before.TotalAlloc, uint64(1<<20))
+		})
+	}
 }
 
 func TestSpans(t *testing.T) {

@@ -2,119 +2,188 @@ package parser
 
 import "math"
 
-// startPrune notes that the process prunes, be it a prune or a forget.
-func (p *process) startPrune() {
-	p.is(CommandPrune)
-	if p.run.Command == CommandForget {
-		p.run.Command = CommandPrune
+var pruneForms = []form{
+	{pattern: "counting files in repo", opens: CommandPrune},   // until 0.11
+	{pattern: "loading indexes...", opens: CommandPrune},       // 0.12 to 0.18
+	{pattern: "loading all snapshots...", opens: CommandPrune}, // 0.12 and later
+	{pattern: "# snapshots have been removed, running prune", tells: CommandPrune},
+	{pattern: "# snapshots would be removed, running prune dry run", tells: CommandPrune, read: (*state).dryRun},
+	{pattern: "Would have made the following changes:", read: (*state).dryRun},
+
+	{pattern: "to repack: # blobs / # #", tells: CommandPrune, read: (*state).pruneRepack},
+	{pattern: "total prune: # blobs / # #", tells: CommandPrune, read: (*state).pruneTotal},
+	{pattern: "remaining: # blobs / # #", tells: CommandPrune, read: (*state).pruneRemaining},
+	{pattern: "unused size after prune: # # (…size)", read: (*state).pruneUnused},
+
+	{pattern: "repository contains # packs (# blobs) with # #", tells: CommandPrune, read: (*state).pruneContents},
+	{pattern: "processed # blobs: # duplicate blobs, …", tells: CommandPrune, read: (*state).pruneDuplicates},
+	{pattern: "found # of # data blobs still in use, removing # blobs", tells: CommandPrune, read: (*state).pruneInUse},
+	{pattern: "will delete # packs and rewrite # packs, this frees # #", tells: CommandPrune, read: (*state).pruneFrees},
+	{pattern: "will delete # packs and rewrite # packs, this frees #", tells: CommandPrune, read: (*state).pruneFrees}, // "0B", until 0.9.3
+
+	{pattern: "repacking packs", within: CommandPrune, read: (*state).pruneAction},
+	{pattern: "rebuilding index", within: CommandPrune, read: (*state).pruneAction},
+	{pattern: "removing # old packs", within: CommandPrune, read: (*state).pruneAction},
+	{pattern: "deleting …", within: CommandPrune, read: (*state).pruneAction},
+	{pattern: "done", within: CommandPrune, read: (*state).pruneDone},
+	{pattern: "done …", within: CommandPrune, read: (*state).pruneAction},
+	{pattern: "getting pack files to read...", within: CommandPrune, read: (*state).repairIndex},
+}
+
+// A pruneState is what a prune has said before it is done.
+type pruneState struct {
+	prune Prune
+	found uint8 // which of the lines below were seen
+
+	oldTotal   Blobs
+	duplicates uint64
+}
+
+const (
+	foundRemoved = 1 << iota
+	foundRemaining
+	foundUnused
+	foundContents
+	foundInUse
+	foundFrees
+	foundAction // it has begun to change the repository
+)
+
+func (pr *pruneState) end(p *Process) {
+	if !p.Done && p.Fatal == "" && pr.found&(foundUnused|foundAction) == foundUnused {
+		// Releases 0.12 to 0.14 do not say that they only pretend: they
+		// stop after the plan.
+		p.DryRun = true
+	}
+	if p.DryRun && p.Fatal == "" && pr.found&(foundUnused|foundFrees) != 0 {
+		p.Done = true
+	}
+	if p.DryRun {
+		p.Prune = nil
 	}
 }
 
-// action notes that a prune changes the repository.
-func (p *process) action() {
-	if p.run.Command == CommandPrune {
-		p.prune.found |= foundAction
+// blobs reads the words "N blobs / SIZE" from the i-th on.
+func (l *line) blobs() (b Blobs, err error) {
+	if b.Count, err = count(l.word[0]); err != nil {
+		return b, err
 	}
+	b.Bytes, err = size(l.word[1], l.word[2])
+	return b, err
 }
 
-// pruneLine reads the lines "LABEL N blobs / SIZE" of a prune since 0.12, and
-// the counts of an older one.
-func (p *process) pruneLine(text []byte) error {
-	var f [14][]byte
-	switch {
-	case has(text, "to repack: "):
-		return p.blobs(text[len("to repack:"):], func(b Blobs) { p.prune.prune.Repacked = &b })
-	case has(text, "total prune: "):
-		return p.blobs(text[len("total prune:"):], func(b Blobs) {
-			p.prune.prune.Removed = b
-			p.prune.found |= foundRemoved
-		})
-	case has(text, "remaining: "):
-		return p.blobs(text[len("remaining:"):], func(b Blobs) {
-			p.prune.prune.Remaining = b
-			p.prune.found |= foundRemaining
-		})
-	case has(text, "unused size after prune: "):
-		n := fields(f[:], text[len("unused size after prune:"):])
-		if n < 4 || n > len(f) || string(f[n-1]) != "size)" || p.prune.found&foundRemaining == 0 {
-			break
-		}
-		v, err := size(f[0], f[1])
-		if err != nil {
-			return err
-		}
-		if v < math.MaxInt64 { // else below zero, in 0.14 and older
-			p.prune.prune.Unused = &v
-		}
-		p.prune.found |= foundUnused
-	case has(text, "found "):
-		if fields(f[:], text) != 12 || string(f[2]) != "of" || string(f[4]) != "data" || string(f[5]) != "blobs" ||
-			string(f[6]) != "still" || string(f[9]) != "removing" || string(f[11]) != "blobs" {
-			break
-		}
-		used, err := count(f[1])
-		if err != nil {
-			return err
-		}
-		removed, err := count(f[10])
-		if err != nil {
-			return err
-		}
-		p.startPrune()
-		p.prune.prune.Remaining.Count = used
-		p.prune.prune.Removed.Count = removed
-		p.prune.found |= foundInUse
-	case has(text, "will delete "):
-		if n := fields(f[:], text); n != 12 && n != 11 || string(f[3]) != "packs" || string(f[5]) != "rewrite" ||
-			string(f[7]) != "packs," || string(f[9]) != "frees" {
-			break
-		}
-		v, err := size(f[10], f[11])
-		if err != nil {
-			return err
-		}
-		p.startPrune()
-		p.prune.prune.Removed.Bytes = v
-		p.prune.found |= foundFrees
+func (s *state) pruneRepack(l *line) error {
+	b, err := l.blobs()
+	if err == nil {
+		s.prune.prune.Repacked = &b
 	}
-	return nil
+	return err
 }
 
-// blobs reads "N blobs / SIZE"; with packs instead of blobs the line is
-// another.
-func (p *process) blobs(text []byte, set func(Blobs)) error {
-	var f [5][]byte
-	if fields(f[:], text) != 5 || string(f[1]) != "blobs" || string(f[2]) != "/" {
+func (s *state) pruneTotal(l *line) error {
+	b, err := l.blobs()
+	if err == nil {
+		s.prune.prune.Removed = b
+		s.prune.found |= foundRemoved
+	}
+	return err
+}
+
+func (s *state) pruneRemaining(l *line) error {
+	b, err := l.blobs()
+	if err == nil {
+		s.prune.prune.Remaining = b
+		s.prune.found |= foundRemaining
+	}
+	return err
+}
+
+func (s *state) pruneUnused(l *line) error {
+	if s.prune.found&foundRemaining == 0 {
 		return nil
 	}
-	n, err := count(f[0])
+	v, err := size(l.word[0], l.word[1])
 	if err != nil {
 		return err
 	}
-	bytes, err := size(f[3], f[4])
-	if err != nil {
-		return err
+	if v < math.MaxInt64 { // else below zero, in 0.14 and older
+		s.prune.prune.Unused = &v
 	}
-	p.startPrune()
-	set(Blobs{n, bytes})
+	s.prune.found |= foundUnused
 	return nil
 }
 
-// pruned takes what a prune has said: it is done.
-func (p *process) pruned() {
-	if p.run.Command != CommandPrune {
-		return
+func (s *state) pruneContents(l *line) (err error) {
+	if _, err = count(l.word[0]); err != nil {
+		return err
 	}
-	pr := p.prune.prune
+	if s.prune.oldTotal.Count, err = count(l.word[1]); err != nil {
+		return err
+	}
+	if s.prune.oldTotal.Bytes, err = size(l.word[2], l.word[3]); err != nil {
+		return err
+	}
+	s.prune.found |= foundContents
+	return nil
+}
+
+func (s *state) pruneDuplicates(l *line) (err error) {
+	s.prune.duplicates, err = count(l.word[1])
+	return err
+}
+
+func (s *state) pruneInUse(l *line) error {
+	used, err := count(l.word[0])
+	if err != nil {
+		return err
+	}
+	removed, err := count(l.word[2])
+	if err != nil {
+		return err
+	}
+	s.prune.prune.Remaining.Count = used
+	s.prune.prune.Removed.Count = removed
+	s.prune.found |= foundInUse
+	return nil
+}
+
+func (s *state) pruneFrees(l *line) error {
+	v, err := size(l.word[2], l.word[3])
+	if err != nil {
+		return err
+	}
+	s.prune.prune.Removed.Bytes = v
+	s.prune.found |= foundFrees
+	return nil
+}
+
+// pruneAction notes that a prune changes the repository.
+func (s *state) pruneAction(*line) error {
+	s.prune.found |= foundAction
+	return nil
+}
+
+// repairIndex notes that what began as a prune does is none.
+func (s *state) repairIndex(*line) error {
+	if s.prune.found == 0 {
+		s.process.Command = ""
+	}
+	return nil
+}
+
+// pruneDone takes what a prune has said: it is done.
+func (s *state) pruneDone(*line) error {
+	pr, found := s.prune.prune, s.prune.found
 	switch {
-	case p.prune.found&(foundRemoved|foundRemaining) == foundRemoved|foundRemaining:
+	case found&(foundRemoved|foundRemaining) == foundRemoved|foundRemaining:
 		pr.TotalBytes = pr.Remaining.Bytes + pr.Removed.Bytes
-	case p.prune.found&foundContents != 0 && p.prune.found&foundInUse != 0 && p.prune.found&foundFrees != 0:
-		pr.TotalBytes = p.prune.oldTotal.Bytes
+	case found&foundContents != 0 && found&foundInUse != 0 && found&foundFrees != 0:
+		pr.TotalBytes = s.prune.oldTotal.Bytes
 		pr.Remaining.Bytes = pr.TotalBytes - min(pr.Removed.Bytes, pr.TotalBytes)
 	default:
-		return // rebuild-index ends like this, too
+		return nil // rebuild-index ends like this, too
 	}
-	p.run.Prune = &pr
-	p.run.Done, p.ended = true, true
+	s.process.Prune = &pr
+	s.process.Done, s.names.ended = true, true
+	return nil
 }
