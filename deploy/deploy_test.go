@@ -3,23 +3,17 @@
 package deploy_test
 
 import (
-	"encoding/json"
-	"fmt"
-	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
-	"strconv"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/restic-exporter/restic-exporter/internal/golden"
-	"github.com/restic-exporter/restic-exporter/internal/server"
 )
 
 // run runs a program of the host, which make setup installs.
@@ -157,77 +151,5 @@ func TestTemplate(t *testing.T) {
 		plain = regexp.MustCompile(`(\.sh|--ready) backup\n`).ReplaceAllString(plain, "$1 %i\n")
 		plain = strings.ReplaceAll(plain, "/backup.credentials", "/%i.credentials")
 		assert.Equal(t, plain, template)
-	}
-}
-
-// queries are all that the dashboard asks, with its variables filled in.
-func queries(t *testing.T) []string {
-	var dashboard struct {
-		Panels []struct {
-			Title   string
-			Targets []struct{ Expr string }
-		}
-		Annotations struct{ List []struct{ Expr string } }
-	}
-	require.NoError(t, json.Unmarshal([]byte(read(t, "grafana/restic.json")), &dashboard))
-	fill := strings.NewReplacer("$instance", ".*", "$unit", ".*", "$__interval", "1m", "$__rate_interval", "5m")
-	var all []string
-	for _, p := range dashboard.Panels {
-		for _, target := range p.Targets {
-			all = append(all, fill.Replace(target.Expr))
-		}
-	}
-	require.GreaterOrEqual(t, len(all), 30)
-	return all
-}
-
-// ask returns how many series a query gives.
-func ask(t *testing.T, prometheus, query string) int {
-	t.Helper()
-	text, err := server.Get("http://" + prometheus + "/api/v1/query?query=" + url.QueryEscape(query))
-	require.NoError(t, err, query)
-	var answer struct {
-		Data struct{ Result []json.RawMessage }
-	}
-	require.NoError(t, json.Unmarshal([]byte(text), &answer))
-	return len(answer.Data.Result)
-}
-
-// TestDashboard puts the metrics of real runs into a real Prometheus, and asks
-// it everything that the dashboard asks.
-func TestDashboard(t *testing.T) {
-	dir := t.TempDir()
-	for i, name := range []string{"0.19.1/second-run-prune", "0.16.5/unreadable", "0.19.1/locked", "0.9.6/no-scripts"} {
-		text := strings.ReplaceAll(read(t, "../testdata/"+name+".prom"), "restic-backup.service", "unit-"+strconv.Itoa(i)+".service")
-		require.NoError(t, os.WriteFile(fmt.Sprintf("%s/%d.prom", dir, i), []byte(text), 0o644))
-	}
-	node, prometheus := server.Address(t), server.Address(t)
-	server.Start(t, "prometheus-node-exporter", "--collector.disable-defaults", "--collector.textfile",
-		"--collector.textfile.directory="+dir, "--web.listen-address="+node)
-	rulesFile, err := filepath.Abs("prometheus/restic.rules.yml")
-	require.NoError(t, err)
-	config := filepath.Join(t.TempDir(), "prometheus.yml")
-	require.NoError(t, os.WriteFile(config, []byte(`
-global: {scrape_interval: 1s, evaluation_interval: 1s}
-rule_files: [`+rulesFile+`]
-scrape_configs: [{job_name: node, static_configs: [{targets: ["`+node+`"]}]}]
-`), 0o644))
-	server.Start(t, "prometheus", "--config.file="+config, "--storage.tsdb.path="+t.TempDir(), "--web.listen-address="+prometheus)
-
-	require.Eventually(t, func() bool {
-		text, err := server.Get("http://" + prometheus + "/api/v1/query?query=count(restic_run_status==1)")
-		return err == nil && strings.Contains(text, `"4"`)
-	}, 30*time.Second, 200*time.Millisecond)
-	assert.Zero(t, ask(t, prometheus, "node_textfile_scrape_error == 1"))
-	for _, query := range queries(t) {
-		assert.NotZero(t, ask(t, prometheus, query), "no data: %s", query)
-	}
-	assert.Zero(t, ask(t, prometheus, "nonesuch"), "and no data is told from data")
-
-	// What is wrong with these runs fires, with the labels that the rules say.
-	for _, alert := range []string{"ResticBackupFailed", "ResticBackupNeverSucceeded", "ResticBackupPartial"} {
-		require.Eventually(t, func() bool {
-			return ask(t, prometheus, `ALERTS{alertname="`+alert+`"}`) > 0
-		}, 15*time.Second, 200*time.Millisecond, alert)
 	}
 }

@@ -6,6 +6,8 @@
     notBackups: '.*(forget|prune|check|copy).*',
     // Age of the last success of units that say nothing themselves (--max-age).
     maxAge: '50h',
+    // How long a unit whose metrics are gone is remembered. Removed units are reported for as long.
+    remember: '7d',
     // A lock this old belongs to nobody any more.
     maxLockAge: '6h',
     // Steps that are to be done now and then, and how often.
@@ -16,6 +18,8 @@
     // How much of the files may change in a run, of sources of so many files.
     changedFiles: 0.5,
     changedFilesOf: 100,
+    // A graph of many units shows so many of them.
+    top: 20,
     runbooks: 'https://github.com/restic-exporter/restic-exporter/blob/main/docs/runbooks/%s.md',
     dashboardTags: ['restic', 'backup'],
   },

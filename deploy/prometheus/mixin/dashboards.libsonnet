@@ -1,18 +1,15 @@
 {
   local c = $._config,
-  local s(more='') = '{' + std.join(',', std.filter(function(x) x != '', [
-    c.selector,
-    'instance=~"$instance"',
-    'unit=~"$unit"',
-    more,
-  ])) + '}',
+  local q = (import 'queries.libsonnet')(c, $.seconds),
   local datasource = { type: 'prometheus', uid: '${datasource}' },
   local target(expr, legend='', extra={}) = { datasource: datasource, expr: expr, legendFormat: legend } + extra,
+  local table(expr) = target(expr, '', { instant: true, format: 'table' }),
   local panel(type, title, w, h, targets, description='', unit='', extra={}) = {
     type: type,
     title: title,
     [if description != '' then 'description']: description,
     datasource: datasource,
+    pluginVersion: '11.0.0',
     gridPos: { w: w, h: h },
     targets: [
       targets[i] { refId: std.char(std.codepoint('A') + i) }
@@ -21,27 +18,55 @@
     fieldConfig: { defaults: { [if unit != '' then 'unit']: unit }, overrides: [] },
     options: {},
   } + extra,
-  local row(title) = { type: 'row', title: title, collapsed: false, gridPos: { w: 24, h: 1 }, panels: [] },
-  local thresholds(steps) = { fieldConfig+: { defaults+: { thresholds: { mode: 'absolute', steps: steps }, color: { mode: 'thresholds' } } } },
-  local badFrom(n, color='red') = thresholds([{ color: 'green', value: null }, { color: color, value: n }]),
-  local stat(title, expr, description, extra={}) = panel('stat', title, 4, 4, [target(expr, '', { instant: true })], description, '', {
-    options: { colorMode: 'background', graphMode: 'none', reduceOptions: { calcs: ['lastNotNull'] } },
-  } + extra),
-  local lines(title, unit, targets, description='', extra={}) = panel('timeseries', title, 12, 8, targets, description, unit, {
-    fieldConfig+: { defaults+: { min: 0, custom: { drawStyle: 'line', lineInterpolation: 'stepAfter', fillOpacity: 10, spanNulls: 172800000 } } },
-    options: { legend: { displayMode: 'list', placement: 'bottom' }, tooltip: { mode: 'multi' } },
-  } + extra),
-  local stacked = { fieldConfig+: { defaults+: { custom+: { stacking: { mode: 'normal' }, fillOpacity: 40 } } } },
-  local name = '{{instance}} {{unit}}',
-  local units(status) = 'count(restic_run_status%s == 1) or vector(0)' % s('status="%s"' % status),
+  local defaults(x) = { fieldConfig+: { defaults+: x } },
+  local overrides(list) = { fieldConfig+: { overrides+: list } },
+  local override(matcher, options, properties) = {
+    matcher: { id: matcher, options: options },
+    properties: [{ id: id, value: properties[id] } for id in std.objectFields(properties)],
+  },
+  local column(name, properties) = override('byName', name, properties),
 
-  local variable(name, label, query) = {
+  // The base colour is that of no value as well: never green, for unknown is not good.
+  local steps(base, list) = { thresholds: { mode: 'absolute', steps: [{ color: base, value: null }] + list }, color: { mode: 'thresholds' } },
+  local dim = '#8080801f',
+  local some(color) = steps(dim, [{ color: color, value: 1 }]),
+  local states = [{ type: 'value', options: {
+    [std.toString(i)]: q.states[i] { index: i }
+    for i in std.range(0, std.length(q.states) - 1)
+  } }],
+  local withoutPort = [{ type: 'regex', options: { pattern: '^(.+):\\d+$', result: { text: '$1', index: 0 } } }],
+  local withoutService = [{ type: 'regex', options: { pattern: '^(.+)\\.service$', result: { text: '$1', index: 0 } } }],
+
+  local stat(title, w, targets, description, none, extra={}) = panel('stat', title, w, 4, [t { instant: true } for t in targets], description, '', defaults({ noValue: none }) + {
+    options: { colorMode: 'background', graphMode: 'none', wideLayout: false, reduceOptions: { calcs: ['lastNotNull'] } },
+  } + extra),
+  local lines(title, unit, targets, description='', none='No data', extra={}) = panel('timeseries', title, 12, 9, targets, description, unit, defaults({
+    min: 0,
+    noValue: none,
+    color: { mode: 'palette-classic' },
+    custom: { drawStyle: 'line', lineInterpolation: 'stepAfter', lineWidth: 1, fillOpacity: 0, showPoints: 'never', spanNulls: 172800000 },
+  }) + {
+    options: {
+      legend: { displayMode: 'table', placement: 'right', calcs: ['lastNotNull'], sortBy: 'Last *', sortDesc: true, width: 320 },
+      tooltip: { mode: 'multi', sort: 'desc' },
+    },
+  } + extra),
+  local dashed(what) = overrides([override('byRegexp', '/ %s$/' % what, { 'custom.lineStyle': { fill: 'dash', dash: [6, 6] } })]),
+  local name = '{{machine}} {{name}}',
+  // line(metric) is one for each unit, of those that have most; bump(metric) of those that have any.
+  local line(metric, what='', more='', aggregate='sum') = target(q.short(q.top(q.by(aggregate, metric + q.s(more)), metric, more)), std.rstripChars('%s %s' % [name, what], ' ')),
+  local bump(metric, what='', more='') = target(q.short(q.any(q.total(metric, more), metric, more)), std.rstripChars('%s %s' % [name, what], ' ')),
+  local parts(metric, label, what, more='') = target(
+    q.short(q.top('sum by (instance, host, unit, %s) (%s%s)' % [label, metric, q.s(more)], metric, more)), '%s %s' % [name, what]
+  ),
+
+  local variable(name, label, metric) = {
     name: name,
     type: 'query',
     label: label,
     datasource: datasource,
-    query: { query: query, refId: name },
-    definition: query,
+    query: { query: 'label_values(%s, %s)' % [metric, name], refId: name },
+    definition: 'label_values(%s, %s)' % [metric, name],
     multi: true,
     includeAll: true,
     allValue: '.*',
@@ -49,9 +74,13 @@
     refresh: 2,
     sort: 1,
   },
+  local known(more='') = 'restic_run_status' + (
+    local all = std.filter(function(x) x != '', [c.selector, more]);
+    if all == [] then '' else '{' + std.join(',', all) + '}'
+  ),
 
-  // Panels flow from left to right; a row begins anew.
-  local place(panels) = std.foldl(function(at, p)
+  // Panels flow from left to right; a row begins anew. A collapsed row holds its panels.
+  local flow(y0, panels) = std.foldl(function(at, p)
     local wraps = at.x + p.gridPos.w > 24;
     local x = if wraps then 0 else at.x;
     local y = if wraps then at.y + at.h else at.y;
@@ -59,15 +88,199 @@
       x: x + p.gridPos.w,
       y: y,
       h: if wraps then p.gridPos.h else std.max(at.h, p.gridPos.h),
-      panels: at.panels + [p { id: std.length(at.panels) + 1, gridPos+: { x: x, y: y } }],
-    }, panels, { x: 0, y: 0, h: 0, panels: [] }).panels,
+      panels: at.panels + [p { gridPos+: { x: x, y: y } }],
+    }, panels, { x: 0, y: y0, h: 0, panels: [] }),
+  local place(rows) = std.foldl(function(at, row)
+    local number(i, list) = [list[j] { id: i + j } for j in std.range(0, std.length(list) - 1)];
+    local inside = flow(at.y + 1, row.panels);
+    local id = at.id + 1;
+    local panels = number(id, inside.panels);
+    {
+      id: at.id + 1 + std.length(panels),
+      y: if row.collapsed then at.y + 1 else inside.y + inside.h,
+      panels: at.panels + [{
+        type: 'row',
+        id: at.id,
+        title: row.title,
+        collapsed: row.collapsed,
+        gridPos: { x: 0, y: at.y, w: 24, h: 1 },
+        panels: if row.collapsed then panels else [],
+      }] + if row.collapsed then [] else panels,
+    }, rows, { id: 1, y: 0, panels: [] }).panels,
+  local row(title, panels, collapsed=false) = { title: title, panels: panels, collapsed: collapsed },
+
+  local units = panel('table', 'Units', 24, 10, [
+    table(q.stateOrGone),  // A
+    table(q.reason),  // B
+    table(q.unit('restic_run_consecutive_failures')),  // C
+    table(q.age),  // D
+    table(q.share),  // E
+    table(q.last('restic_run_end_timestamp_seconds') + ' * 1000'),  // F
+    table('%s - %s' % [q.unit('restic_run_end_timestamp_seconds'), q.unit('restic_run_start_timestamp_seconds')]),  // G
+    table(q.total('restic_snapshot_processed_bytes')),  // H
+    table(q.total('restic_snapshot_added_bytes')),  // I
+    table(q.unit('restic_repository_size_bytes')),  // J
+    table('%s - (%s or %s)' % [
+      q.unit('restic_repository_size_bytes'),
+      q.by('max', 'restic_repository_size_bytes%s offset $__range' % q.s()),
+      q.by('max', 'min_over_time(restic_repository_size_bytes%s[$__range])' % q.s()),
+    ]),  // K
+    table('(%s) * %d + (clamp_max(%s, %d) or %s * 0)' % [q.stateOrGone, q.neverShare * 10, q.share, q.neverShare, q.unit('restic_exporter_failed')]),  // L
+  ], |||
+    One row a unit, the worst first. Status is the last run's, or: too old, the last success is older than its limit; unclear, the run succeeded, but its log could not be read as a whole; gone, there are no metrics any more, or the machine is off. The limit is what the unit's --max-age says, else %s.
+  ||| % c.maxAge, '', defaults({ noValue: 'No unit has metrics yet', custom: { align: 'auto', minWidth: 60, filterable: false } }) + {
+    options: { showHeader: true, cellHeight: 'sm' },
+    transformations: [
+      { id: 'merge', options: {} },
+      { id: 'sortBy', options: { sort: [{ field: 'Value #L', desc: true }] } },
+      { id: 'organize', options: {
+        excludeByName: { Time: true, 'Value #B': true, 'Value #L': true },
+        indexByName: {
+          unit: 0,
+          instance: 1,
+          host: 2,
+          'Value #A': 3,
+          reason: 4,
+          'Value #C': 5,
+          'Value #D': 6,
+          'Value #E': 7,
+          'Value #F': 8,
+          'Value #G': 9,
+          'Value #H': 10,
+          'Value #I': 11,
+          'Value #J': 12,
+          'Value #K': 13,
+        },
+        renameByName: {
+          unit: 'Unit',
+          instance: 'Machine',
+          host: 'Host',
+          reason: 'Reason',
+          'Value #A': 'Status',
+          'Value #C': 'Failures',
+          'Value #D': 'Since success',
+          'Value #E': 'Of its limit',
+          'Value #F': 'Last run',
+          'Value #G': 'Took',
+          'Value #H': 'Source',
+          'Value #I': 'Added',
+          'Value #J': 'Repository',
+          'Value #K': 'Growth',
+        },
+      } },
+    ],
+  } + overrides([
+    override('byRegexp', '/./', { noValue: '' }),
+    column('Unit', { 'custom.minWidth': 180, mappings: withoutService, links: [{
+      title: 'This unit alone',
+      url: '/d/restic-exporter?var-instance=${__data.fields.Machine}&var-unit=${__value.raw}&${datasource:queryparam}&${__url_time_range}',
+    }] }),
+    column('Machine', { 'custom.width': 110, mappings: withoutPort }),
+    column('Status', { 'custom.width': 76, 'custom.cellOptions': { type: 'color-background', mode: 'basic' }, mappings: states, 'custom.align': 'left' }),
+    column('Reason', { 'custom.width': 130, links: [{ title: 'What to do', targetBlank: true, url: c.runbooks % 'ResticBackupFailed' + '#${__value.raw}' }] }),
+    column('Failures', { 'custom.width': 76, 'custom.cellOptions': { type: 'color-text' }, thresholds: steps('text', [{ color: 'orange', value: 1 }, { color: 'dark-red', value: 3 }]).thresholds, description: 'Runs failed in a row.' }),
+    column('Since success', { 'custom.width': 110, unit: 's', decimals: 1, noValue: 'never' }),
+    column('Of its limit', {
+      'custom.width': 150,
+      'custom.cellOptions': { type: 'gauge', mode: 'basic', valueDisplayMode: 'text' },
+      unit: 'percentunit',
+      decimals: 0,
+      min: 0,
+      max: 1,
+      thresholds: steps('text', [{ color: 'green', value: 0 }, { color: 'dark-red', value: 1 }]).thresholds,
+      mappings: [{ type: 'value', options: { [std.toString(q.neverShare)]: { text: 'never', color: 'dark-red', index: 0 } } }],
+    }),
+    column('Last run', { unit: 'dateTimeFromNow', 'custom.width': 120, 'custom.align': 'right' }),
+    column('Took', { unit: 's', decimals: 1, 'custom.width': 90 }),
+    override('byRegexp', '/^(Source|Added|Repository|Growth)$/', { unit: 'bytes', decimals: 1, 'custom.width': 100 }),
+    column('Growth', { description: 'Of the repository, over the time that is shown.' }),
+  ])),
+
+  local history = panel('state-timeline', 'Status', 24, 9, [target(q.short(q.state), name)], 'Grey: no metrics, as of a machine that was off.', '', defaults({
+    noValue: 'No unit has run in this time',
+    custom: { fillOpacity: 80, lineWidth: 0 },
+    mappings: states + [{ type: 'special', options: { match: 'null', result: { text: 'no metrics', color: q.states[5].color, index: 6 } } }],
+  }) + {
+    options: { showValue: 'auto', alignValue: 'left', mergeValues: true, rowHeight: 0.8, perPage: 20, legend: { displayMode: 'list', placement: 'bottom', showLegend: true }, tooltip: { mode: 'single' } },
+  }),
+
+  local rows = place([
+    row('Overview', [
+      stat(
+        'To look at',
+        6,
+        [target(q.number('(%s) > 0' % q.stateOrGone), 'To look at')],
+        'Units that are not simply well: the rows of the table that are not green.',
+        'No metrics',
+        defaults(steps(dim, [{ color: 'green', value: 0 }, { color: 'dark-red', value: 1 }]) { mappings: [{ type: 'value', options: { '0': { text: 'All fine', index: 0 } } }] }) + { options+: { textMode: 'value' } },
+      ),
+      stat('Units by state', 18, [
+        target(q.number('(%s) == 0' % q.stateOrGone), 'Good'),
+        target(q.number(q.unclear), 'Unclear'),
+        target(q.number(q.status('partial')), 'Partial'),
+        target(q.number('(%s) > 1' % q.share), 'Too old'),
+        target(q.number(q.status('failed')), 'Failed'),
+        target(q.number(q.gone), 'Gone'),
+      ], 'A unit that failed for days is counted under Failed and under Too old.', 'No metrics', defaults(steps(dim, [])) + { options+: { textMode: 'value_and_name' } } + overrides([
+        column('Good', some('green')),
+        column('Unclear', some('blue')),
+        column('Partial', some('orange')),
+        column('Too old', some('purple')),
+        column('Failed', some('dark-red')),
+        column('Gone', some('#6e6e78')),
+      ])),
+      units,
+    ]),
+    row('History', [history]),
+    row('Volume', [
+      lines('Source', 'bytes', [line('restic_snapshot_processed_bytes')], 'Size of what is backed up.'),
+      lines('Added by run', 'bytes', [
+        line('restic_snapshot_added_bytes', 'added'),
+        line('restic_snapshot_stored_bytes', 'stored'),
+      ], 'New data: added before compression, stored after it (restic 0.14 and later).', 'No data', dashed('stored')),
+      lines('Repository', 'bytes', [
+        line('restic_repository_size_bytes', 'size'),
+        line('restic_repository_unused_bytes', 'unused'),
+      ], 'After the last prune.', 'Never pruned', dashed('unused')),
+      lines('Removed by prune', 'bytes', [
+        line('restic_prune_removed_bytes', 'removed'),
+        line('restic_prune_repacked_bytes', 'repacked'),
+      ], 'By the last prune: what it removed, and what it had to rewrite for that.', 'Never pruned', dashed('repacked')),
+    ]),
+    row('Files', [
+      lines('Files by run', 'short', [parts('restic_snapshot_files', 'state', '{{state}}', 'state!="unmodified"')], 'New and changed; the rest is unmodified.', 'No data', dashed('changed')),
+      lines('Files in the source', 'short', [line('restic_snapshot_processed_files')]),
+      lines('Snapshots by forget', 'short', [parts('restic_forget_snapshots', 'result', '{{result}}')], 'Of the last forget.', 'Never forgotten', dashed('removed')),
+      lines('Directories by run', 'short', [parts('restic_snapshot_dirs', 'state', '{{state}}', 'state!="unmodified"')], 'New and changed; the rest is unmodified.', 'No data', dashed('changed')),
+    ], true),
+    row('Time', [
+      lines('Duration by step', 's', [parts('restic_step_duration_seconds', 'step', '{{step}}')], 'From the first to the last line of each restic command.'),
+      lines('Duration of the backup', 's', [line('restic_snapshot_duration_seconds')], "By restic's own clock."),
+    ], true),
+    row('Health', [
+      lines('Errors', 'short', [
+        bump('restic_check_found_errors', 'found by check'),
+        bump('restic_snapshot_unreadable_items', 'unreadable'),
+        bump('restic_step_errors', 'error lines'),
+      ], 'Of units that had any.', 'No errors'),
+      lines('Retries', 'short', [bump('restic_step_retries')], 'Operations on the repository that were retried, of units that had any.', 'No retries'),
+      lines('Since each step succeeded', 's', [target(q.short('time() - ' + q.top('max by (instance, host, unit, step) (restic_step_last_success_timestamp_seconds%s)' % q.s(), 'restic_step_duration_seconds')), name + ' {{step}}')]),
+      lines('Locks', 's', [bump('restic_lock_age_seconds')], 'Age of the lock that stopped a run.', 'No run was stopped by a lock'),
+      lines('Log', 'short', [
+        line('restic_exporter_log_entries', 'read'),
+        bump('restic_exporter_dropped_entries', 'dropped'),
+        bump('restic_exporter_unparsed_lines', 'not understood'),
+      ], 'Entries of the journal that a run has.', 'No data', dashed('read')),
+      lines('Failure reasons', 'short', [target(q.reasons, '{{reason}}')], 'Units by what their last run failed of.', 'No failures'),
+    ], true),
+  ]),
 
   grafanaDashboards+:: {
     'restic.json': {
       uid: 'restic-exporter',
       title: 'restic backups',
       tags: c.dashboardTags,
-      schemaVersion: 38,
+      schemaVersion: 39,
       editable: true,
       graphTooltip: 1,
       refresh: '5m',
@@ -75,115 +288,22 @@
       timezone: 'browser',
       templating: { list: [
         { name: 'datasource', type: 'datasource', query: 'prometheus', label: 'Data source' },
-        variable('instance', 'Instance', 'label_values(restic_run_status, instance)'),
-        variable('unit', 'Unit', 'label_values(restic_run_status{instance=~"$instance"}, unit)'),
+        variable('instance', 'Instance', known()),
+        variable('unit', 'Unit', known('instance=~"$instance"')),
       ] },
       annotations: { list: [{
         name: 'Failed runs',
         datasource: datasource,
         enable: true,
-        expr: 'changes(restic_run_end_timestamp_seconds%s[$__interval]) > 0 and ignoring (status) restic_run_status%s == 1' % [s(), s('status="failed"')],
-        iconColor: 'red',
-        titleFormat: '{{unit}} failed',
+        expr: q.failures,
+        useValueForTime: 'on',
+        iconColor: 'dark-red',
+        titleFormat: '{{machine}} {{name}} failed',
+        textFormat: '{{reason}}',
+        // The history shows them itself.
+        filter: { exclude: true, ids: [p.id for p in rows if p.title == 'Status'] },
       }] },
-      panels: place([
-        row('Overview'),
-        stat('Good', units('success'), 'Units whose last run succeeded.', thresholds([{ color: 'green', value: null }])),
-        stat('Partial', units('partial'), 'Units whose last run saved a snapshot, but could not read all of the source.', badFrom(1, 'orange')),
-        stat('Failed', units('failed'), 'Units whose last run failed.', badFrom(1)),
-        stat('Too old', 'count(time() - restic_run_last_success_timestamp_seconds%s > (restic_run_max_age_seconds%s or restic_run_last_success_timestamp_seconds%s * 0 + %d)) or vector(0)' % [s(), s(), s(), $.seconds(c.maxAge)], 'Units without a good run for longer than their limit.', badFrom(1)),
-        stat('Not understood', 'count(restic_exporter_unparsed_lines%s + restic_exporter_dropped_entries%s > 0) or vector(0)' % [s(), s()], 'Units whose log could not be read as a whole.', badFrom(1, 'orange')),
-        stat('Oldest success', 'time() - min(restic_run_last_success_timestamp_seconds%s)' % s(), 'How long ago the unit that waits longest succeeded.', badFrom($.seconds(c.maxAge)) + { fieldConfig+: { defaults+: { unit: 's' } } }),
-        panel('table', 'Units', 24, 9, [
-          target('restic_run_status%s == 1' % s(), '', { instant: true, format: 'table' }),
-          target('time() - restic_run_last_success_timestamp_seconds%s' % s(), '', { instant: true, format: 'table' }),
-          target('restic_run_max_age_seconds%s or restic_run_last_success_timestamp_seconds%s * 0 + %d' % [s(), s(), $.seconds(c.maxAge)], '', { instant: true, format: 'table' }),
-          target('restic_run_end_timestamp_seconds%s - restic_run_start_timestamp_seconds%s' % [s(), s()], '', { instant: true, format: 'table' }),
-          target('sum without (backup) (restic_snapshot_added_bytes%s)' % s(), '', { instant: true, format: 'table' }),
-          target('restic_run_consecutive_failures%s' % s(), '', { instant: true, format: 'table' }),
-        ], 'The last run of each unit, and how long ago it succeeded against its limit.', '', {
-          transformations: [
-            { id: 'merge', options: {} },
-            { id: 'organize', options: {
-              excludeByName: { Time: true, __name__: true, job: true, 'Value #A': true },
-              renameByName: {
-                instance: 'Instance',
-                unit: 'Unit',
-                status: 'Status',
-                'Value #B': 'Since success',
-                'Value #C': 'Limit',
-                'Value #D': 'Duration',
-                'Value #E': 'Added',
-                'Value #F': 'Failures in a row',
-              },
-            } },
-          ],
-          fieldConfig+: { overrides: [
-            { matcher: { id: 'byRegexp', options: 'Since success|Limit|Duration' }, properties: [{ id: 'unit', value: 's' }] },
-            { matcher: { id: 'byName', options: 'Added' }, properties: [{ id: 'unit', value: 'bytes' }] },
-            { matcher: { id: 'byName', options: 'Status' }, properties: [
-              { id: 'custom.cellOptions', value: { type: 'color-background' } },
-              { id: 'mappings', value: [{ type: 'value', options: {
-                success: { color: 'green', index: 0 },
-                partial: { color: 'orange', index: 1 },
-                failed: { color: 'red', index: 2 },
-              } }] },
-            ] },
-          ] },
-        }),
-        row('History'),
-        panel('state-timeline', 'Status', 24, 8, [
-          target('sum by (instance, unit) (restic_run_status%s * 1 or restic_run_status%s * 2)' % [s('status="partial"'), s('status="failed"')], name),
-        ], '', '', {
-          fieldConfig+: { defaults+: {
-            custom: { fillOpacity: 80, lineWidth: 0 },
-            mappings: [{ type: 'value', options: {
-              '0': { text: 'success', color: 'green', index: 0 },
-              '1': { text: 'partial', color: 'orange', index: 1 },
-              '2': { text: 'failed', color: 'red', index: 2 },
-            } }],
-          } },
-          options: { showValue: 'never', mergeValues: true, rowHeight: 0.8 },
-        }),
-        row('Volume'),
-        lines('Source', 'bytes', [target('sum by (instance, unit) (restic_snapshot_processed_bytes%s)' % s(), name)], 'Size of what is backed up.'),
-        lines('Added by run', 'bytes', [
-          target('sum by (instance, unit) (restic_snapshot_added_bytes%s)' % s(), name + ' added'),
-          target('sum by (instance, unit) (restic_snapshot_stored_bytes%s)' % s(), name + ' stored'),
-        ], 'New data, before compression and after (restic 0.14 and later).'),
-        lines('Repository', 'bytes', [
-          target('restic_repository_size_bytes%s' % s(), name + ' size'),
-          target('restic_repository_unused_bytes%s' % s(), name + ' unused'),
-        ], 'After the last prune.'),
-        lines('Removed by prune', 'bytes', [
-          target('restic_prune_removed_bytes%s' % s(), name + ' removed'),
-          target('restic_prune_repacked_bytes%s' % s(), name + ' repacked'),
-        ]),
-        row('Files'),
-        lines('Files by run', 'short', [target('sum by (instance, unit, state) (restic_snapshot_files%s)' % s('state!="unmodified"'), name + ' {{state}}')], 'New and changed; the rest is unmodified.', stacked),
-        lines('Files in the source', 'short', [target('sum by (instance, unit) (restic_snapshot_processed_files%s)' % s(), name)]),
-        lines('Snapshots by forget', 'short', [target('restic_forget_snapshots%s' % s(), name + ' {{result}}')]),
-        lines('Directories by run', 'short', [target('sum by (instance, unit, state) (restic_snapshot_dirs%s)' % s('state!="unmodified"'), name + ' {{state}}')], '', stacked),
-        row('Time'),
-        lines('Duration by step', 's', [target('restic_step_duration_seconds%s' % s(), name + ' {{step}}')], 'From the first to the last line of each restic command.', stacked),
-        lines('Duration of the backup', 's', [target('restic_snapshot_duration_seconds%s' % s(), name + ' {{backup}}')], "By restic's own clock."),
-        row('Health'),
-        lines('Errors', 'short', [
-          target('restic_check_found_errors%s' % s(), name + ' found by check'),
-          target('sum by (instance, unit) (restic_snapshot_unreadable_items%s)' % s(), name + ' unreadable'),
-          target('sum by (instance, unit) (restic_step_errors%s)' % s(), name + ' error lines'),
-        ]),
-        lines('Retries', 'short', [target('sum by (instance, unit) (restic_step_retries%s)' % s(), name)], 'Operations on the repository that were retried.'),
-        lines('Since each step succeeded', 's', [target('time() - restic_step_last_success_timestamp_seconds%s' % s(), name + ' {{step}}')]),
-        lines('Locks', 's', [target('restic_lock_age_seconds%s' % s(), name)], 'Age of the lock that stopped the run; 0 if none did.'),
-        lines('Log', 'short', [
-          target('restic_exporter_log_entries%s' % s(), name + ' read'),
-          target('restic_exporter_dropped_entries%s' % s(), name + ' dropped'),
-          target('restic_exporter_unparsed_lines%s' % s(), name + ' not understood'),
-          target('restic_exporter_backups%s' % s(), name + ' backups understood'),
-        ]),
-        lines('Failure reasons', 'short', [target('sum by (reason) (restic_run_failure_reason%s)' % s(), '{{reason}}')], 'Units by what their last run failed of.', stacked),
-      ]),
+      panels: rows,
     },
   },
 }

@@ -1,0 +1,317 @@
+package deploy_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"net/url"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/restic-exporter/restic-exporter/internal/server"
+)
+
+// A panel is a panel of the dashboard, as far as the tests care.
+type panel struct {
+	ID          int
+	Type, Title string
+	Panels      []panel
+	Targets     []struct{ Expr, RefID string }
+	FieldConfig struct {
+		Defaults  json.RawMessage
+		Overrides json.RawMessage
+	}
+}
+
+// A dashboard is Grafana's model of one.
+type dashboard struct {
+	SchemaVersion int
+	Panels        []panel
+	Templating    struct {
+		List []struct{ Name, Definition string }
+	}
+	Annotations struct {
+		List []struct {
+			Expr   string
+			Filter struct {
+				Exclude bool
+				IDs     []int
+			}
+		}
+	}
+}
+
+func loadDashboard(t *testing.T) (d dashboard) {
+	t.Helper()
+	require.NoError(t, json.Unmarshal([]byte(read(t, "grafana/restic.json")), &d))
+	return d
+}
+
+// panels are those of all rows, collapsed ones included.
+func (d dashboard) panels() []panel {
+	var all []panel
+	for _, p := range d.Panels {
+		all = append(append(all, p), p.Panels...)
+	}
+	return slices.DeleteFunc(all, func(p panel) bool { return p.Type == "row" })
+}
+
+func (d dashboard) panel(t *testing.T, title string) panel {
+	t.Helper()
+	for _, p := range d.panels() {
+		if p.Title == title {
+			return p
+		}
+	}
+	require.Fail(t, "no panel "+title)
+	return panel{}
+}
+
+// A sample is one series of an answer of Prometheus.
+type sample struct {
+	Labels map[string]string
+	Value  float64
+}
+
+// fill gives a query of the dashboard its variables.
+func fill(query, units string) string {
+	return strings.NewReplacer("$instance", ".*", "$unit", units, "$__interval", "1m", "$__range", "1m").Replace(query)
+}
+
+// A database is a Prometheus at this address.
+type database string
+
+// ask returns what a query of the dashboard gives now, for these units.
+func (d database) ask(t *testing.T, query, units string) []sample {
+	t.Helper()
+	text, err := server.Get("http://" + string(d) + "/api/v1/query?query=" + url.QueryEscape(fill(query, units)))
+	require.NoError(t, err, query)
+	var answer struct {
+		Data struct {
+			Result []struct {
+				Metric map[string]string
+				Value  [2]any
+			}
+		}
+	}
+	require.NoError(t, json.Unmarshal([]byte(text), &answer))
+	samples := []sample{}
+	for _, r := range answer.Data.Result {
+		value, err := strconv.ParseFloat(r.Value[1].(string), 64)
+		require.NoError(t, err)
+		samples = append(samples, sample{r.Metric, value})
+	}
+	return samples
+}
+
+var times = regexp.MustCompile(`(?m)^(restic_\w+_timestamp_seconds\{.*\}) (\S+)$`)
+
+// example is a golden file as the metrics of a unit that ended a minute ago.
+func example(t *testing.T, name, unit string) string {
+	t.Helper()
+	text := strings.ReplaceAll(read(t, "../testdata/"+name+".prom"), "restic-backup.service", unit+".service")
+	end := 0.0
+	for _, m := range times.FindAllStringSubmatch(text, -1) {
+		if strings.HasPrefix(m[1], "restic_run_end_") {
+			end, _ = strconv.ParseFloat(m[2], 64)
+		}
+	}
+	require.NotZero(t, end, name)
+	shift := float64(time.Now().Add(-time.Minute).Unix()) - end
+	return times.ReplaceAllStringFunc(text, func(line string) string {
+		series, value, _ := strings.Cut(line, " ")
+		at, _ := strconv.ParseFloat(value, 64)
+		return fmt.Sprintf("%s %f", series, at+shift)
+	})
+}
+
+// set gives the series of a family another value.
+func set(text, family string, value int) string {
+	return regexp.MustCompile(`(?m)^(`+family+`(?:\{.*\})?) \S+$`).ReplaceAllString(text, "$1 "+strconv.Itoa(value))
+}
+
+// TestDashboard puts the metrics of real runs into a real Prometheus, and asks
+// it everything that the dashboard asks.
+func TestDashboard(t *testing.T) {
+	dir := t.TempDir()
+	write := func(name, text string) {
+		require.NoError(t, os.WriteFile(filepath.Join(dir, name+".prom"), []byte(text), 0o644))
+	}
+	write("good", example(t, "0.19.1/second-run-prune", "good"))
+	write("old", strings.ReplaceAll(read(t, "../testdata/0.16.5/first-run.prom"), "restic-backup.service", "old.service"))
+	const success = "restic_run_last_success_timestamp_seconds"
+	hours := func(n int) int { return int(time.Now().Unix()) - n*3600 }
+	write("weekly", set(example(t, "0.19.1/second-run-prune", "weekly"), success, hours(96))+
+		"# TYPE restic_run_max_age_seconds gauge\nrestic_run_max_age_seconds{unit=\"weekly.service\"} 691200\n")
+	help := regexp.MustCompile("(?m)^# (HELP|TYPE) "+success+" .*\n").FindAllString(read(t, "../testdata/0.19.1/second-run-prune.prom"), -1)
+	write("partial", example(t, "0.16.5/unreadable", "partial")+strings.Join(help, "")+
+		fmt.Sprintf("%s{unit=\"partial.service\"} %d\n", success, hours(1)))
+	write("locked", example(t, "0.19.1/locked", "locked"))
+	lossy := example(t, "0.19.1/second-run-prune", "lossy")
+	for family, value := range map[string]int{
+		"restic_exporter_dropped_entries": 3, "restic_exporter_unparsed_lines": 2,
+		"restic_check_found_errors": 1, "restic_step_errors": 1, "restic_step_retries": 2,
+	} {
+		lossy = set(lossy, family, value)
+	}
+	write("lossy", lossy)
+	write("silent", example(t, "0.19.1/quiet-run", "silent"))
+	write("removed", example(t, "0.19.1/first-run", "removed"))
+	write("unreported.exporter", "# TYPE restic_exporter_failed gauge\nrestic_exporter_failed{unit=\"unreported.service\"} 1\n")
+
+	prometheus := watch(t, dir)
+	require.Eventually(t, func() bool {
+		return len(prometheus.ask(t, "restic_run_end_timestamp_seconds", ".*")) == 8
+	}, 30*time.Second, 200*time.Millisecond)
+	assert.Empty(t, prometheus.ask(t, "node_textfile_scrape_error == 1", ".*"))
+	require.NoError(t, os.Remove(filepath.Join(dir, "removed.prom")))
+	require.Eventually(t, func() bool {
+		return len(prometheus.ask(t, "restic_run_end_timestamp_seconds", ".*")) == 7
+	}, 30*time.Second, 200*time.Millisecond)
+
+	d := loadDashboard(t)
+	expressions := []string{d.Annotations.List[0].Expr}
+	for _, p := range d.panels() {
+		for _, target := range p.Targets {
+			expressions = append(expressions, target.Expr)
+		}
+	}
+	assert.Greater(t, len(expressions), 40)
+	for _, expr := range expressions {
+		assert.NotEmpty(t, prometheus.ask(t, expr, ".*"), "no data: %s", expr)
+	}
+	for _, p := range []string{"To look at", "Units by state"} {
+		for _, target := range d.panel(t, p).Targets {
+			assert.Empty(t, prometheus.ask(t, target.Expr, "nonesuch"), "no metrics are nothing, not 0 and well: %s", target.Expr)
+		}
+	}
+
+	// Grafana's merge makes one row of all answers if the labels that they have
+	// in common tell the units apart, and no other label is in two of them.
+	columns := map[string]map[string]float64{}
+	for _, target := range d.panel(t, "Units").Targets {
+		column := map[string]float64{}
+		for _, s := range prometheus.ask(t, target.Expr, ".*") {
+			labels := slices.Sorted(maps.Keys(s.Labels))
+			if target.RefID == "B" {
+				labels = slices.DeleteFunc(labels, func(l string) bool { return l == "reason" })
+			}
+			assert.Equal(t, []string{"instance", "unit"}, labels, target.Expr)
+			unit := strings.TrimSuffix(s.Labels["unit"], ".service")
+			assert.NotContains(t, column, unit, "two rows for a unit: %s", target.Expr)
+			column[unit] = s.Value
+		}
+		columns[target.RefID] = column
+	}
+	assert.Equal(t, map[string]float64{
+		"removed": 5, "locked": 4, "old": 3, "partial": 2, "lossy": 1, "silent": 1, "unreported": 1, "good": 0, "weekly": 0,
+	}, columns["A"], "state")
+	rank := columns["L"]
+	worst := slices.SortedFunc(maps.Keys(rank), func(a, b string) int { return int(rank[b] - rank[a]) })
+	assert.Equal(t, []string{"removed", "locked", "old", "partial"}, worst[:4])
+	assert.Len(t, rank, len(columns["A"]), "each row has its place")
+	assert.Equal(t, map[string]float64{"locked": 1, "partial": 1}, columns["B"], "have a reason")
+	assert.InDelta(t, 0.5, columns["E"]["weekly"], 0.01, "share of its own limit")
+	assert.Equal(t, 1000.0, columns["E"]["locked"], "never succeeded")
+
+	counts := map[string]float64{}
+	for i, name := range []string{"good", "unclear", "partial", "too old", "failed", "gone"} {
+		counts[name] = prometheus.ask(t, d.panel(t, "Units by state").Targets[i].Expr, ".*")[0].Value
+	}
+	assert.Equal(t, map[string]float64{"good": 2, "unclear": 3, "partial": 1, "too old": 2, "failed": 1, "gone": 1}, counts)
+	assert.Equal(t, 7.0, prometheus.ask(t, d.panel(t, "To look at").Targets[0].Expr, ".*")[0].Value)
+
+	// A failed run is marked at its end, wherever one zooms to.
+	marks := prometheus.ask(t, d.Annotations.List[0].Expr, ".*")
+	require.Len(t, marks, 1)
+	assert.Equal(t, "locked", marks[0].Labels["reason"])
+	assert.Equal(t, "127.0.0.1 locked", marks[0].Labels["machine"]+" "+marks[0].Labels["name"])
+	assert.InDelta(t, time.Now().UnixMilli(), marks[0].Value, 300_000)
+
+	// What is wrong with these runs fires, with the labels that the rules say.
+	for _, alert := range []string{"ResticBackupFailed", "ResticBackupNeverSucceeded", "ResticBackupPartial"} {
+		require.Eventually(t, func() bool {
+			return len(prometheus.ask(t, `ALERTS{alertname="`+alert+`"}`, ".*")) > 0
+		}, 15*time.Second, 200*time.Millisecond, alert)
+	}
+}
+
+// watch starts a Prometheus with our rules, and a node_exporter that it scrapes
+// for the files in dir.
+func watch(t *testing.T, dir string) database {
+	node, prometheus := server.Address(t), server.Address(t)
+	server.Start(t, "prometheus-node-exporter", "--collector.disable-defaults", "--collector.textfile",
+		"--collector.textfile.directory="+dir, "--web.listen-address="+node)
+	rules, err := filepath.Abs("prometheus/restic.rules.yml")
+	require.NoError(t, err)
+	config := filepath.Join(t.TempDir(), "prometheus.yml")
+	require.NoError(t, os.WriteFile(config, []byte(`
+global: {scrape_interval: 1s, evaluation_interval: 1s}
+rule_files: [`+rules+`]
+scrape_configs: [{job_name: node, static_configs: [{targets: ["`+node+`"]}]}]
+`), 0o644))
+	server.Start(t, "prometheus", "--config.file="+config, "--storage.tsdb.path="+t.TempDir(), "--web.listen-address="+prometheus)
+	require.Eventually(t, func() bool {
+		_, err := server.Get("http://" + prometheus + "/-/ready")
+		return err == nil
+	}, 30*time.Second, 100*time.Millisecond)
+	return database(prometheus)
+}
+
+// TestDashboardModel checks what no query shows.
+func TestDashboardModel(t *testing.T) {
+	d := loadDashboard(t)
+	assert.Equal(t, 39, d.SchemaVersion, "of Grafana 11.0, which later ones read too")
+	ids := map[int]bool{}
+	base := regexp.MustCompile(`"color":\s*"([^"]*)",\s*"value":\s*null`)
+	for _, p := range d.panels() {
+		assert.False(t, ids[p.ID], "%s: the ID is another panel's", p.Title)
+		ids[p.ID] = true
+		for _, m := range base.FindAllStringSubmatch(string(p.FieldConfig.Defaults)+string(p.FieldConfig.Overrides), -1) {
+			assert.NotContains(t, m[1], "green", "%s: no value is not good", p.Title)
+		}
+		if p.Type == "stat" {
+			assert.Regexp(t, base, string(p.FieldConfig.Defaults), "%s: Grafana's own base colour is green", p.Title)
+		}
+	}
+	assert.True(t, d.Annotations.List[0].Filter.Exclude)
+	assert.Equal(t, []int{d.panel(t, "Status").ID}, d.Annotations.List[0].Filter.IDs)
+	for _, row := range d.Panels {
+		if slices.Contains([]string{"Files", "Time", "Health"}, row.Title) {
+			assert.NotEmpty(t, row.Panels, "%s is collapsed: it holds its panels", row.Title)
+		}
+	}
+}
+
+// TestSelector: what the mixin's selector says is in every query, variables and
+// annotations included.
+func TestSelector(t *testing.T) {
+	var d dashboard
+	const mixin = `(import "prometheus/mixin/mixin.libsonnet") + { _config+:: { selector: 'job="here"' } }`
+	text := run(t, "jsonnet", "-e", "("+mixin+`).grafanaDashboards["restic.json"]`)
+	require.NoError(t, json.Unmarshal([]byte(text), &d))
+	queries := []string{d.Annotations.List[0].Expr}
+	for _, v := range d.Templating.List[1:] {
+		queries = append(queries, v.Definition)
+	}
+	for _, p := range d.panels() {
+		for _, target := range p.Targets {
+			queries = append(queries, target.Expr)
+		}
+	}
+	metric := regexp.MustCompile(`\brestic_\w+(\{[^}]*\})?`)
+	for _, query := range queries {
+		for _, m := range metric.FindAllStringSubmatch(query, -1) {
+			assert.Contains(t, m[1], `job="here"`, query)
+		}
+	}
+}
