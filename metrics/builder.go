@@ -1,8 +1,6 @@
 package metrics
 
 import (
-	"maps"
-	"math"
 	"slices"
 	"strings"
 	"time"
@@ -16,13 +14,33 @@ import (
 type builder struct {
 	run      *invocation.Run
 	options  Options
+	labels   []*dto.LabelPair // of every series, by name
 	old      state
-	series   map[*family][]series
+	series   map[*family][]*dto.Metric
 	happened map[occurrence]bool
 }
 
+func newBuilder(run *invocation.Run, old state, o Options) *builder {
+	b := &builder{run: run, options: o, old: old, series: make(map[*family][]*dto.Metric), happened: make(map[occurrence]bool)}
+	for name, value := range o.Labels {
+		if name != "unit" {
+			b.labels = append(b.labels, &dto.LabelPair{Name: &name, Value: &value})
+		}
+	}
+	b.labels = append(b.labels, &dto.LabelPair{Name: new("unit"), Value: &run.Unit})
+	slices.SortFunc(b.labels, compareNames)
+	return b
+}
+
+// set sets a series of a family: labels are the values of those that the family
+// declares.
 func (b *builder) set(f *family, v float64, labels ...string) {
-	b.series[f] = append(b.series[f], series{labels, v})
+	m := &dto.Metric{Gauge: &dto.Gauge{Value: &v}, Label: slices.Clone(b.labels)}
+	for i, name := range f.labels {
+		m.Label = append(m.Label, &dto.LabelPair{Name: new(name), Value: new(labels[i])})
+	}
+	slices.SortFunc(m.Label, compareNames)
+	b.series[f] = append(b.series[f], m)
 }
 
 // setTime sets a time, unless it is unknown.
@@ -44,12 +62,48 @@ func (b *builder) happens(e event, of string) { b.happened[occurrence{e, of}] = 
 // keep takes over what the file holds and no event of the run has ended.
 func (b *builder) keep() {
 	for f, all := range b.old {
-		for _, s := range all {
-			if end := f.kept.ends(s.labels); end.event != "" && !b.happened[end] && !math.IsNaN(s.value) {
-				b.set(f, s.value, s.labels...)
+		for _, m := range all {
+			if end := f.kept.ends(m, f); end.event == "" || b.happened[end] {
+				continue
 			}
+			if !b.fits(f, m) {
+				b.adopt(f, m)
+			}
+			b.series[f] = append(b.series[f], m)
 		}
 	}
+}
+
+// adopt makes a series of the file one as it would be set.
+func (b *builder) adopt(f *family, m *dto.Metric) {
+	m.Gauge, m.Untyped, m.Counter = &dto.Gauge{Value: new(valueOf(m))}, nil, nil
+	m.TimestampMs = nil
+	own := make([]*dto.LabelPair, 0, len(b.labels)+len(f.labels))
+	for _, name := range f.labels {
+		i := slices.IndexFunc(m.Label, func(l *dto.LabelPair) bool { return l.GetName() == name })
+		if i < 0 {
+			own = append(own, &dto.LabelPair{Name: &name, Value: new("")})
+			continue
+		}
+		own = append(own, m.Label[i])
+	}
+	m.Label = append(own, b.labels...)
+	slices.SortFunc(m.Label, compareNames)
+}
+
+// fits reports whether a series of the file is as it would be set.
+func (b *builder) fits(f *family, m *dto.Metric) bool {
+	if m.Gauge == nil || m.Untyped != nil || m.Counter != nil || m.TimestampMs != nil || len(m.Label) != len(b.labels)+len(f.labels) || !slices.IsSortedFunc(m.Label, compareNames) {
+		return false
+	}
+	for _, l := range m.Label {
+		if !slices.Contains(f.labels, l.GetName()) && !slices.ContainsFunc(b.labels, func(c *dto.LabelPair) bool {
+			return c.GetName() == l.GetName() && c.GetValue() == l.GetValue()
+		}) {
+			return false
+		}
+	}
+	return true
 }
 
 func truth(b bool) float64 {
@@ -67,32 +121,21 @@ func elapsed(d time.Duration) float64 { return float64(d.Microseconds()) / 1e6 }
 
 // families puts the series into families, as the file has them.
 func (b *builder) families() []*dto.MetricFamily {
-	common := maps.Clone(b.options.Labels)
-	if common == nil {
-		common = make(map[string]string)
-	}
-	common["unit"] = b.run.Unit
-
 	var mfs []*dto.MetricFamily
 	for f, all := range b.series {
-		mf := &dto.MetricFamily{Name: new(f.name), Help: new(f.help), Type: dto.MetricType_GAUGE.Enum()}
-		for _, s := range all {
-			labels := maps.Clone(common)
-			for i, name := range f.labels {
-				labels[name] = s.labels[i]
-			}
-			m := &dto.Metric{Gauge: &dto.Gauge{Value: new(s.value)}}
-			for _, name := range slices.Sorted(maps.Keys(labels)) {
-				m.Label = append(m.Label, &dto.LabelPair{Name: new(name), Value: new(labels[name])})
-			}
-			mf.Metric = append(mf.Metric, m)
+		if !slices.IsSortedFunc(all, compareLabels) {
+			slices.SortStableFunc(all, compareLabels)
 		}
-		slices.SortFunc(mf.Metric, compareLabels)
-		mfs = append(mfs, mf)
+		// In a file that people have had their hands in, two series may have
+		// differed by a label that is not there any more.
+		all = slices.CompactFunc(all, func(x, y *dto.Metric) bool { return compareLabels(x, y) == 0 })
+		mfs = append(mfs, &dto.MetricFamily{Name: new(f.name), Help: new(f.help), Type: dto.MetricType_GAUGE.Enum(), Metric: all})
 	}
 	slices.SortFunc(mfs, func(a, b *dto.MetricFamily) int { return strings.Compare(a.GetName(), b.GetName()) })
 	return mfs
 }
+
+func compareNames(a, b *dto.LabelPair) int { return strings.Compare(a.GetName(), b.GetName()) }
 
 func compareLabels(a, b *dto.Metric) int {
 	return slices.CompareFunc(a.Label, b.Label, func(x, y *dto.LabelPair) int {

@@ -1,5 +1,7 @@
 package metrics
 
+import dto "github.com/prometheus/client_model/go"
+
 // A family is what never changes about a metric family: node_exporter drops a
 // family whose help differs between two files, and files of two versions lie
 // side by side.
@@ -34,14 +36,14 @@ func keptUntil(e event) rule                    { return rule{until: e} }
 func keptUntilOfEach(e event) rule              { return rule{until: e, each: true} }
 func keptUntilByValue(of map[string]event) rule { return rule{values: of} }
 
-// ends returns what ends the keeping of a series; the zero occurrence if it is
-// not kept at all.
-func (r rule) ends(labels []string) occurrence {
+// ends returns what ends the keeping of a series of f; the zero occurrence if
+// it is not kept at all.
+func (r rule) ends(m *dto.Metric, f *family) occurrence {
 	switch {
 	case r.values != nil:
-		return occurrence{event: r.values[labels[0]]}
+		return occurrence{event: r.values[labelOf(m, f.labels[0])]}
 	case r.each:
-		return occurrence{r.until, labels[0]}
+		return occurrence{r.until, labelOf(m, f.labels[0])}
 	}
 	return occurrence{event: r.until}
 }

@@ -53,7 +53,8 @@ var (
 //
 // Of old, which may be nil, it keeps what outlasts a run; only series of the
 // same unit count. If old is about the same run already, the count of
-// consecutive failures does not grow again.
+// consecutive failures does not grow again. Series that are kept are changed
+// and not copied: do not use old afterwards.
 //
 // It reports [ErrNewer] or [ErrOtherUnit] if these metrics must not take the
 // place of old.
@@ -68,7 +69,7 @@ func Families(run *invocation.Run, old []*dto.MetricFamily, o Options) ([]*dto.M
 		return nil, fmt.Errorf("%w, which started at %s", ErrNewer,
 			time.UnixMicro(int64(math.Round(*there*1e6))).UTC().Format(time.RFC3339))
 	}
-	b := builder{run: run, options: o, old: st, series: make(map[*family][]series), happened: make(map[occurrence]bool)}
+	b := newBuilder(run, st, o)
 	b.verdict()
 	b.actions()
 	b.steps()
@@ -78,6 +79,10 @@ func Families(run *invocation.Run, old []*dto.MetricFamily, o Options) ([]*dto.M
 	b.keep()
 	return b.families(), nil
 }
+
+// maxLabel keeps lines of the file below the length from which on textfile does
+// not read them.
+const maxLabel = 1024
 
 // CheckLabel reports what is wrong with a label for all series, nil if
 // nothing is.
@@ -91,6 +96,8 @@ func CheckLabel(name, value string) error {
 		return fmt.Errorf("label %q is taken: some metrics have a label of that name", name)
 	case !utf8.ValidString(value):
 		return fmt.Errorf("value %q of label %q is not UTF-8", value, name)
+	case len(value) > maxLabel:
+		return fmt.Errorf("value of label %q is longer than %d bytes", name, maxLabel)
 	}
 	return nil
 }

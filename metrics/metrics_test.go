@@ -303,7 +303,7 @@ func TestLabels(t *testing.T) {
 func TestCheckLabel(t *testing.T) {
 	assert.NoError(t, CheckLabel("site", "berlin"))
 	assert.NoError(t, CheckLabel("site", ""))
-	for _, bad := range [][2]string{{"", "x"}, {"1a", "x"}, {"a-b", "x"}, {"__name__", "x"}, {"ä", "x"}, {"unit", "x"}, {"state", "x"}, {"a", "\xff"}} {
+	for _, bad := range [][2]string{{"", "x"}, {"1a", "x"}, {"a-b", "x"}, {"__name__", "x"}, {"ä", "x"}, {"unit", "x"}, {"state", "x"}, {"a", "\xff"}, {"a", strings.Repeat("x", 1025)}} {
 		assert.Error(t, CheckLabel(bad[0], bad[1]), "%q", bad)
 	}
 }

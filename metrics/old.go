@@ -3,21 +3,13 @@ package metrics
 import (
 	"fmt"
 	"math"
-	"slices"
-	"strings"
 
 	dto "github.com/prometheus/client_model/go"
 )
 
-// A series is one of a family: its own labels' values, in the order that the
-// family declares, and its value.
-type series struct {
-	labels []string
-	value  float64
-}
-
-// state is what a file holds about a unit.
-type state map[*family][]series
+// state is what a file holds about a unit. The file may be large, so nothing of
+// it is copied.
+type state map[*family][]*dto.Metric
 
 // stateOf reads what old says about a unit. Files of the shell exporter have no
 // types, so the values are taken whatever the type.
@@ -33,25 +25,11 @@ func stateOf(unit string, old []*dto.MetricFamily) (state, error) {
 		if !ok {
 			continue
 		}
-		seen := make(map[string]bool)
 		for _, m := range mf.Metric {
-			labels := make(map[string]string)
-			for _, l := range m.Label {
-				labels[l.GetName()] = l.GetValue()
-			}
-			if labels["unit"] != unit {
-				other = labels["unit"]
-				continue
-			}
-			s := series{value: value(m)}
-			for _, name := range f.labels {
-				s.labels = append(s.labels, labels[name])
-			}
-			// A file that people have had their hands in may have a series
-			// with several sets of further labels.
-			if key := strings.Join(s.labels, "\xff"); !seen[key] {
-				seen[key] = true
-				st[f] = append(st[f], s)
+			if u := labelOf(m, "unit"); u != unit {
+				other = u
+			} else if !math.IsNaN(valueOf(m)) {
+				st[f] = append(st[f], m)
 			}
 		}
 	}
@@ -61,16 +39,37 @@ func stateOf(unit string, old []*dto.MetricFamily) (state, error) {
 	return st, nil
 }
 
+// value returns the value of the first series with these labels of the
+// family's own, nil if there is none.
 func (st state) value(f *family, labels ...string) *float64 {
-	for _, s := range st[f] {
-		if slices.Equal(s.labels, labels) && !math.IsNaN(s.value) {
-			return &s.value
+	for _, m := range st[f] {
+		if f.is(m, labels) {
+			return new(valueOf(m))
 		}
 	}
 	return nil
 }
 
-func value(m *dto.Metric) float64 {
+// is reports whether m has these labels of the family's own.
+func (f *family) is(m *dto.Metric, labels []string) bool {
+	for i, name := range f.labels {
+		if labelOf(m, name) != labels[i] {
+			return false
+		}
+	}
+	return true
+}
+
+func labelOf(m *dto.Metric, name string) string {
+	for _, l := range m.Label {
+		if l.GetName() == name {
+			return l.GetValue()
+		}
+	}
+	return ""
+}
+
+func valueOf(m *dto.Metric) float64 {
 	switch {
 	case m.Gauge != nil:
 		return m.Gauge.GetValue()

@@ -13,67 +13,18 @@
 package textfile
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"syscall"
 	"time"
 
 	dto "github.com/prometheus/client_model/go"
-	"github.com/prometheus/common/expfmt"
-	"github.com/prometheus/common/model"
 )
-
-// Encode writes mfs to w in the Prometheus text format. It refuses what the
-// textfile collector would refuse: sample timestamps, a family or a series
-// that is there twice, and a family without series; then nothing is written.
-func Encode(w io.Writer, mfs []*dto.MetricFamily) error {
-	var text bytes.Buffer
-	seen := make(map[string]bool, len(mfs))
-	for _, mf := range mfs {
-		if seen[mf.GetName()] {
-			return fmt.Errorf("metric family %s is there twice", mf.GetName())
-		}
-		seen[mf.GetName()] = true
-		series := make(map[string]bool, len(mf.Metric))
-		for _, m := range mf.Metric {
-			if m.TimestampMs != nil {
-				return fmt.Errorf("metric family %s has a timestamp: the textfile collector refuses these", mf.GetName())
-			}
-			key := labelKey(m)
-			if series[key] {
-				return fmt.Errorf("metric family %s has two series with the same labels", mf.GetName())
-			}
-			series[key] = true
-		}
-		if _, err := expfmt.MetricFamilyToText(&text, mf); err != nil {
-			return err
-		}
-	}
-	_, err := text.WriteTo(w)
-	return err
-}
-
-// Decode reads metric families in the Prometheus text format, sorted by name.
-func Decode(r io.Reader) ([]*dto.MetricFamily, error) {
-	p := expfmt.NewTextParser(model.LegacyValidation)
-	byName, err := p.TextToMetricFamilies(r)
-	if err != nil {
-		return nil, err
-	}
-	mfs := make([]*dto.MetricFamily, 0, len(byName))
-	for _, mf := range byName {
-		mfs = append(mfs, mf)
-	}
-	slices.SortFunc(mfs, func(a, b *dto.MetricFamily) int { return strings.Compare(a.GetName(), b.GetName()) })
-	return mfs, nil
-}
 
 // WriteFile puts mfs into the named file, all or nothing: on any error the
 // file that was there stays. The file is readable by everyone, whatever the
@@ -121,9 +72,6 @@ func checkName(name string) error {
 	return nil
 }
 
-// maxSize bounds what is read of a file that somebody else may have put there.
-const maxSize = 16 << 20
-
 func read(name string) ([]*dto.MetricFamily, error) {
 	// Not blocking: what stands there may be a pipe. Not following: what a link
 	// points to may be nobody else's to read, and would be told in an error.
@@ -154,14 +102,6 @@ func read(name string) ([]*dto.MetricFamily, error) {
 
 // replace writes mfs into a new file beside name and gives it that name.
 func replace(name string, mfs []*dto.MetricFamily) (err error) {
-	var text bytes.Buffer
-	if err := Encode(&text, mfs); err != nil {
-		return err
-	}
-	if _, err := Decode(bytes.NewReader(text.Bytes())); err != nil {
-		return fmt.Errorf("what was to be written to %s is not readable as metrics: %w", name, err)
-	}
-
 	sweep(name)
 	prefix, suffix := temporary(name)
 	tmp, err := os.CreateTemp(filepath.Dir(name), prefix+"*"+suffix)
@@ -174,8 +114,11 @@ func replace(name string, mfs []*dto.MetricFamily) (err error) {
 			os.Remove(tmp.Name())
 		}
 	}()
-	if _, err := tmp.Write(text.Bytes()); err != nil {
+	if err := encode(tmp, mfs); err != nil {
 		return err
+	}
+	if err := check(tmp); err != nil {
+		return fmt.Errorf("what was to be written to %s is not readable as metrics: %w", name, err)
 	}
 	if err := tmp.Chmod(0o644); err != nil {
 		return err
@@ -190,8 +133,18 @@ func replace(name string, mfs []*dto.MetricFamily) (err error) {
 	return os.Rename(tmp.Name(), name)
 }
 
+// check reports whether a file that was written can be read, too.
+func check(file *os.File) error {
+	if _, err := file.Seek(0, io.SeekStart); err != nil {
+		return err
+	}
+	d := newDecoder()
+	d.check = true
+	return d.read(file)
+}
+
 // temporary returns what the names of the named file's temporary files have
-// before and behind a number. They must not end in .prom: the collector reads
+// before and after a number. They must not end in .prom: the collector reads
 // these, hidden or not.
 func temporary(name string) (prefix, suffix string) {
 	base := filepath.Base(name)
@@ -205,18 +158,28 @@ const abandoned = time.Minute
 // have left behind.
 func sweep(name string) {
 	prefix, suffix := temporary(name)
-	files, _ := os.ReadDir(filepath.Dir(name))
-	for _, f := range files {
-		rest, ours := strings.CutPrefix(f.Name(), prefix)
+	dir, err := os.Open(filepath.Dir(name))
+	if err != nil {
+		return
+	}
+	defer dir.Close()
+	files, _ := dir.Readdirnames(sweepLimit)
+	for _, file := range files {
+		rest, ours := strings.CutPrefix(file, prefix)
 		number, tmp := strings.CutSuffix(rest, suffix)
 		if !ours || !tmp || strings.Trim(number, "0123456789") != "" {
 			continue
 		}
-		if info, err := f.Info(); err == nil && info.Mode().IsRegular() && time.Since(info.ModTime()) > abandoned {
-			os.Remove(filepath.Join(filepath.Dir(name), f.Name()))
+		path := filepath.Join(filepath.Dir(name), file)
+		if info, err := os.Lstat(path); err == nil && info.Mode().IsRegular() && time.Since(info.ModTime()) > abandoned {
+			os.Remove(path)
 		}
 	}
 }
+
+// sweepLimit is how many names of a directory are looked at: a million of them
+// must not hold up a backup.
+const sweepLimit = 10_000
 
 // lockTimeout is how long another program may hold the directory. It is not
 // forever: whoever may open the directory may lock it.
@@ -238,13 +201,4 @@ func lock(dir string) (unlock func(), err error) {
 			return func() { d.Close() }, nil
 		}
 	}
-}
-
-func labelKey(m *dto.Metric) string {
-	pairs := make([]string, 0, len(m.Label))
-	for _, l := range m.Label {
-		pairs = append(pairs, l.GetName()+"\x00"+l.GetValue())
-	}
-	slices.Sort(pairs)
-	return strings.Join(pairs, "\x01")
 }

@@ -1,8 +1,10 @@
 package textfile
 
 import (
+	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"os/exec"
@@ -50,6 +52,8 @@ func TestEncode(t *testing.T) {
 		"a family twice":   {mfs: []*dto.MetricFamily{gauge("x", 1), gauge("x", 2)}, err: "metric family x is there twice"},
 		"a series twice":   {mfs: []*dto.MetricFamily{twice}, err: "metric family x has two series with the same labels"},
 		"without series":   {mfs: []*dto.MetricFamily{gauge("x")}, err: `MetricFamily has no metrics: name:"x" help:"Help." type:GAUGE`},
+		"a nil family":     {mfs: []*dto.MetricFamily{nil}, err: "a metric family is nil"},
+		"a nil series":     {mfs: []*dto.MetricFamily{{Name: new("x"), Metric: []*dto.Metric{nil}}}, err: "metric family x has a series that is nil"},
 		"without its name": {mfs: []*dto.MetricFamily{gauge("x", 1), gauge("", 1)}, err: "MetricFamily has no name"},
 	}
 	for name, tt := range tests {
@@ -84,6 +88,78 @@ func TestDecode(t *testing.T) {
 	} {
 		_, err := Decode(strings.NewReader(text))
 		assert.Error(t, err, name)
+	}
+}
+
+// TestDecodeLarge: what is read part by part is as if it were read at once.
+func TestDecodeLarge(t *testing.T) {
+	var want []*dto.MetricFamily
+	for _, name := range []string{"a", "b", "c"} {
+		mf := gauge(name)
+		for i := range 3000 {
+			m := &dto.Metric{Gauge: &dto.Gauge{Value: new(float64(i))}}
+			m.Label = []*dto.LabelPair{{Name: new("n"), Value: new("of \"" + strconv.Itoa(i) + "\"\n")}}
+			mf.Metric = append(mf.Metric, m)
+		}
+		want = append(want, mf)
+	}
+	var text bytes.Buffer
+	require.NoError(t, Encode(&text, want))
+	require.Greater(t, text.Len(), 3*partSize)
+	text.WriteString("\n# a comment\n\na{n=\"more\"} 3000\n")
+	want[0].Metric = append(want[0].Metric, &dto.Metric{
+		Gauge: &dto.Gauge{Value: new(3000.0)}, Label: []*dto.LabelPair{{Name: new("n"), Value: new("more")}},
+	})
+	got, err := Decode(bytes.NewReader(text.Bytes()))
+	require.NoError(t, err)
+	require.Len(t, got, 3)
+	for i := range want {
+		assert.Equal(t, want[i].String(), got[i].String())
+	}
+	lines := bytes.Count(text.Bytes(), []byte("\n"))
+	for more, says := range map[string]string{
+		"nonsense\n":             fmt.Sprintf("text format parsing error in line %d", lines+1),
+		"# HELP a Again.\nd 1\n": `second HELP line for metric name "a"`,
+		"# TYPE a gauge\na 1\n":  `reported after samples`,
+	} {
+		_, err := Decode(strings.NewReader(text.String() + more))
+		assert.ErrorContains(t, err, says)
+	}
+}
+
+// TestDecodeLimits: no text takes long, or much memory.
+func TestDecodeLimits(t *testing.T) {
+	labels := func(n int) string {
+		var b strings.Builder
+		for i := range n {
+			fmt.Fprintf(&b, `a%d="",`, i)
+		}
+		return b.String()
+	}
+	lines := func(n int, format string) string {
+		var b strings.Builder
+		for i := range n {
+			fmt.Fprintf(&b, format+"\n", i)
+		}
+		return b.String()
+	}
+	for text, says := range map[string]string{
+		"x{" + labels(64) + "} 1\n":                                   "",
+		"x{" + labels(65) + "} 1\n":                                   "line 1 has more than 64 labels",
+		"y 1\nx{" + labels(25_000) + "} 1\n":                          "line 2 is longer than 16 KiB",
+		"# HELP x " + strings.Repeat("y", 20_000):                     "line 1 is longer than 16 KiB",
+		lines(3000, "x{"+labels(60)+`b="%d"} 1`):                      "too many series with this many labels",
+		lines(200_000, `x{a="b"} %d`):                                 "too many series, or too many different labels",
+		lines(200_000, `x{a="%d"} 1`):                                 "too many series, or too many different labels",
+		lines(60_000, "# HELP x%d Help."):                             "a family does not end within 512 KiB",
+		"# TYPE x histogram\n" + lines(60_000, `x_bucket{le="%d"} 1`): "a family does not end within 512 KiB",
+	} {
+		_, err := Decode(strings.NewReader(text))
+		if says == "" {
+			assert.NoError(t, err)
+		} else {
+			assert.ErrorContains(t, err, says)
+		}
 	}
 }
 
@@ -162,6 +238,18 @@ func TestWriteFileSweeps(t *testing.T) {
 	require.NoError(t, WriteFile(filepath.Join(dir, "x.prom"), []*dto.MetricFamily{gauge("x", 1)}))
 	names, _ := content(t, filepath.Join(dir, "x.prom"))
 	assert.Equal(t, []string{".x.prom.22.tmp", ".x.prom.3.tmp", ".x.prom.a.tmp", ".y.prom.1.tmp", "x.prom", "x.prom.1.tmp"}, names)
+}
+
+// TestHugeDirectory: of a directory with very many names not all are looked at.
+func TestHugeDirectory(t *testing.T) {
+	dir := t.TempDir()
+	for i := range sweepLimit * 3 / 2 {
+		fd, err := syscall.Open(filepath.Join(dir, strconv.Itoa(i)), syscall.O_CREAT|syscall.O_WRONLY|syscall.O_CLOEXEC, 0o600)
+		require.NoError(t, err)
+		syscall.Close(fd)
+	}
+	allocations := testing.AllocsPerRun(1, func() { sweep(filepath.Join(dir, "x.prom")) })
+	assert.Less(t, allocations, float64(sweepLimit)*1.1)
 }
 
 // TestWriteFileErrors looks at what is left when a file cannot be written.

@@ -1,7 +1,9 @@
 package main
 
 import (
+	"bytes"
 	"encoding/binary"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -9,6 +11,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -68,6 +71,77 @@ func TestDoesLittle(t *testing.T) {
 	require.NoError(t, err)
 	calls := regexp.MustCompile(`\b(execve|socket|bind|listen|connect)\(`).FindAllString(string(text), -1)
 	assert.Equal(t, []string{"execve("}, calls)
+}
+
+// TestHostileFile: no file that is there already, whoever put it there, takes
+// longer than a second or more than 64 MiB. One of 10,000 backups is still ours.
+func TestHostileFile(t *testing.T) {
+	path, _, _ := strings.Cut(buildHere(t), ":")
+	series := func(n int, format string) string {
+		var b strings.Builder
+		for i := range n {
+			fmt.Fprintf(&b, format+"\n", i)
+		}
+		return b.String()
+	}
+	labels := strings.ReplaceAll(series(64, `a%d="",`), "\n", "")
+	var ours strings.Builder
+	for _, name := range []string{"files", "dirs"} {
+		for _, state := range []string{"changed", "new", "unmodified"} {
+			ours.WriteString(series(10_000, `restic_snapshot_`+name+`{backup="%d",state="`+state+`",unit="restic-backup.service"} 123456`))
+		}
+	}
+	for _, name := range []string{"processed_files", "processed_bytes", "added_bytes", "stored_bytes", "unreadable_items", "duration_seconds"} {
+		ours.WriteString(series(10_000, `restic_snapshot_`+name+`{backup="%d",unit="restic-backup.service"} 123456`))
+	}
+	files := map[string]struct{ text, kept string }{
+		"many labels":             {"x{" + strings.ReplaceAll(labels, "a", "b") + strings.Repeat(labels, 400) + "} 1\n", ""},
+		"64 labels, often":        {series(30_000, "x{"+labels[:len(labels)-7]+`b="%d"} 1`), ""},
+		"a million series":        {series(1_000_000, "x %d"), ""},
+		"a million labels":        {series(800_000, `x{a="%d"} 1`), ""},
+		"a million families":      {series(1_000_000, "x%d 1"), ""},
+		"a million lines":         {strings.Repeat("\n", 16<<20), ""},
+		"larger than is read":     {strings.Repeat("#", 17<<20), ""},
+		"ours, of 10,000 backups": {ours.String(), "restic_snapshot_files{backup=\"9999\",state=\"new\",unit=\"restic-backup.service\"} 123456\n"},
+	}
+	for name, tt := range files {
+		t.Run(name, func(t *testing.T) {
+			output := filepath.Join(t.TempDir(), "x.prom")
+			require.NoError(t, os.WriteFile(output, []byte(tt.text), 0o644))
+			memory, took, out := measure(t, path+"/restic-exporter", failedRun, "--output", output)
+			t.Logf("%d bytes: %v, %d KiB", len(tt.text), took, memory)
+			assert.Less(t, memory, 64<<10, "KiB")
+			assert.Less(t, took, 2*time.Second, "on both processors: half of that by the clock")
+			got, err := os.ReadFile(output)
+			require.NoError(t, err)
+			assert.Contains(t, string(got), tt.kept)
+			assert.Equal(t, tt.kept == "", strings.Contains(out, "nothing is kept"), "%s", out)
+		})
+	}
+}
+
+// measure runs a program, and returns the most memory that it had, in KiB, its
+// time on the processors, and what it printed. The kernel's own account of
+// memory begins with that of the process that forked.
+func measure(t *testing.T, name string, args ...string) (memory int, took time.Duration, out string) {
+	var b bytes.Buffer
+	cmd := exec.Command(name, args...)
+	cmd.Stdout, cmd.Stderr = &b, &b
+	require.NoError(t, cmd.Start())
+	ended := make(chan error, 1)
+	go func() { ended <- cmd.Wait() }()
+	for {
+		status, _ := os.ReadFile(fmt.Sprintf("/proc/%d/status", cmd.Process.Pid))
+		if _, peak, ok := strings.Cut(string(status), "VmHWM:"); ok {
+			fmt.Sscan(peak, &memory)
+		}
+		select {
+		case err := <-ended:
+			require.NoError(t, err, "%s", b.String())
+			return memory, cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime(), b.String()
+		case <-time.After(time.Millisecond):
+		}
+	}
 }
 
 // TestModules: what the program is made of beside Go's own library.
