@@ -1,6 +1,13 @@
 package metrics
 
-import dto "github.com/prometheus/client_model/go"
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	dto "github.com/prometheus/client_model/go"
+)
 
 // A family is what never changes about a metric family: node_exporter drops a
 // family whose help differs between two files, and files of two versions lie
@@ -35,6 +42,21 @@ var thisRun rule
 func keptUntil(e event) rule                    { return rule{until: e} }
 func keptUntilOfEach(e event) rule              { return rule{until: e, each: true} }
 func keptUntilByValue(of map[string]event) rule { return rule{values: of} }
+
+// String says until when, "" if not at all.
+func (r rule) String() string {
+	switch {
+	case r.values == nil && r.until == "":
+		return ""
+	case r.values == nil:
+		return "until " + string(r.until)
+	}
+	var each []string
+	for _, value := range slices.Sorted(maps.Keys(r.values)) {
+		each = append(each, fmt.Sprintf("%s: until %s", value, r.values[value]))
+	}
+	return strings.Join(each, "; ")
+}
 
 // ends returns what ends the keeping of a series of f; the zero occurrence if
 // it is not kept at all.

@@ -54,12 +54,16 @@ Exit status: 0 once the metrics are written, 1 if they could not be, 2 for wrong
 usage. That a backup failed is a metric, not a failure of this program.
 `
 
-// directories are where node_exporter's packages look for text files.
+// directories are where node_exporter's packages and modules look for text
+// files.
 var directories = []string{
 	"/var/lib/node-exporter",
 	"/var/lib/prometheus/node-exporter",
 	"/var/lib/node_exporter/textfile_collector",
 	"/var/lib/node_exporter",
+	"/var/lib/prometheus-node-exporter-textfiles",
+	"/var/lib/prometheus-node-exporter",
+	"/run/node_exporter",
 }
 
 // options is what the command line says.
@@ -181,7 +185,7 @@ func parseFlags(args []string) (options, error) {
 	if o.unit, err = unitName(o.unit); err != nil {
 		return o, err
 	}
-	if base := filepath.Base(o.output); o.output != "" && o.output != "-" && !isDir(o.output) &&
+	if base := filepath.Base(o.output); o.output != "" && o.output != "-" && !isDir(o.output) && !strings.HasSuffix(o.output, "/") &&
 		(!strings.HasSuffix(base, ".prom") || base == ".prom") {
 		return o, fmt.Errorf("--output %s: no directory, and the name of a file must end in .prom, or the textfile collector ignores it", o.output)
 	}

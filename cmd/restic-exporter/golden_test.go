@@ -17,6 +17,10 @@ import (
 
 	"github.com/restic-exporter/restic-exporter/internal/golden"
 	"github.com/restic-exporter/restic-exporter/internal/metrictest"
+	"github.com/restic-exporter/restic-exporter/invocation"
+	"github.com/restic-exporter/restic-exporter/journal"
+	"github.com/restic-exporter/restic-exporter/metrics"
+	"github.com/restic-exporter/restic-exporter/textfile"
 )
 
 // result is what a call of the program did.
@@ -62,9 +66,35 @@ func title(recording string) string {
 func TestGolden(t *testing.T) {
 	for _, recording := range recordings(t) {
 		t.Run(title(recording), func(t *testing.T) {
-			golden.Equal(t, strings.TrimSuffix(recording, ".export")+".prom", metricsOf(t, recording))
+			got := metricsOf(t, recording)
+			golden.Equal(t, strings.TrimSuffix(recording, ".export")+".prom", got)
+			assert.Equal(t, got, byPackages(t, open(t, recording)), "another program")
 		})
 	}
+}
+
+// byPackages is what another program makes of a run, with our packages alone.
+func byPackages(t testing.TB, from journal.Source) string {
+	run, err := invocation.Read(t.Context(), from, "restic-backup.service", journal.ID{}, invocation.Options{})
+	require.NoError(t, err)
+	mfs, err := metrics.Families(run, nil, metrics.Options{
+		Actions: map[string]string{"restic-backup.sh": "backup", "cleanup-backups.sh": "cleanup", "restic-prune.sh": "prune"},
+		Version: "0.0.0", Revision: "0123456789ab", GoVersion: "go1.26",
+	})
+	require.NoError(t, err)
+	var text strings.Builder
+	require.NoError(t, textfile.Encode(&text, mfs))
+	return text.String()
+}
+
+// open opens a recording.
+func open(t testing.TB, name string) journal.Source {
+	file, err := os.Open(name)
+	require.NoError(t, err)
+	t.Cleanup(func() { file.Close() })
+	recording, err := journal.OpenRecording(file)
+	require.NoError(t, err)
+	return recording
 }
 
 // A twin is what restic said of the same backup with --json.
@@ -176,8 +206,12 @@ func TestFormats(t *testing.T) {
 
 			want := metricsOf(t, recording)
 			assert.Equal(t, want, metricsOf(t, "--journal", dir, "--output", "-"), "journal files")
-			assert.Equal(t, want, metricsOf(t, format("export")), "export")
-			assert.Equal(t, want, metricsOf(t, format("json", "--all")), "json")
+			assert.Equal(t, want, byPackages(t, journal.Reader{Dir: dir}), "another program, journal files")
+			for name, args := range map[string][]string{"export": nil, "json": {"--all"}} {
+				file := format(name, args...)
+				assert.Equal(t, want, metricsOf(t, file), name)
+				assert.Equal(t, want, byPackages(t, open(t, file)), "another program, %s", name)
+			}
 
 			iso := format("short-iso")
 			text, err := os.ReadFile(iso)
@@ -186,6 +220,7 @@ func TestFormats(t *testing.T) {
 			require.NoError(t, os.WriteFile(later, bytes.ReplaceAll(text, []byte("+0100 "), []byte("+01:00 ")), 0o644))
 			shortISO := call(t, nil, "", iso)
 			assert.Equal(t, shortISO, result{shortISO.code, shortISO.stdout, strings.ReplaceAll(call(t, nil, "", later).stderr, later, iso)}, "systemd 255")
+			assert.Equal(t, shortISO.stdout, byPackages(t, open(t, iso)), "another program, short-iso")
 			compareShortISO(t, flat(t, want), flat(t, shortISO.stdout))
 		})
 	}

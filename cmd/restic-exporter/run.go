@@ -188,6 +188,8 @@ func (o options) target() (string, error) {
 	switch {
 	case o.output != "" && isDir(o.output):
 		return filepath.Join(o.output, file), nil
+	case strings.HasSuffix(o.output, "/"):
+		return "", fmt.Errorf("--output: the directory %s does not exist; make it, or name another", o.output)
 	case o.output != "":
 		return o.output, nil
 	case o.log != "":
