@@ -3,11 +3,11 @@ package metrics
 import "github.com/restic-exporter/restic-exporter/parser"
 
 var (
-	exporterBuildInfo      = gauge("restic_exporter_build_info", "Version of the exporter that wrote this file, always 1.", thisRun, "version", "revision", "goversion")
-	exporterLogEntries     = gauge("restic_exporter_log_entries", "Log entries of the run that the exporter read.", thisRun)
-	exporterDroppedEntries = gauge("restic_exporter_dropped_entries", "Log entries of the run that journald says it dropped.", thisRun)
-	exporterUnparsedLines  = gauge("restic_exporter_unparsed_lines", "Log lines of the run that look like lines of restic but could not be read.", thisRun)
-	exporterBackups        = gauge("restic_exporter_backups", "Backup summaries of the run that the exporter understood.", thisRun)
+	exporterBuildInfo      = gauge("restic_exporter_build_info", "Build of the exporter that wrote this file; the value is always 1.", thisRun, "version", "revision", "goversion")
+	exporterLogEntries     = gauge("restic_exporter_log_entries", "Number of log entries of the last run that the exporter read.", thisRun)
+	exporterDroppedEntries = gauge("restic_exporter_dropped_entries", "Number of log entries of the last run that journald reports as dropped.", thisRun)
+	exporterUnparsedLines  = gauge("restic_exporter_unparsed_lines", "Number of log lines of the last run that look like output of restic but could not be parsed.", thisRun)
+	exporterBackups        = gauge("restic_exporter_backups", "Number of backup summaries that the exporter understood in the last run.", thisRun)
 )
 
 // exporter makes the metrics of the exporter's own work.

@@ -3,15 +3,15 @@ package metrics
 import "github.com/restic-exporter/restic-exporter/parser"
 
 var (
-	forgetSnapshots       = gauge("restic_forget_snapshots", "Snapshots that the last forget kept and removed.", keptUntil(forgot), "result")
-	pruneRemovedBytes     = gauge("restic_prune_removed_bytes", "Size of the blobs that the last prune removed.", keptUntil(pruned))
-	pruneRemovedBlobs     = gauge("restic_prune_removed_blobs", "Blobs that the last prune removed.", keptUntil(pruned))
-	pruneRepackedBytes    = gauge("restic_prune_repacked_bytes", "Size of the blobs that the last prune rewrote into new packs.", keptUntil(pruned))
-	pruneRepackedBlobs    = gauge("restic_prune_repacked_blobs", "Blobs that the last prune rewrote into new packs.", keptUntil(pruned))
-	repositorySizeBytes   = gauge("restic_repository_size_bytes", "Size of the blobs in the repository after the last prune.", keptUntil(pruned))
-	repositoryBlobs       = gauge("restic_repository_blobs", "Blobs in the repository after the last prune.", keptUntil(pruned))
-	repositoryUnusedBytes = gauge("restic_repository_unused_bytes", "Size of the blobs in the repository that are unused after the last prune.", keptUntil(pruned))
-	checkFoundErrors      = gauge("restic_check_found_errors", "Errors that the last check of the repository found.", keptUntil(checked))
+	forgetSnapshots       = gauge("restic_forget_snapshots", "Number of snapshots that the last forget kept or removed.", keptUntil(forgot), "result")
+	pruneRemovedBytes     = gauge("restic_prune_removed_bytes", "Total size of the blobs that the last prune removed.", keptUntil(pruned))
+	pruneRemovedBlobs     = gauge("restic_prune_removed_blobs", "Number of blobs that the last prune removed.", keptUntil(pruned))
+	pruneRepackedBytes    = gauge("restic_prune_repacked_bytes", "Total size of the blobs that the last prune rewrote into new pack files.", keptUntil(pruned))
+	pruneRepackedBlobs    = gauge("restic_prune_repacked_blobs", "Number of blobs that the last prune rewrote into new pack files.", keptUntil(pruned))
+	repositorySizeBytes   = gauge("restic_repository_size_bytes", "Total size of the blobs in the repository after the last prune.", keptUntil(pruned))
+	repositoryBlobs       = gauge("restic_repository_blobs", "Number of blobs in the repository after the last prune.", keptUntil(pruned))
+	repositoryUnusedBytes = gauge("restic_repository_unused_bytes", "Total size of the unused blobs that the last prune left in the repository.", keptUntil(pruned))
+	checkFoundErrors      = gauge("restic_check_found_errors", "Number of errors that the last check found in the repository.", keptUntil(checked))
 )
 
 // repository makes the metrics of what forget, prune and check did and found.

@@ -7,16 +7,16 @@ import (
 )
 
 var (
-	runStart               = gauge("restic_run_start_timestamp_seconds", "Unix time at which the run started.", thisRun)
-	runEnd                 = gauge("restic_run_end_timestamp_seconds", "Unix time at which the run was last heard of.", thisRun)
-	runStatus              = gauge("restic_run_status", "How the run ended: 1 for the status, 0 for the others.", thisRun, "status")
-	runFailureReason       = gauge("restic_run_failure_reason", "What the run failed of: 1 for the reason, 0 for the others.", thisRun, "reason")
-	runExitCode            = gauge("restic_run_exit_code", "Exit status of the process that failed the run, 128+N for signal N, 0 after success.", thisRun)
+	runStart               = gauge("restic_run_start_timestamp_seconds", "Unix time at which the last run started.", thisRun)
+	runEnd                 = gauge("restic_run_end_timestamp_seconds", "Unix time at which the last run ended.", thisRun)
+	runStatus              = gauge("restic_run_status", "Outcome of the last run: 1 for the status that applies, 0 for the others.", thisRun, "status")
+	runFailureReason       = gauge("restic_run_failure_reason", "Why the last run failed or was only a partial success: 1 for the reason that applies, 0 for the others.", thisRun, "reason")
+	runExitCode            = gauge("restic_run_exit_code", "Exit status of the process that made the last run fail, 128+N if signal N killed it, or 0 after a success.", thisRun)
 	runLastSuccess         = gauge("restic_run_last_success_timestamp_seconds", "Unix time at which the last successful run ended.", keptUntil(succeeded))
-	runConsecutiveFailures = gauge("restic_run_consecutive_failures", "Runs that failed since the last success.", keptUntil(judged))
-	runMaxAge              = gauge("restic_run_max_age_seconds", "Age of the last success above which to alert.", thisRun)
-	backupFailure          = gauge("restic_backup_failure", "Whether the run failed; the label timestamp is the Unix time at which it ended.", thisRun, "timestamp")
-	lockAge                = gauge("restic_lock_age_seconds", "Age of the lock on the repository that stopped the run, 0 if none did.", thisRun)
+	runConsecutiveFailures = gauge("restic_run_consecutive_failures", "Number of runs that failed since the last success.", keptUntil(judged))
+	runMaxAge              = gauge("restic_run_max_age_seconds", "Age of the last success above which an alert should fire.", thisRun)
+	backupFailure          = gauge("restic_backup_failure", "Whether the last run failed (1) or not (0); the label timestamp is the Unix time at which it ended.", thisRun, "timestamp")
+	lockAge                = gauge("restic_lock_age_seconds", "Age of the repository lock that made the last run fail, or 0 if no lock did.", thisRun)
 )
 
 // verdict makes the metrics of the run as a whole.

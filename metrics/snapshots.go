@@ -11,20 +11,20 @@ import (
 // The figures of a run's backups are kept together: those of two runs are not
 // mixed.
 var (
-	snapshotFiles           = gauge("restic_snapshot_files", "Files of the backup by how they compare with the parent snapshot.", keptUntil(backedUp), "backup", "state")
-	snapshotDirs            = gauge("restic_snapshot_dirs", "Directories of the backup by how they compare with the parent snapshot.", keptUntil(backedUp), "backup", "state")
-	snapshotProcessedFiles  = gauge("restic_snapshot_processed_files", "Files in the source of the backup.", keptUntil(backedUp), "backup")
-	snapshotProcessedBytes  = gauge("restic_snapshot_processed_bytes", "Size of the source of the backup.", keptUntil(backedUp), "backup")
-	snapshotAddedBytes      = gauge("restic_snapshot_added_bytes", "Size of the data that the backup added before compression.", keptUntil(backedUp), "backup")
-	snapshotStoredBytes     = gauge("restic_snapshot_stored_bytes", "Size of the data that the backup added after compression.", keptUntil(backedUp), "backup")
-	snapshotUnreadableItems = gauge("restic_snapshot_unreadable_items", "Sources of the backup that could not be read.", keptUntil(backedUp), "backup")
-	snapshotDuration        = gauge("restic_snapshot_duration_seconds", "Duration of the backup by the clock of restic.", keptUntil(backedUp), "backup")
+	snapshotFiles           = gauge("restic_snapshot_files", "Number of files in the backup, by how they compare with the parent snapshot.", keptUntil(backedUp), "backup", "state")
+	snapshotDirs            = gauge("restic_snapshot_dirs", "Number of directories in the backup, by how they compare with the parent snapshot.", keptUntil(backedUp), "backup", "state")
+	snapshotProcessedFiles  = gauge("restic_snapshot_processed_files", "Number of files that the backup processed.", keptUntil(backedUp), "backup")
+	snapshotProcessedBytes  = gauge("restic_snapshot_processed_bytes", "Total size of the files that the backup processed.", keptUntil(backedUp), "backup")
+	snapshotAddedBytes      = gauge("restic_snapshot_added_bytes", "Data that the backup added to the repository, before compression.", keptUntil(backedUp), "backup")
+	snapshotStoredBytes     = gauge("restic_snapshot_stored_bytes", "Data that the backup added to the repository, after compression.", keptUntil(backedUp), "backup")
+	snapshotUnreadableItems = gauge("restic_snapshot_unreadable_items", "Number of files and directories that the backup could not read.", keptUntil(backedUp), "backup")
+	snapshotDuration        = gauge("restic_snapshot_duration_seconds", "Duration of the backup as restic reports it.", keptUntil(backedUp), "backup")
 	snapshotLastCreated     = gauge("restic_snapshot_last_created_timestamp_seconds", "Unix time at which a snapshot was last saved.", keptUntil(saved))
 
 	// These three are the shell exporter's.
-	repoFiles = gauge("restic_repo_files", "Files by how they compare with the parent snapshot, over all backups of the last run that made any.", keptUntil(backedUp), "state")
-	repoDirs  = gauge("restic_repo_dirs", "Directories by how they compare with the parent snapshot, over all backups of the last run that made any.", keptUntil(backedUp), "state")
-	repoSize  = gauge("restic_repo_size_bytes", "Size of the data that the last backups added before compression (new), and of the repository before the last prune (total).",
+	repoFiles = gauge("restic_repo_files", "Number of files in the last backups, by how they compare with the parent snapshot.", keptUntil(backedUp), "state")
+	repoDirs  = gauge("restic_repo_dirs", "Number of directories in the last backups, by how they compare with the parent snapshot.", keptUntil(backedUp), "state")
+	repoSize  = gauge("restic_repo_size_bytes", "Data that the last backups added before compression (new), and size of the repository before the last prune (total).",
 		keptUntilByValue(map[string]event{"new": backedUp, "total": pruned}), "state")
 )
 

@@ -9,12 +9,12 @@ import (
 )
 
 var (
-	backupDuration  = gauge("restic_backup_duration_seconds", "Time from the first to the last line that an action of the run logged.", thisRun, "action")
-	stepDuration    = gauge("restic_step_duration_seconds", "Time from the first to the last line of the step, over all its processes.", keptUntilOfEach(stepRan), "step")
-	stepSuccess     = gauge("restic_step_success", "Whether the step reached its own good end when it last ran.", keptUntilOfEach(stepRan), "step")
-	stepErrors      = gauge("restic_step_errors", "Errors that the last processes of the step logged.", keptUntilOfEach(stepRan), "step")
-	stepRetries     = gauge("restic_step_retries", "Operations on the repository that the last processes of the step retried.", keptUntilOfEach(stepRan), "step")
-	stepLastSuccess = gauge("restic_step_last_success_timestamp_seconds", "Unix time at which the step last reached its own good end.", keptUntilOfEach(stepSucceeded), "step")
+	backupDuration  = gauge("restic_backup_duration_seconds", "Time from the first to the last log line of the action in the last run.", thisRun, "action")
+	stepDuration    = gauge("restic_step_duration_seconds", "Time from the first to the last log line of the step, summed over its processes.", keptUntilOfEach(stepRan), "step")
+	stepSuccess     = gauge("restic_step_success", "Whether the step completed successfully (1) or not (0) when it last ran.", keptUntilOfEach(stepRan), "step")
+	stepErrors      = gauge("restic_step_errors", "Number of errors that the step logged when it last ran.", keptUntilOfEach(stepRan), "step")
+	stepRetries     = gauge("restic_step_retries", "Number of repository operations that the step retried when it last ran.", keptUntilOfEach(stepRan), "step")
+	stepLastSuccess = gauge("restic_step_last_success_timestamp_seconds", "Unix time at which the step last completed successfully.", keptUntilOfEach(stepSucceeded), "step")
 )
 
 // actions makes the durations that the shell exporter has.
