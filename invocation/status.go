@@ -36,6 +36,7 @@ const (
 	ReasonLocked           Reason = "locked"
 	ReasonPassword         Reason = "password"
 	ReasonNoRepository     Reason = "no_repository"
+	ReasonNoAccess         Reason = "no_access" // the repository may be there, but did not let restic in
 	ReasonNetwork          Reason = "network"
 	ReasonNoSpace          Reason = "no_space"
 	ReasonSourceUnreadable Reason = "source_unreadable"
@@ -47,8 +48,8 @@ const (
 // Reasons returns all reasons that a run can have.
 func Reasons() []Reason {
 	return []Reason{
-		ReasonLocked, ReasonPassword, ReasonNoRepository, ReasonNetwork, ReasonNoSpace, ReasonSourceUnreadable, ReasonNoSource,
-		ReasonCheckErrors, ReasonTimeout, ReasonKilled, ReasonOOM, ReasonOther,
+		ReasonLocked, ReasonPassword, ReasonNoRepository, ReasonNoAccess, ReasonNetwork, ReasonNoSpace, ReasonSourceUnreadable, ReasonNoSource,
+		ReasonCheckErrors, ReasonNotStarted, ReasonTimeout, ReasonKilled, ReasonOOM, ReasonOther,
 	}
 }
 
