@@ -109,7 +109,7 @@ func read(ctx context.Context, from journal.Source, unit string, id journal.ID, 
 	if r.Entries == 0 && v.refused.IsZero() {
 		return nil, v, journal.ErrNotFound
 	}
-	r.Processes, r.Spans = lines.Processes(), lines.Spans()
+	r.Processes, r.Spans = believed(lines.Processes(), lines.known), lines.Spans()
 	r.Entries += lines.skipped
 	for _, p := range r.Processes {
 		r.Unparsed += uint64(p.SyntaxErrors)
@@ -202,7 +202,17 @@ type collector struct {
 	parser.Collector
 	options Options
 	skipped uint64
+	restics map[origin]bool // the processes that are known as restic
 }
+
+// An origin is a process as the parser tells them apart.
+type origin struct {
+	source string
+	pid    int
+}
+
+// known reports whether p is a process of restic's own program.
+func (c *collector) known(p parser.Process) bool { return c.restics[origin{p.Source, p.PID}] }
 
 // skip reports whether a line need not be added.
 func (c *collector) skip(text []byte, pid func() int) bool {
@@ -218,15 +228,23 @@ func (c *collector) skip(text []byte, pid func() int) bool {
 
 func (c *collector) add(e journal.Entry) {
 	text := e.Message
+	s := speakerOf(e)
 	switch {
-	case slices.Contains(c.options.Ignore, e.Identifier):
+	case s == namer, slices.Contains(c.options.Ignore, e.Identifier):
 		text = nil // it has a time and no more
+	case s == restic && !c.restics[origin{e.Identifier, e.PID}]:
+		if c.restics == nil {
+			c.restics = make(map[origin]bool)
+		}
+		c.restics[origin{e.Identifier, e.PID}] = true
+	}
+	switch {
 	case c.options.Strip != nil:
 		if at := c.options.Strip.FindIndex(text); at != nil && at[0] == 0 {
 			text = text[at[1]:]
 		}
 	}
-	err := c.Add(parser.Line{Source: e.Identifier, PID: author(e), Time: e.Time, Text: text})
+	err := c.Add(parser.Line{Source: e.Identifier, PID: author(s, e.PID), Time: e.Time, Text: text})
 	if err != nil && c.options.Warn != nil {
 		c.options.Warn(fmt.Errorf("process %d of %s: %w", e.PID, e.Identifier, err))
 	}

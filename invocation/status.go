@@ -63,10 +63,28 @@ func (r *Run) Status() Status {
 		return StatusPartial
 	case r.Outcome == Succeeded:
 		return StatusSuccess
-	case r.Outcome == Failed && partial && r.ExitCode != nil && *r.ExitCode == 3:
+	case r.Outcome == Failed && partial && r.onlyIncomplete():
 		return StatusPartial
 	}
 	return StatusFailed
+}
+
+// onlyIncomplete reports whether a failed run failed of nothing but sources that
+// could not be read: restic's exit status 3. Wrappers such as resticprofile make
+// it 1; then restic's own word must be the only thing that went wrong.
+func (r *Run) onlyIncomplete() bool {
+	said := false
+	for _, p := range r.Processes {
+		switch {
+		case p.Fatal != "":
+			return false
+		case p.Incomplete:
+			said = true
+		case !p.Done && p.Command != "":
+			return false // it began and did not end
+		}
+	}
+	return said || r.ExitCode != nil && *r.ExitCode == 3
 }
 
 func incomplete(p parser.Process) bool {

@@ -84,6 +84,7 @@ type Entry struct {
 	Identifier string    // SYSLOG_IDENTIFIER: the name of the program that systemd started
 	PID        int       // _PID: the process that wrote it; 0 if unknown
 	Comm       string    // _COMM: that process's command name; "" if it ended before journald looked
+	Exe        string    // _EXE: the path of its program, for a script that of its interpreter; "" likewise
 	// Message is what was logged, any bytes. It is valid until the iterator
 	// goes on. A recording can lack it: see Lost.
 	Message []byte

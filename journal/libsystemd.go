@@ -106,7 +106,7 @@ func (l libsystemd) records(s selector, step func() (uint64, error), seek func()
 // The fields that tell what the manager or journald says are asked for only
 // where one of them may speak.
 var (
-	commonFields = []int{fieldMessage, fieldPID, fieldIdentifier, fieldComm, fieldSystemdUnit, fieldSystemdUserUnit, fieldSystemdInvocation}
+	commonFields = []int{fieldMessage, fieldPID, fieldIdentifier, fieldComm, fieldExe, fieldSystemdUnit, fieldSystemdUserUnit, fieldSystemdInvocation}
 	otherFields  = []int{
 		fieldBoot, fieldUID, fieldUnit, fieldInvocation, fieldUserUnit, fieldUserInvocation, fieldMessageID, fieldUnitResult,
 		fieldExitCode, fieldExitStatus, fieldCommand, fieldDropped, fieldObjectUnit, fieldObjectUserUnit, fieldObjectInvocation,

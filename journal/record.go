@@ -23,6 +23,7 @@ const (
 	fieldIdentifier
 	fieldPID
 	fieldComm
+	fieldExe
 	fieldUID
 	fieldSystemdUnit
 	fieldSystemdUserUnit
@@ -50,7 +51,7 @@ const (
 )
 
 var fieldNames = [fieldCount]string{
-	"MESSAGE", "SYSLOG_IDENTIFIER", "_PID", "_COMM", "_UID", "_SYSTEMD_UNIT", "_SYSTEMD_USER_UNIT",
+	"MESSAGE", "SYSLOG_IDENTIFIER", "_PID", "_COMM", "_EXE", "_UID", "_SYSTEMD_UNIT", "_SYSTEMD_USER_UNIT",
 	"_SYSTEMD_INVOCATION_ID", "_STREAM_ID", "_LINE_BREAK", "_BOOT_ID", "UNIT", "INVOCATION_ID", "USER_UNIT",
 	"USER_INVOCATION_ID", "MESSAGE_ID", "UNIT_RESULT", "EXIT_CODE", "EXIT_STATUS", "COMMAND", "N_DROPPED",
 	"OBJECT_SYSTEMD_UNIT", "OBJECT_SYSTEMD_USER_UNIT", "OBJECT_SYSTEMD_INVOCATION_ID",
@@ -81,6 +82,7 @@ func (r *record) id(field int) (ID, bool) {
 func (r *record) entry(kind Kind, id ID) Entry {
 	e := Entry{
 		Kind: kind, Time: usec(r.usec), Identifier: string(r.fields[fieldIdentifier]), Comm: string(r.fields[fieldComm]),
+		Exe:     string(r.fields[fieldExe]),
 		Message: r.fields[fieldMessage], Parts: 1, Lost: r.lost, Invocation: id,
 	}
 	e.PID, _ = strconv.Atoi(string(r.fields[fieldPID]))

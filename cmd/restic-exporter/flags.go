@@ -192,6 +192,17 @@ func parseFlags(args []string) (options, error) {
 	return o, nil
 }
 
+// identifiers returns those that are counted as an action.
+func (o options) identifiers(action string) []string {
+	var names []string
+	for identifier, a := range o.actions {
+		if a == action {
+			names = append(names, identifier)
+		}
+	}
+	return names
+}
+
 // path sets what a flag names. An empty name is a variable that was not set, and
 // must not read or write what nobody asked for.
 func path(to *string) func(string) error {

@@ -125,6 +125,9 @@ func (p *program) export(ctx context.Context, o options) error {
 	return nil
 }
 
+// cleanup is the action whose script prints names of files.
+const cleanup = "cleanup"
+
 // warnings is how many lines that cannot be read are reported one by one.
 const warnings = 5
 
@@ -144,7 +147,8 @@ func (p *program) read(ctx context.Context, from source, o options) (*invocation
 	}
 	bad := 0
 	run, err := invocation.Read(ctx, from.Source, o.unit, o.invocation, invocation.Options{
-		Strip: o.strip,
+		Strip:  o.strip,
+		Ignore: o.identifiers(cleanup),
 		// Inside a unit, or in a handler, systemd has said which run.
 		Getenv: p.getenv,
 		Warn: func(err error) {
