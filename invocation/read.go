@@ -1,6 +1,7 @@
 package invocation
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"errors"
@@ -14,7 +15,7 @@ import (
 	"github.com/restic-exporter/restic-exporter/parser"
 )
 
-// Read returns the run id of unit. The zero ID is the run that the caller is a
+// Read returns the run id of unit; of the local journal unit may be an alias. The zero ID is the run that the caller is a
 // command or a handler of, as [Options.Getenv] tells, else the latest: that can
 // be a start that the manager refused, after the last run. What Getenv says
 // counts only if it is about the run that is read, and if the journal does not
@@ -30,6 +31,9 @@ import (
 func Read(ctx context.Context, from journal.Source, unit string, id journal.ID, o Options) (*Run, error) {
 	reader, local := from.(journal.Reader)
 	local = local && reader.Dir == ""
+	if local {
+		unit = UnitName(unit, reader.User)
+	}
 	told := none
 	if local && o.Getenv != nil {
 		told = environment(unit, reader.User, o.Getenv)
@@ -94,7 +98,7 @@ func read(ctx context.Context, from journal.Source, unit string, id journal.ID, 
 		if err != nil {
 			return nil, v, err
 		}
-		if e.Kind == journal.Output && e.Identifier == exporter {
+		if e.Kind == journal.Output && e.Identifier == exporter && bytes.HasPrefix(e.Message, []byte(exporter+": ")) {
 			continue // what an exporter logs is not part of the run
 		}
 		if !v.add(e) {

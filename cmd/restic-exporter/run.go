@@ -83,6 +83,9 @@ func (p *program) say(voice, format string, args ...any) {
 }
 
 func (p *program) export(ctx context.Context, o options) error {
+	if o.log == "" && o.dir == "" {
+		o.unit = invocation.UnitName(o.unit, o.user) // one file for all names of a unit
+	}
 	// Where to write is known before anything is read.
 	output, err := o.target()
 	if err != nil {
