@@ -8,7 +8,7 @@ RECORDING := testdata/0.19.1/second-run-prune.export
 # What the tests run for real, as Debian's packages.
 PACKAGES := libsystemd-dev libc6-dev systemd systemd-sysv systemd-container debootstrap systemd-journal-remote dbus-user-session \
 	libpam-systemd procps groff-base restic prometheus prometheus-node-exporter \
-	prometheus-alertmanager jsonnet shellcheck lintian exim4-daemon-light curl jq strace xz-utils lz4 zstd
+	prometheus-alertmanager iproute2 rclone openssh-server openssh-client jsonnet shellcheck lintian exim4-daemon-light curl jq strace xz-utils lz4 zstd
 
 .DEFAULT_GOAL := build
 .PHONY: build run test bench fuzz packages e2e test-systemd setup setup-build clean
@@ -20,7 +20,7 @@ run: build
 	bin/restic-exporter $(RECORDING)
 
 test: setup
-	$(GO) test -timeout 20m -skip '^(TestPackage|TestEndToEnd)$$' ./...
+	$(GO) test -timeout 20m -skip '^Test(Package|EndToEnd)' ./...
 	CGO_ENABLED=0 $(GO) test -short ./journal ./cmd/restic-exporter
 	$(MAKE) --no-print-directory e2e
 
@@ -66,7 +66,7 @@ fuzz: setup-build
 
 # The whole system, from the timer to the mail, in a systemd booted for it.
 e2e: setup packages
-	$(GO) test -count=1 -timeout 20m -v -run '^(TestPackage|TestEndToEnd)$$' ./deploy
+	$(GO) test -count=1 -timeout 20m -v -run '^Test(Package|EndToEnd)' ./deploy
 
 # The live tests on another Debian's systemd and restic, in a root that
 # debootstrap makes in the user's cache directory, once: remove it there to have

@@ -28,6 +28,8 @@ load_job() {
 	PRUNE_WEEKDAY=7
 	CLEANUP_DIRECTORY=
 	CLEANUP_DAYS=30
+	RETRY_FOR=4h
+	RETRY_EVERY=10m
 
 	local config=$CONFIG_DIRECTORY/$JOB.conf
 	[[ -r $config ]] || die "$config is missing: copy $CONFIG_DIRECTORY/backup.conf, and say in it what to back up"
@@ -36,6 +38,90 @@ load_job() {
 	# shellcheck source=/dev/null
 	source "$config"
 	load_credentials
+
+	RETRY_FOR_SECONDS=$(seconds RETRY_FOR "$RETRY_FOR")
+	RETRY_EVERY_SECONDS=$(seconds RETRY_EVERY "$RETRY_EVERY")
+	((RETRY_EVERY_SECONDS)) || die "RETRY_EVERY is \"$RETRY_EVERY\": want more than nothing"
+	WAITED=0 DELAY=30
+	command -v restic >/dev/null || die "there is no restic in $PATH"
+	# restic 0.16 and later waits for a lock itself.
+	RESTIC=(restic)
+	if [[ $(restic help backup 2>/dev/null) == *--retry-lock* ]]; then
+		RESTIC+=(--retry-lock "${RETRY_FOR_SECONDS}s")
+	fi
+}
+
+# seconds NAME DURATION prints a duration, such as 90, 5m, 4h or 1d, in seconds.
+seconds() {
+	local -A unit=([s]=1 [m]=60 [h]=3600 [d]=86400)
+	[[ $2 =~ ^([0-9]{1,6})([smhd]?)$ ]] || die "$1 is \"$2\": want a number and s, m, h or d, such as 4h"
+	echo $((10#${BASH_REMATCH[1]} * unit[${BASH_REMATCH[2]:-s}]))
+}
+
+# wait_for WHAT waits before the next attempt: 30 seconds, then twice as long
+# each time, up to RETRY_EVERY. It returns 1 when the job has waited for RETRY_FOR.
+# Only the waits count: a laptop that was asleep meanwhile has not tried.
+wait_for() {
+	((DELAY < RETRY_EVERY_SECONDS)) || DELAY=$RETRY_EVERY_SECONDS
+	if ((WAITED + DELAY > RETRY_FOR_SECONDS)); then
+		echo "$1; giving up after $WAITED seconds of waiting" >&2
+		return 1
+	fi
+	echo "$1; trying again in $DELAY seconds"
+	sleep "$DELAY"
+	WAITED=$((WAITED + DELAY)) DELAY=$((DELAY * 2))
+}
+
+# probe opens the repository, without a lock, and prints what restic says if it
+# cannot. A server that does not answer at all is given up on after 5 minutes.
+probe() {
+	{ timeout 5m restic cat config --no-lock >/dev/null; } 2>&1
+}
+
+# unreachable STATUS OUTPUT tells whether probe failed of the network, or of a
+# server that is down. restic has no exit status for that.
+unreachable() {
+	local words="dial tcp|dial udp|no such host|server misbehaving|[Nn]etwork is unreachable|[Nn]o route to host"
+	words+="|[Cc]onnection (refused|reset|timed out|closed)|[Oo]peration timed out|i/o timeout|[Tt]imeout exceeded|TLS handshake timeout"
+	words+="|context deadline exceeded|[Nn]ame or service not known|[Nn]ame resolution|Could not resolve hostname|[Hh]ost is down"
+	words+="|ssh: connect to host|unexpected EOF|\(?50[0234]\)?:? (Internal Server Error|Bad Gateway|Service|Gateway Time)"
+	(($1 == 124)) || grep --quiet --extended-regexp "$words" <<<"$2"
+}
+
+# obstacle STATUS SECONDS says what kept a restic from its work that ended with
+# STATUS after so many seconds, if it is worth waiting for.
+obstacle() {
+	local output status=0
+	# 10 is no repository, 12 a wrong password.
+	case $1 in
+	10 | 12) return 1 ;;
+	esac
+	output=$(probe) || status=$?
+	if ((status)); then
+		unreachable "$status" "$output" || return 1
+		echo "the repository cannot be reached"
+		return
+	fi
+	# With --retry-lock restic has waited already.
+	((${#RESTIC[@]} == 1)) || return 1
+	# Such a restic has no exit status for locks. It meets them at once.
+	(($1 == 1 && $2 < 300)) || return 1
+	[[ -n $(timeout 5m restic list locks --no-lock 2>/dev/null) ]] || return 1
+	echo "the repository is locked"
+}
+
+# patiently ARGUMENT... runs restic, again and again if the repository is locked
+# or cannot be reached, and returns its last exit status.
+patiently() {
+	local status began why
+	while true; do
+		status=0 began=$SECONDS
+		"${RESTIC[@]}" "$@" || status=$?
+		# A backup with 3 has saved a snapshot.
+		((status == 0 || status == 3)) && return "$status"
+		why=$(obstacle "$status" $((SECONDS - began))) || return "$status"
+		wait_for "$why" || return "$status"
+	done
 }
 
 # load_credentials sets the variables that restic(1) reads, unless the unit has

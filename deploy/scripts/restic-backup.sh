@@ -2,27 +2,12 @@
 # Backs up with restic, into a repository that is initialised if it is not there
 # yet. Called by restic-backup.service:
 #
-#	restic-backup.sh JOB           back up
-#	restic-backup.sh --ready JOB   is there a network, if the repository needs one?
+#	restic-backup.sh JOB
 set -euo pipefail
 
 here=$(dirname "$(readlink --canonicalize "${BASH_SOURCE[0]}")")
 # shellcheck source=deploy/scripts/job.bash
 source "$here/job.bash"
-
-# ready tells whether the repository can be reached at all: it is here, or there
-# is a route to somewhere else.
-ready() {
-	case ${RESTIC_REPOSITORY:-} in
-	rclone:*) ;;
-	sftp:* | rest:* | s3:* | b2:* | azure:* | gs:* | swift:*) ;;
-	*) return 0 ;;
-	esac
-	# The second field is the destination. Loopback has none in the first file,
-	# and what begins with fe80 or ff leads nowhere else in the second.
-	awk 'FNR > 1 && $1 != "lo" { found = 1 } END { exit !found }' /proc/net/route && return 0
-	awk '$10 != "lo" && $1 !~ /^(fe80|ff)/ { found = 1 } END { exit !found }' /proc/net/ipv6_route
-}
 
 # initialise makes the repository, if restic says that there is none, and this
 # job has never had one: a disk that is not mounted, or a mistyped address, must
@@ -31,7 +16,17 @@ initialise() {
 	local seen=$STATE/$JOB.repository output status=0
 	# Nothing but a repository that is not there may lead to init: not a wrong
 	# password, not a server that cannot be reached.
-	output=$(restic cat config 2>&1 >/dev/null) || status=$?
+	while true; do
+		status=0
+		output=$(probe) || status=$?
+		if ((status == 0)) || ! unreachable "$status" "$output"; then
+			break
+		fi
+		wait_for "the repository cannot be reached" || {
+			printf '%s\n' "$output" >&2
+			exit 1
+		}
+	done
 	if ((status == 0)); then
 		[[ -e $seen ]] || touch "$seen"
 		return
@@ -50,26 +45,11 @@ initialise() {
 	touch "$seen"
 }
 
-if [[ ${1:-} == --ready ]]; then
-	# To ExecCondition= 1 means "not now" and 255 "failed": what goes wrong here
-	# must not look like a run that is not due.
-	answer=255
-	trap 'exit "$answer"' EXIT
-	load_job "${2:?want the name of a job}"
-	if ready; then
-		answer=0
-	else
-		echo "no network: not now"
-		answer=1
-	fi
-	exit
-fi
-
 load_job "${1:?want the name of a job}"
 ((${#BACKUP_PATHS[@]})) || die "BACKUP_PATHS is empty: say in $CONFIG_DIRECTORY/$JOB.conf what to back up"
 
 echo "Starting restic backup"
 initialise
-restic check "${CHECK_OPTIONS[@]}"
-restic backup --one-file-system --exclude-caches "${BACKUP_OPTIONS[@]}" -- "${BACKUP_PATHS[@]}"
+patiently check "${CHECK_OPTIONS[@]}"
+patiently backup --one-file-system --exclude-caches "${BACKUP_OPTIONS[@]}" -- "${BACKUP_PATHS[@]}"
 echo "Finished restic backup"

@@ -22,9 +22,9 @@ due() {
 }
 
 echo "Starting pruning"
-restic check "${CHECK_OPTIONS[@]}"
+patiently check "${CHECK_OPTIONS[@]}"
 if due; then
-	restic forget "${FORGET_OPTIONS[@]}" --prune
+	patiently forget "${FORGET_OPTIONS[@]}" --prune
 	touch "$STATE/$JOB.pruned"
 fi
 echo "Finished pruning"
