@@ -102,7 +102,7 @@ func boot(t *testing.T) *system {
 	s.Machine.Write("/root/exporter.deb", string(text), 0o644)
 	s.Run("dpkg --install /root/exporter.deb")
 
-	s.config("PRUNE_WEEKDAY=$(date +%u)")
+	s.config("PRUNE_WEEKDAY=$(date +%u)", "CHECK_WEEKDAY=daily")
 	s.password("right")
 	s.Machine.Write("/etc/systemd/system/restic-backup.service.d/here.conf", "[Service]\nReadWritePaths="+repository+" -/srv/dumps\n", 0o644)
 	s.Run("mkdir -p " + repository + " && systemctl daemon-reload")
@@ -150,7 +150,7 @@ for i in $(seq 20); do yes "line $i" | head -c $((i * 1000)) > /srv/data/sub/$i;
 }
 
 func (s *system) config(more ...string) {
-	s.Machine.Write("/etc/restic-exporter/backup.conf", "BACKUP_PATHS=(/srv/data)\nPRUNE_WEEKDAY=0\nRETRY_FOR=0\n"+strings.Join(more, "\n")+"\n", 0o644)
+	s.Machine.Write("/etc/restic-exporter/backup.conf", "BACKUP_PATHS=(/srv/data)\nPRUNE_WEEKDAY=0\nCHECK_WEEKDAY=0\nRETRY_FOR=0\n"+strings.Join(more, "\n")+"\n", 0o644)
 }
 
 func (s *system) password(password string) {

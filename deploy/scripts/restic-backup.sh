@@ -45,11 +45,44 @@ initialise() {
 	touch "$seen"
 }
 
+# here prints where the repository is, if it is a directory on this machine.
+here() {
+	local repository=${RESTIC_REPOSITORY:-}
+	if [[ -z $repository && -n ${RESTIC_REPOSITORY_FILE:-} ]]; then
+		repository=$(<"$RESTIC_REPOSITORY_FILE")
+	fi
+	repository=${repository#local:}
+	[[ ! $repository =~ ^[a-z0-9]+: ]] || return 0
+	realpath --canonicalize-missing -- "$repository"
+}
+
+# exclude_repository adds an option for each path to back up that the repository
+# lies below: else each backup would hold all those before it.
+exclude_repository() {
+	local repository path real below
+	repository=$(here)
+	[[ -n $repository ]] || return 0
+	for path in "${BACKUP_PATHS[@]}"; do
+		# restic knows it by the path that it came by, links and all.
+		path=$(realpath --no-symlinks --canonicalize-missing -- "$path")
+		real=$(realpath --canonicalize-missing -- "$path")
+		[[ $repository == "${real%/}"/* ]] || continue
+		below=${path%/}/${repository#"${real%/}"/}
+		# It is a pattern.
+		# shellcheck disable=SC2001 # before bash 5.2 there is no other way
+		BACKUP_OPTIONS+=(--exclude "$(sed 's/[][*?\\]/\\&/g' <<<"$below")")
+	done
+}
+
 load_job "${1:?want the name of a job}"
 ((${#BACKUP_PATHS[@]})) || die "BACKUP_PATHS is empty: say in $CONFIG_DIRECTORY/$JOB.conf what to back up"
+exclude_repository
 
 echo "Starting restic backup"
 initialise
-patiently check "${CHECK_OPTIONS[@]}"
-patiently backup --one-file-system --exclude-caches "${BACKUP_OPTIONS[@]}" -- "${BACKUP_PATHS[@]}"
+status=0
+patiently backup --one-file-system --exclude-caches "${BACKUP_OPTIONS[@]}" -- "${BACKUP_PATHS[@]}" || status=$?
+# With 3 a snapshot was saved, but not all files could be read, which the metrics
+# say. One such file must not keep the job from pruning for ever.
+((status == 0 || status == 3)) || exit "$status"
 echo "Finished restic backup"

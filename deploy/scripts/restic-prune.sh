@@ -1,5 +1,5 @@
 #!/bin/bash
-# Checks the repository, and once a week forgets and prunes. Called by
+# Checks the repository once a week, and once a week forgets and prunes. Called by
 # restic-backup.service.
 set -euo pipefail
 
@@ -7,23 +7,33 @@ here=$(dirname "$(readlink --canonicalize "${BASH_SOURCE[0]}")")
 # shellcheck source=deploy/scripts/job.bash
 source "$here/job.bash"
 load_job "${1:?want the name of a job}"
-[[ $PRUNE_WEEKDAY =~ ^[0-7]$ ]] || die "PRUNE_WEEKDAY is \"$PRUNE_WEEKDAY\": want 1 for Monday to 7 for Sunday, or 0 for never"
 
-# due tells whether it is the day, and it has not been done today; or whether
-# the day was missed. Weekdays are numbers, which no locale changes.
+# due NAME DAY STAMP tells whether the day, a setting called NAME, has come since
+# the file STAMP was touched: also on a later day, if the machine was off. What has
+# never been done counts as done the day before the job made its repository.
+# Weekdays are numbers, which no locale changes.
 due() {
-	local done=$STATE/$JOB.pruned today last
-	((PRUNE_WEEKDAY)) || return 1
-	today=$(date +%F)
-	last=$(date --reference="$done" +%F 2>/dev/null) || last=
-	[[ $last == "$today" ]] && return 1
-	(($(date +%u) == PRUNE_WEEKDAY)) && return 0
-	[[ -n $last && $last < $(date --date='8 days ago' +%F) ]]
+	local last day
+	case $2 in
+	0) return 1 ;;
+	daily) day=$(date +%F) ;;
+	[1-7]) day=$(date --date="$((($(date +%u) - $2 + 7) % 7)) days ago" +%F) ;;
+	*) die "$1 is \"$2\": want 1 for Monday to 7 for Sunday, daily, or 0 for never" ;;
+	esac
+	if [[ -e $3 ]]; then
+		last=$(date --reference="$3" +%F)
+	else
+		last=$(date --date="$(stat --format=%y "$STATE/$JOB.repository" 2>/dev/null | cut --bytes=-10) 1 day ago" +%F)
+	fi
+	[[ $last < $day ]]
 }
 
 echo "Starting pruning"
-patiently check "${CHECK_OPTIONS[@]}"
-if due; then
+if due CHECK_WEEKDAY "$CHECK_WEEKDAY" "$STATE/$JOB.checked"; then
+	patiently check "${CHECK_OPTIONS[@]}"
+	touch "$STATE/$JOB.checked"
+fi
+if due PRUNE_WEEKDAY "$PRUNE_WEEKDAY" "$STATE/$JOB.pruned"; then
 	patiently forget "${FORGET_OPTIONS[@]}" --prune
 	touch "$STATE/$JOB.pruned"
 fi
