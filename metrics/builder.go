@@ -18,10 +18,11 @@ type builder struct {
 	old      state
 	series   map[*family][]*dto.Metric
 	happened map[occurrence]bool
+	now      time.Time
 }
 
 func newBuilder(run *invocation.Run, old state, o Options) *builder {
-	b := &builder{run: run, options: o, old: old, series: make(map[*family][]*dto.Metric), happened: make(map[occurrence]bool)}
+	b := &builder{run: run, options: o, old: old, series: make(map[*family][]*dto.Metric), happened: make(map[occurrence]bool), now: time.Now()}
 	for name, value := range o.Labels {
 		if name != "unit" {
 			b.labels = append(b.labels, &dto.LabelPair{Name: &name, Value: &value})
@@ -64,6 +65,9 @@ func (b *builder) keep() {
 	for f, all := range b.old {
 		for _, m := range all {
 			if end := f.kept.ends(m, f); end.event == "" || b.happened[end] {
+				continue
+			}
+			if f.kept.time && timeOf(valueOf(m)).After(b.now) {
 				continue
 			}
 			if !b.fits(f, m) {

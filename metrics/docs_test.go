@@ -66,6 +66,9 @@ the parent snapshot. restic's text is rounded to three decimals of its unit; wit
 ` + "`restic_exporter_backups`" + ` of 0 after a success says that restic was quiet, that its log was cut off, or that this release
 of restic is not understood yet.
 
+` + "`restic_exporter_failed`" + ` stands in a file of its own, ` + "`UNIT.exporter.prom`" + `, beside that of the unit, which stays as it is.
+A call by a unit or a handler leaves it when it could not do its work; the next call that can removes it.
+
 ## The shell exporter's
 
 These have the names, labels and meaning of the shell exporter's, for dashboards and alerts that were made for it.

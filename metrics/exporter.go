@@ -4,6 +4,7 @@ import "github.com/restic-exporter/restic-exporter/parser"
 
 var (
 	exporterBuildInfo      = gauge("restic_exporter_build_info", "Build of the exporter that wrote this file; the value is always 1.", thisRun, "version", "revision", "goversion")
+	exporterFailed         = gauge("restic_exporter_failed", "Whether the last call of the exporter for the unit failed, which leaves its other metrics out of date.", thisRun)
 	exporterLogEntries     = gauge("restic_exporter_log_entries", "Number of log entries of the last run that the exporter read.", thisRun)
 	exporterDroppedEntries = gauge("restic_exporter_dropped_entries", "Number of log entries of the last run that journald reports as dropped.", thisRun)
 	exporterUnparsedLines  = gauge("restic_exporter_unparsed_lines", "Number of log lines of the last run that look like output of restic but could not be parsed.", thisRun)
@@ -19,7 +20,9 @@ func (b *builder) exporter() {
 		}
 	}
 	b.set(exporterBuildInfo, 1, b.options.Version, b.options.Revision, b.options.GoVersion)
-	b.set(exporterLogEntries, float64(b.run.Entries))
+	if !b.refused() {
+		b.set(exporterLogEntries, float64(b.run.Entries))
+	}
 	b.set(exporterDroppedEntries, float64(b.run.Dropped))
 	b.set(exporterUnparsedLines, float64(b.run.Unparsed))
 	b.set(exporterBackups, float64(backups))

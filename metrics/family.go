@@ -34,12 +34,15 @@ type rule struct {
 	until  event            // "" if they are not kept at all
 	each   bool             // the event is one of the first label's value alone, such as of one step
 	values map[string]event // in place of until: an event for each value of the first label
+	time   bool             // the values are times; one in the future is from a wrong clock, and not kept
 }
 
 // thisRun is the rule of a family that is about one run alone.
 var thisRun rule
 
 func keptUntil(e event) rule                    { return rule{until: e} }
+func timeKeptUntil(e event) rule                { return rule{until: e, time: true} }
+func timeKeptUntilOfEach(e event) rule          { return rule{until: e, each: true, time: true} }
 func keptUntilOfEach(e event) rule              { return rule{until: e, each: true} }
 func keptUntilByValue(of map[string]event) rule { return rule{values: of} }
 

@@ -15,7 +15,6 @@ package metrics
 import (
 	"errors"
 	"fmt"
-	"math"
 	"slices"
 	"strings"
 	"time"
@@ -63,13 +62,10 @@ func Families(run *invocation.Run, old []*dto.MetricFamily, o Options) ([]*dto.M
 	if err != nil {
 		return nil, err
 	}
-	// A time in the future is no reason: a clock was wrong.
-	there := st.value(runStart)
-	if there != nil && !run.Start.IsZero() && *there > seconds(run.Start) && *there <= seconds(time.Now()) {
-		return nil, fmt.Errorf("%w, which started at %s", ErrNewer,
-			time.UnixMicro(int64(math.Round(*there*1e6))).UTC().Format(time.RFC3339))
-	}
 	b := newBuilder(run, st, o)
+	if end := b.laterEnd(); !end.IsZero() {
+		return nil, fmt.Errorf("%w, which ended at %s", ErrNewer, end.UTC().Format(time.RFC3339))
+	}
 	b.verdict()
 	b.actions()
 	b.steps()
@@ -78,6 +74,15 @@ func Families(run *invocation.Run, old []*dto.MetricFamily, o Options) ([]*dto.M
 	b.exporter()
 	b.keep()
 	return b.families(), nil
+}
+
+// Failed returns the metric that says that the last call for a unit could not
+// do its work. It belongs in a file of its own, beside that of the unit, which
+// stays as it is.
+func Failed(unit string, o Options) []*dto.MetricFamily {
+	b := newBuilder(&invocation.Run{Unit: unit}, nil, o)
+	b.set(exporterFailed, 1)
+	return b.families()
 }
 
 // maxLabel keeps lines of the file below the length from which on textfile does

@@ -362,7 +362,7 @@ func TestKept(t *testing.T) {
 
 	_, err := Families(run(3000, invocation.Succeeded), file, builds)
 	assert.ErrorIs(t, err, ErrNewer)
-	assert.EqualError(t, err, "the file is about a later run, which started at 2023-11-14T23:20:00Z")
+	assert.EqualError(t, err, "the file is about a later run, which ended at 2023-11-14T23:21:00Z")
 	other := run(5000, invocation.Succeeded)
 	other.Unit = "other.service"
 	_, err = Families(other, file, builds)
@@ -378,6 +378,57 @@ func TestOutcomeChanges(t *testing.T) {
 		mfs = families(t, run(0, outcome), mfs, builds)
 	}
 	assert.Equal(t, 1.0, flat(mfs)["run_consecutive_failures{}"])
+}
+
+// TestRefused: a start that the manager refused is a failed run, counted once
+// however often it is asked about, and wipes nothing.
+func TestRefused(t *testing.T) {
+	refused := func(start int) *invocation.Run {
+		return &invocation.Run{Unit: unit, Start: at(start), End: at(start), Outcome: invocation.NotStarted}
+	}
+	good := families(t, run(0, invocation.Succeeded, backupRun(0, small), pruneRun, checkRun), nil, builds)
+	want := flat(good)
+	maps.DeleteFunc(want, func(name string, _ float64) bool {
+		return strings.HasPrefix(name, "backup_") || name == "run_exit_code{}" || name == "exporter_log_entries{}"
+	})
+	want = with(want, map[string]float64{
+		"run_start_timestamp_seconds{}": 1_700_001_000, "run_end_timestamp_seconds{}": 1_700_001_000,
+		"run_status{status=success}": 0, "run_status{status=failed}": 1, "run_failure_reason{reason=not_started}": 1,
+		"run_consecutive_failures{}": 1, "backup_failure{timestamp=1700001000}": 1, "exporter_backups{}": 0,
+	})
+	first := families(t, refused(1000), good, builds)
+	assert.Equal(t, want, flat(first))
+	again := families(t, refused(1000), first, builds)
+	assert.Equal(t, want, flat(again))
+	next := flat(families(t, refused(2000), again, builds))
+	assert.Equal(t, 2.0, next["run_consecutive_failures{}"])
+	assert.Equal(t, 1_700_000_060.0, next["run_last_success_timestamp_seconds{}"])
+}
+
+// TestClocks: a machine without a clock of its own has the right time only when
+// the network is there.
+func TestClocks(t *testing.T) {
+	yesterday := families(t, run(0, invocation.Succeeded), nil, builds)
+	r := run(1000, invocation.Succeeded)
+	r.Start = at(-1_000_000)
+	today := families(t, r, yesterday, builds)
+	assert.Equal(t, 1_700_001_060.0, flat(today)["run_last_success_timestamp_seconds{}"], "set forward in mid-run")
+	_, err := Families(run(0, invocation.Succeeded), today, builds)
+	assert.ErrorIs(t, err, ErrNewer, "an earlier run")
+
+	future := run(0, invocation.Succeeded, backupRun(0, small), pruneRun, checkRun)
+	ahead := time.Since(future.Start) + time.Hour
+	future.Start, future.End = future.Start.Add(ahead), future.End.Add(ahead)
+	for i := range future.Processes {
+		p := &future.Processes[i]
+		p.Start, p.End = p.Start.Add(ahead), p.End.Add(ahead)
+	}
+	future.Processes[0].Backup.Saved = future.End
+	got := flat(families(t, run(1000, invocation.Failed), families(t, future, nil, builds), builds))
+	assert.NotContains(t, got, "run_last_success_timestamp_seconds{}")
+	assert.NotContains(t, got, "snapshot_last_created_timestamp_seconds{}")
+	assert.NotContains(t, got, "step_last_success_timestamp_seconds{step=backup}")
+	assert.Contains(t, got, "step_success{step=backup}", "what is not a time is kept")
 }
 
 // TestFromShellExporter: its files have neither HELP nor TYPE.

@@ -3,6 +3,7 @@ package metrics
 import (
 	"fmt"
 	"math"
+	"time"
 
 	dto "github.com/prometheus/client_model/go"
 )
@@ -49,6 +50,17 @@ func (st state) value(f *family, labels ...string) *float64 {
 	}
 	return nil
 }
+
+// time is value for one that is a time; zero if there is none.
+func (st state) time(f *family) time.Time {
+	v := st.value(f)
+	if v == nil {
+		return time.Time{}
+	}
+	return timeOf(*v)
+}
+
+func timeOf(seconds float64) time.Time { return time.UnixMicro(int64(math.Round(seconds * 1e6))) }
 
 // is reports whether m has these labels of the family's own.
 func (f *family) is(m *dto.Metric, labels []string) bool {

@@ -2,6 +2,7 @@ package metrics
 
 import (
 	"strconv"
+	"time"
 
 	"github.com/restic-exporter/restic-exporter/invocation"
 )
@@ -12,7 +13,7 @@ var (
 	runStatus              = gauge("restic_run_status", "Outcome of the last run: 1 for the status that applies, 0 for the others.", thisRun, "status")
 	runFailureReason       = gauge("restic_run_failure_reason", "Why the last run failed or was only a partial success: 1 for the reason that applies, 0 for the others.", thisRun, "reason")
 	runExitCode            = gauge("restic_run_exit_code", "Exit status of the process that made the last run fail, 128+N if signal N killed it, or 0 after a success.", thisRun)
-	runLastSuccess         = gauge("restic_run_last_success_timestamp_seconds", "Unix time at which the last successful run ended.", keptUntil(succeeded))
+	runLastSuccess         = gauge("restic_run_last_success_timestamp_seconds", "Unix time at which the last successful run ended.", timeKeptUntil(succeeded))
 	runConsecutiveFailures = gauge("restic_run_consecutive_failures", "Number of runs that failed since the last success.", keptUntil(judged))
 	runMaxAge              = gauge("restic_run_max_age_seconds", "Age of the last success above which an alert should fire.", thisRun)
 	backupFailure          = gauge("restic_backup_failure", "Whether the last run failed (1) or not (0); the label timestamp is the Unix time at which it ended.", thisRun, "timestamp")
@@ -75,7 +76,30 @@ func (b *builder) failures(status invocation.Status) float64 {
 // counted reports whether the file is about this run already, and has it as a
 // failure.
 func (b *builder) counted() bool {
-	start := b.old.value(runStart)
 	failed := b.old.value(runStatus, string(invocation.StatusFailed))
-	return start != nil && *start == seconds(b.run.Start) && failed != nil && *failed == 1
+	return b.same() && failed != nil && *failed == 1
+}
+
+// same reports whether the file is about this run already.
+func (b *builder) same() bool {
+	start := b.old.value(runStart)
+	return start != nil && *start == seconds(b.run.Start)
+}
+
+// laterEnd returns the end of the run that the file is about if that is a later
+// one, else zero. Ends are compared, not starts: on a machine without a clock of
+// its own, a run can start at the time at which the last one before the boot
+// ended, and end at the right time. An end in the future is from a wrong clock.
+func (b *builder) laterEnd() time.Time {
+	end := b.old.time(runEnd)
+	if b.same() || b.run.End.IsZero() || !end.After(b.run.End) || end.After(b.now) {
+		return time.Time{}
+	}
+	return end
+}
+
+// refused reports whether the run is a start that the manager refused: there is
+// no log of it.
+func (b *builder) refused() bool {
+	return b.run.Outcome == invocation.NotStarted && b.run.Entries == 0
 }

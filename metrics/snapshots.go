@@ -19,7 +19,7 @@ var (
 	snapshotStoredBytes     = gauge("restic_snapshot_stored_bytes", "Data that the backup added to the repository, after compression.", keptUntil(backedUp), "backup")
 	snapshotUnreadableItems = gauge("restic_snapshot_unreadable_items", "Number of files and directories that the backup could not read.", keptUntil(backedUp), "backup")
 	snapshotDuration        = gauge("restic_snapshot_duration_seconds", "Duration of the backup as restic reports it.", keptUntil(backedUp), "backup")
-	snapshotLastCreated     = gauge("restic_snapshot_last_created_timestamp_seconds", "Unix time at which a snapshot was last saved.", keptUntil(saved))
+	snapshotLastCreated     = gauge("restic_snapshot_last_created_timestamp_seconds", "Unix time at which a snapshot was last saved.", timeKeptUntil(saved))
 
 	// These three are the shell exporter's.
 	repoFiles = gauge("restic_repo_files", "Number of files in the last backups, by how they compare with the parent snapshot.", keptUntil(backedUp), "state")

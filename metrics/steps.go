@@ -14,7 +14,7 @@ var (
 	stepSuccess     = gauge("restic_step_success", "Whether the step completed successfully (1) or not (0) when it last ran.", keptUntilOfEach(stepRan), "step")
 	stepErrors      = gauge("restic_step_errors", "Number of errors that the step logged when it last ran.", keptUntilOfEach(stepRan), "step")
 	stepRetries     = gauge("restic_step_retries", "Number of repository operations that the step retried when it last ran.", keptUntilOfEach(stepRan), "step")
-	stepLastSuccess = gauge("restic_step_last_success_timestamp_seconds", "Unix time at which the step last completed successfully.", keptUntilOfEach(stepSucceeded), "step")
+	stepLastSuccess = gauge("restic_step_last_success_timestamp_seconds", "Unix time at which the step last completed successfully.", timeKeptUntilOfEach(stepSucceeded), "step")
 )
 
 // actions makes the durations that the shell exporter has.
