@@ -111,18 +111,34 @@ obstacle() {
 	echo "the repository is locked"
 }
 
+# take_turns KIND waits until no other job of this machine is at work on the
+# repository; --shared ones go together. An old restic that meets a lock says so
+# in words only, and the lock may be gone when we look for it.
+take_turns() {
+	local name
+	name=$(sha256sum <<<"${RESTIC_REPOSITORY:-}${RESTIC_REPOSITORY_FILE:-}" | cut --bytes=1-16)
+	exec 8>"$STATE/$name.lock"
+	flock --nonblock "$1" 8 && return
+	echo "another job of this machine is at work on the repository; waiting for it"
+	flock --timeout "$RETRY_FOR_SECONDS" "$1" 8 || die "giving up after $RETRY_FOR of waiting"
+}
+
 # patiently ARGUMENT... runs restic, again and again if the repository is locked
 # or cannot be reached, and returns its last exit status.
 patiently() {
-	local status began why
+	local status began why kind=--exclusive
+	[[ $1 != backup ]] || kind=--shared
+	take_turns "$kind"
 	while true; do
 		status=0 began=$SECONDS
-		"${RESTIC[@]}" "$@" || status=$?
+		"${RESTIC[@]}" "$@" 8>&- || status=$?
 		# A backup with 3 has saved a snapshot.
-		((status == 0 || status == 3)) && return "$status"
-		why=$(obstacle "$status" $((SECONDS - began))) || return "$status"
-		wait_for "$why" || return "$status"
+		((status == 0 || status == 3)) && break
+		why=$(obstacle "$status" $((SECONDS - began))) || break
+		wait_for "$why" || break
 	done
+	exec 8>&-
+	return "$status"
 }
 
 # load_credentials sets the variables that restic(1) reads, unless the unit has
