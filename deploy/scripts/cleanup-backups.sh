@@ -12,10 +12,18 @@ load_job "${1:?want the name of a job}"
 [[ $CLEANUP_DAYS =~ ^[0-9]+$ ]] || die "CLEANUP_DAYS is \"$CLEANUP_DAYS\": want a number of days"
 [[ $CLEANUP_DIRECTORY == /* ]] || die "CLEANUP_DIRECTORY is \"$CLEANUP_DIRECTORY\": want a path that begins with /"
 [[ -d $CLEANUP_DIRECTORY ]] || exit 0
-# No part of the path may be a link: who may change it could lead us elsewhere.
-[[ $(readlink --canonicalize "$CLEANUP_DIRECTORY") == "$(realpath --no-symlinks "$CLEANUP_DIRECTORY")" ]] ||
+
+echo "Starting cleanup"
+# No part of the path may be a link: who may change it could lead us elsewhere. So
+# first go there, then look where we are; a link that is swapped in later changes
+# nothing.
+cd -P -- "$CLEANUP_DIRECTORY"
+[[ $(pwd -P) == "$(realpath --no-symlinks --canonicalize-missing -- "$CLEANUP_DIRECTORY")" ]] ||
 	die "$CLEANUP_DIRECTORY is reached through a symbolic link: name the directory itself"
 
 # -P never follows a link, and -delete looks again, from the directory that it
-# has open.
-find -P "$CLEANUP_DIRECTORY" -xdev -mindepth 1 -type f -mtime "+$CLEANUP_DAYS" -print -delete
+# has open. No names: there may be very many, and anybody's.
+status=0
+sizes=$(find -P . -xdev -mindepth 1 -type f -mtime "+$CLEANUP_DAYS" -delete -printf '%s\n' 2>/dev/null) || status=$?
+awk 'NF { count++; bytes += $1 } END { printf "Finished cleanup: %d files deleted, %.0f bytes\n", count, bytes }' <<<"$sizes"
+((status == 0)) || echo "warning: not all old files could be deleted" >&2
