@@ -181,6 +181,17 @@ func TestFamilies(t *testing.T) {
 				"exporter_backups{}": 2, "backup_duration_seconds{action=backup}": 60,
 			}),
 		},
+		"the first of two backups fails": {
+			run(0, invocation.Succeeded, parser.Process{Command: parser.CommandBackup, Fatal: "Fatal: x", Cause: parser.CauseNoSource}, backupRun(0, small)),
+			func() map[string]float64 {
+				m := with(with(success, oneBackup), ofSmall("2"))
+				maps.DeleteFunc(m, func(name string, _ float64) bool {
+					return strings.Contains(name, "backup=1") || strings.HasPrefix(name, "step_last")
+				})
+				m["step_success{step=backup}"] = 0
+				return m
+			}(),
+		},
 		"unknown is left out": {
 			run(0, invocation.Succeeded, backupRun(0, minimal)),
 			with(with(success, stepOf("backup", 30, 30)), map[string]float64{

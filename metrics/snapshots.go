@@ -32,22 +32,26 @@ var (
 func (b *builder) snapshots() {
 	var sum parser.Backup
 	var last time.Time // when a snapshot was last saved
-	n := 0
+	place, summaries := 0, 0
 	for _, p := range b.run.Processes {
 		bk := p.Backup
 		if bk == nil && p.Incomplete {
 			last = later(last, p.End) // it says so and no more
 		}
-		if bk == nil || p.DryRun {
+		if bk == nil && p.Command != parser.CommandBackup || p.DryRun {
 			continue
 		}
-		n++
-		b.snapshot(bk, strconv.Itoa(n))
+		place++ // of one that failed, too: the others keep their places
+		if bk == nil {
+			continue
+		}
+		summaries++
+		b.snapshot(bk, strconv.Itoa(place))
 		sum.Files, sum.Dirs = add(sum.Files, bk.Files), add(sum.Dirs, bk.Dirs)
 		sum.AddedBytes += bk.AddedBytes
 		last = later(last, bk.Saved)
 	}
-	if n > 0 {
+	if summaries > 0 {
 		b.happens(backedUp, "")
 		b.changes(repoFiles, sum.Files)
 		b.changes(repoDirs, sum.Dirs)
