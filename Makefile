@@ -1,5 +1,5 @@
 # Everything that a fresh Debian 12 with Go, git and make needs is set up here:
-# `make run` and `make test` are all there is to know.
+# `make run`, `make check` and `make test` are all there is to know.
 
 GO        ?= go
 SHELL     := /bin/bash
@@ -11,13 +11,19 @@ PACKAGES := libsystemd-dev libc6-dev systemd systemd-sysv systemd-container debo
 	prometheus-alertmanager iproute2 rclone openssh-server openssh-client jsonnet shellcheck lintian exim4-daemon-light curl jq strace xz-utils lz4 zstd
 
 .DEFAULT_GOAL := build
-.PHONY: build run test bench fuzz packages e2e test-systemd setup setup-build clean
+.PHONY: build run check test bench fuzz packages e2e test-systemd setup setup-build clean
 
 build: setup-build
 	$(GO) build -trimpath -o bin/restic-exporter ./cmd/restic-exporter
 
 run: build
 	bin/restic-exporter $(RECORDING)
+
+# Without root, and without a program but Go's: what needs more is left out.
+check:
+	$(GO) vet ./...
+	$(GO) tool staticcheck ./...
+	$(GO) test -short ./...
 
 test: setup
 	$(GO) test -timeout 20m -skip '^Test(Package|EndToEnd)' ./...

@@ -14,12 +14,13 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/restic-exporter/restic-exporter/internal/golden"
+	"github.com/restic-exporter/restic-exporter/internal/testenv"
 )
 
 // run runs a program of the host, which make setup installs.
 func run(t *testing.T, args ...string) string {
 	t.Helper()
-	out, err := exec.Command(args[0], args[1:]...).CombinedOutput()
+	out, err := exec.Command(testenv.Tool(t, args[0]), args[1:]...).CombinedOutput()
 	require.NoError(t, err, "%s\n%s", strings.Join(args, " "), out)
 	return string(out)
 }
@@ -60,9 +61,7 @@ func TestMixin(t *testing.T) {
 
 // TestPackage: lintian finds no error in the package, which make e2e makes.
 func TestPackage(t *testing.T) {
-	if testing.Short() {
-		t.Skip("LEFT OUT with -short")
-	}
+	testenv.Long(t)
 	run(t, "lintian", "--allow-root", "--fail-on=error", deb(t))
 	for _, pattern := range []string{"*_amd64.deb", "*_arm64.deb", "*.x86_64.rpm", "*.aarch64.rpm"} {
 		assert.Len(t, glob(t, "../dist/"+pattern), 1)
@@ -122,7 +121,7 @@ func TestUnits(t *testing.T) {
 		require.NoError(t, os.WriteFile(root+"/"+base, []byte(text), 0o644))
 	}
 	for _, name := range glob(t, root+"/*.*") {
-		cmd := exec.Command("systemd-analyze", "verify", "--man=no", "--recursive-errors=no", name)
+		cmd := exec.Command(testenv.Tool(t, "systemd-analyze"), "verify", "--man=no", "--recursive-errors=no", name)
 		cmd.Env = append(os.Environ(), "SYSTEMD_UNIT_PATH="+root+":")
 		out, err := cmd.CombinedOutput()
 		assert.NoError(t, err, "%s", out)

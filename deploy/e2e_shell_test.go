@@ -8,6 +8,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/assert"
+
+	"github.com/restic-exporter/restic-exporter/internal/metrictest"
 )
 
 // shellExporter: a unit that calls the script, with nothing but the path changed.
@@ -44,7 +46,7 @@ ExecStartPost=/usr/bin/restic-exporter --unit legacy.service
 			return !regexp.MustCompile(`^restic_(repo_|backup_)`).MatchString(name)
 		})
 	}
-	assert.Equal(t, names(flat(t, old)), names(got), "the same eleven series")
+	assert.Equal(t, names(metrictest.Flat(t, old)), names(got), "the same eleven series")
 	assert.Len(t, names(got), 11)
 	assert.EqualValues(t, 21, got["restic_repo_files{state=unmodified}"])
 

@@ -14,7 +14,7 @@ import (
 
 	"github.com/restic-exporter/restic-exporter/internal/machine"
 	"github.com/restic-exporter/restic-exporter/internal/metrictest"
-	"github.com/restic-exporter/restic-exporter/textfile"
+	"github.com/restic-exporter/restic-exporter/internal/testenv"
 )
 
 const (
@@ -93,9 +93,7 @@ func deb(t *testing.T) string {
 // boot boots a machine and does what the page for beginners says, for a
 // repository on the same machine, with a mail server.
 func boot(t *testing.T) *system {
-	if testing.Short() {
-		t.Skip("LEFT OUT with -short")
-	}
+	testenv.Long(t)
 	s := &system{machine.Boot(t), t}
 	text, err := os.ReadFile(deb(t))
 	require.NoError(t, err)
@@ -172,14 +170,7 @@ func (s *system) verdict(unit string) string {
 // metrics are those of a unit, by "name{labels but unit and timestamp}".
 func (s *system) metrics(unit string) map[string]float64 {
 	s.t.Helper()
-	return flat(s.t, s.Run("cat "+textfiles+"/"+unit+".prom"))
-}
-
-func flat(t *testing.T, text string) map[string]float64 {
-	t.Helper()
-	mfs, err := textfile.Decode(strings.NewReader(text))
-	require.NoError(t, err)
-	return metrictest.Series(mfs, "unit", "timestamp")
+	return metrictest.Flat(s.t, s.Run("cat "+textfiles+"/"+unit+".prom"))
 }
 
 // query returns how many series Prometheus has for an expression.

@@ -5,6 +5,7 @@ import (
 
 	"github.com/stretchr/testify/assert"
 
+	_ "github.com/restic-exporter/restic-exporter/internal/golden" // go test ./... -update
 	"github.com/restic-exporter/restic-exporter/journal"
 )
 

@@ -18,6 +18,9 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/restic-exporter/restic-exporter/internal/journaltest"
+	"github.com/restic-exporter/restic-exporter/internal/testenv"
 )
 
 // damagedLog is a log of which every line tells its place.
@@ -158,7 +161,7 @@ func TestVacuum(t *testing.T) {
 					break
 				}
 				if n++; n == 1 {
-					out, err := exec.Command("journalctl", "--directory="+dir, "--vacuum-size=1").CombinedOutput()
+					out, err := exec.Command(testenv.Tool(t, "journalctl"), "--directory="+dir, "--vacuum-size=1").CombinedOutput()
 					require.NoError(t, err, "%s", out)
 					left, err := filepath.Glob(dir + "/*.journal")
 					require.NoError(t, err)
@@ -233,7 +236,7 @@ func TestFirstIsGone(t *testing.T) {
 }
 
 func recordingOf(t *testing.T, r Reader) *Recording {
-	out, err := exec.Command("journalctl", "--directory="+r.Dir, "--output=export").Output()
+	out, err := exec.Command(testenv.Tool(t, "journalctl"), "--directory="+r.Dir, "--output=export").Output()
 	require.NoError(t, err)
 	return recording(t, out)
 }
@@ -294,7 +297,7 @@ func TestLongFields(t *testing.T) {
 func TestCompressors(t *testing.T) {
 	message := strings.Repeat("compressible ", 5000)
 	l := log{line(id1, 7, "first"), line(id1, 7, message), line(id1, 7, "last")}
-	plain, err := os.ReadFile(journalDir(t, l.export(), "--compress=no") + "/system.journal")
+	plain, err := os.ReadFile(journaltest.Dir(t, l.export(), "--compress=no") + "/system.journal")
 	require.NoError(t, err)
 	payload := "MESSAGE=" + message
 	at := bytes.Index(plain, []byte(payload))
@@ -316,10 +319,10 @@ func TestCompressors(t *testing.T) {
 		}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			cmd := exec.Command(c.command[0], c.command[1:]...)
+			cmd := exec.Command(testenv.Tool(t, c.command[0]), c.command[1:]...)
 			cmd.Stdin = strings.NewReader(payload)
 			packed, err := cmd.Output()
-			require.NoError(t, err, "make setup installs it")
+			require.NoError(t, err)
 			if c.frame != nil {
 				packed = c.frame(packed)
 			}
@@ -365,7 +368,7 @@ func TestCompressors(t *testing.T) {
 func TestClock(t *testing.T) {
 	l := log{line(id1, 7, "first"), line(id1, 7, "second"), line(id1, 7, "third")}
 	text := strings.NewReplacer(fmt.Sprint(t0.Add(time.Second).UnixMicro()), fmt.Sprint(t0.Add(-time.Hour).UnixMicro())).Replace(string(l.export()))
-	r := Reader{Dir: journalDir(t, []byte(text))}
+	r := Reader{Dir: journaltest.Dir(t, []byte(text))}
 	got, err := collect(r.Entries(t.Context(), unit, id1))
 	require.NoError(t, err)
 	assert.Equal(t, []says{{Output, "first", 0, "", 0, 1}, {Output, "second", 0, "", 0, 1}, {Output, "third", 0, "", 0, 1}}, inShort(got))
@@ -383,7 +386,7 @@ func TestClockBetween(t *testing.T) {
 		at := t0.Add(time.Duration(i) * time.Second)
 		text = strings.Replace(text, fmt.Sprint(at.UnixMicro()), fmt.Sprint(at.Add(-time.Hour).UnixMicro()), 1)
 	}
-	r := Reader{Dir: journalDir(t, []byte(text))}
+	r := Reader{Dir: journaltest.Dir(t, []byte(text))}
 	want := []says{{Manager, "Starting", EventStarting, "", 0, 1}, {Output, "first", 0, "", 0, 1}, {Manager, "Failed", EventFailed, ExitCode, 0, 1}, {Output, "late", 0, "", 0, 1}}
 	sources := map[string]Source{"reader": r, "journalctl": throughJournalctl{r}, "skim": skimming{r}, "export": recording(t, []byte(text))}
 	for kind, source := range sources {

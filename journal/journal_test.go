@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"encoding/binary"
-	"errors"
 	"fmt"
 	"io/fs"
 	"iter"
@@ -23,6 +22,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	_ "github.com/restic-exporter/restic-exporter/internal/golden" // go test ./... -update
+	"github.com/restic-exporter/restic-exporter/internal/journaltest"
+	"github.com/restic-exporter/restic-exporter/internal/testenv"
 )
 
 const unit = "restic-backup.service"
@@ -114,16 +115,7 @@ func (l log) export() []byte {
 
 // dir makes a real journal file of l.
 func (l log) dir(t testing.TB) string {
-	return journalDir(t, l.export())
-}
-
-func journalDir(t testing.TB, export []byte, more ...string) string {
-	dir := t.TempDir()
-	cmd := exec.Command("/lib/systemd/systemd-journal-remote", append(more, "--output="+dir+"/system.journal", "-")...)
-	cmd.Stdin = bytes.NewReader(export)
-	out, err := cmd.CombinedOutput()
-	require.NoError(t, err, "%s: make setup installs it", out)
-	return dir
+	return journaltest.Dir(t, l.export())
 }
 
 func recording(t testing.TB, text []byte) *Recording {
@@ -158,7 +150,7 @@ func collectWhole(seq iter.Seq2[Entry, error]) ([]Entry, error) {
 // sources are the ways to read l.
 func (l log) sources(t *testing.T, user bool) map[string]Source {
 	dir := l.dir(t)
-	out, err := exec.Command("journalctl", "--directory="+dir, "--output=json", "--all", "--quiet").Output()
+	out, err := exec.Command(testenv.Tool(t, "journalctl"), "--directory="+dir, "--output=json", "--all", "--quiet").Output()
 	require.NoError(t, err)
 	fromExport, fromJSON := recording(t, l.export()), recording(t, out)
 	fromExport.User, fromJSON.User = user, user
@@ -471,6 +463,7 @@ func TestLatest(t *testing.T) {
 }
 
 func TestReaderErrors(t *testing.T) {
+	testenv.Tool(t, "journalctl") // the reader itself without cgo
 	empty := t.TempDir()
 	foreign := t.TempDir()
 	require.NoError(t, os.WriteFile(foreign+"/x.log", nil, 0o600))
@@ -507,8 +500,7 @@ func TestReaderErrors(t *testing.T) {
 		assert.ErrorIs(t, err, ErrUnavailable)
 	})
 	t.Run("journalctl is killed", func(t *testing.T) {
-		real, err := exec.LookPath("journalctl")
-		require.NoError(t, err)
+		real := testenv.Tool(t, "journalctl")
 		bin := t.TempDir()
 		script := "#!/bin/sh\n" + real + " \"$@\" --lines=1\nkill -KILL $$\n"
 		require.NoError(t, os.WriteFile(bin+"/journalctl", []byte(script), 0o700))
@@ -741,14 +733,6 @@ func TestBoot(t *testing.T) {
 	id, err := Boot()
 	require.NoError(t, err)
 	assert.NotEqual(t, ID{}, id)
-}
-
-func TestMain(m *testing.M) {
-	if _, err := exec.LookPath("journalctl"); err != nil {
-		fmt.Fprintln(os.Stderr, errors.Join(errors.New("these tests read real journals"), err))
-		os.Exit(1)
-	}
-	os.Exit(m.Run())
 }
 
 // foreign is a line of another unit with the ID of an invocation.

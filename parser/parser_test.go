@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	_ "github.com/restic-exporter/restic-exporter/internal/golden" // go test ./... -update
 	"github.com/restic-exporter/restic-exporter/parser"
 )
 

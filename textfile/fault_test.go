@@ -12,21 +12,17 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/restic-exporter/restic-exporter/internal/machine"
+	"github.com/restic-exporter/restic-exporter/internal/testenv"
 )
 
 // TestFaults lets every system call on the way to the file fail, and kills the
 // program at each of them. Whatever happens, a reader sees the old file or the
 // new one, and on an error nothing is left beside it.
 func TestFaults(t *testing.T) {
-	if testing.Short() {
-		t.Skip("LEFT OUT with -short")
-	}
-	if _, err := exec.LookPath("strace"); err != nil {
-		t.Fatal("strace is missing: make setup installs it")
-	}
-	if out, err := exec.Command("strace", "-o", "/dev/null", "true").CombinedOutput(); err != nil {
-		machine.LeaveOut(t, "strace may not trace here: "+string(out))
+	testenv.Long(t)
+	strace := testenv.Tool(t, "strace")
+	if out, err := exec.Command(strace, "-o", "/dev/null", "true").CombinedOutput(); err != nil {
+		testenv.LeaveOut(t, "strace may not trace here: "+string(out))
 	}
 	self, err := os.Executable()
 	require.NoError(t, err)
@@ -43,7 +39,7 @@ func TestFaults(t *testing.T) {
 				name := filepath.Join(dir, "x.prom")
 				require.NoError(t, os.WriteFile(name, []byte(old), 0o644))
 				log := filepath.Join(t.TempDir(), "log")
-				cmd := exec.Command("strace", "-f", "-o", log, "-e", "trace="+call,
+				cmd := exec.Command(strace, "-f", "-o", log, "-e", "trace="+call,
 					"-e", fmt.Sprintf("inject=%s:%s:when=%d", call, fault, when), self, "-test.run=^TestHelperWrite$")
 				cmd.Env = []string{"TEXTFILE_TEST_WRITE=" + name, "GOMAXPROCS=1"}
 				failed := cmd.Run() != nil

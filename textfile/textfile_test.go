@@ -21,7 +21,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	_ "github.com/restic-exporter/restic-exporter/internal/golden" // go test ./... -update
-	"github.com/restic-exporter/restic-exporter/internal/machine"
+	"github.com/restic-exporter/restic-exporter/internal/testenv"
 )
 
 // gauge makes a family of one series for each value.
@@ -325,9 +325,7 @@ func TestWriteFileErrors(t *testing.T) {
 		assert.Equal(t, oneText, text)
 	})
 
-	if os.Getuid() != 0 {
-		machine.LeaveOut(t, "full, read-only and other people's directories need root")
-	}
+	testenv.Root(t) // for full, read-only and other people's directories
 	for name, tt := range map[string]struct {
 		prepare func(dir string)
 		want    error

@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/restic-exporter/restic-exporter/internal/golden"
+	"github.com/restic-exporter/restic-exporter/internal/testenv"
 )
 
 func documents(t *testing.T) []string {
@@ -32,13 +33,13 @@ var console = regexp.MustCompile("(?s)```console\n(.*?)```\n")
 
 // TestTranscripts runs what the documents show, and compares.
 func TestTranscripts(t *testing.T) {
+	for _, tool := range []string{"bash", "grep", "cut"} {
+		testenv.Tool(t, tool)
+	}
 	path := buildHere(t)
 	n := 0
 	for _, name := range documents(t) {
 		text, err := os.ReadFile(name)
-		if os.IsNotExist(err) {
-			continue
-		}
 		require.NoError(t, err)
 		got := console.ReplaceAllStringFunc(string(text), func(block string) string {
 			var b strings.Builder
@@ -79,8 +80,8 @@ func TestDocumentsAreComplete(t *testing.T) {
 
 // TestManualPage: groff has nothing to say about it.
 func TestManualPage(t *testing.T) {
-	out, err := exec.Command("groff", "-man", "-Tutf8", "-ww", "-z", "../../docs/restic-exporter.1").CombinedOutput()
-	require.NoError(t, err, "%s; make setup installs it", out)
+	out, err := exec.Command(testenv.Tool(t, "groff"), "-man", "-Tutf8", "-ww", "-z", "../../docs/restic-exporter.1").CombinedOutput()
+	require.NoError(t, err, "%s", out)
 	assert.Empty(t, string(out))
 }
 
@@ -90,9 +91,6 @@ var links = regexp.MustCompile(`\]\(([^)#]+)(?:#[^)]*)?\)`)
 func TestLinks(t *testing.T) {
 	for _, name := range documents(t) {
 		text, err := os.ReadFile(name)
-		if os.IsNotExist(err) {
-			continue
-		}
 		require.NoError(t, err)
 		for _, link := range links.FindAllStringSubmatch(string(text), -1) {
 			if strings.Contains(link[1], "://") {

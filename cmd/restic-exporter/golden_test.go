@@ -17,6 +17,7 @@ import (
 
 	"github.com/restic-exporter/restic-exporter/internal/golden"
 	"github.com/restic-exporter/restic-exporter/internal/metrictest"
+	"github.com/restic-exporter/restic-exporter/internal/testenv"
 	"github.com/restic-exporter/restic-exporter/invocation"
 	"github.com/restic-exporter/restic-exporter/journal"
 	"github.com/restic-exporter/restic-exporter/metrics"
@@ -127,7 +128,7 @@ func TestTwins(t *testing.T) {
 			require.NoError(t, json.Unmarshal(text, &known))
 			prom, err := os.ReadFile(strings.TrimSuffix(recording, ".export") + ".prom")
 			require.NoError(t, err)
-			got := flat(t, string(prom))
+			got := metrictest.Flat(t, string(prom))
 
 			assert.Equal(t, float64(min(known.StartExit, 1)), got["restic_backup_failure{}"])
 			if known.Backup != nil {
@@ -190,14 +191,13 @@ func TestFormats(t *testing.T) {
 	for _, recording := range recordings(t) {
 		t.Run(title(recording), func(t *testing.T) {
 			t.Parallel()
-			dir := t.TempDir()
-			out, err := exec.Command(remote, "--output="+dir+"/system.journal", recording).CombinedOutput()
-			require.NoError(t, err, "%s; make setup installs it", out)
+			dir := journalOf(t, recording)
+			journalctl := testenv.Tool(t, "journalctl")
 			format := func(name string, args ...string) string {
 				file, err := os.Create(filepath.Join(t.TempDir(), name))
 				require.NoError(t, err)
 				defer file.Close()
-				cmd := exec.Command("journalctl", append([]string{"--directory=" + dir, "--quiet", "--output=" + name}, args...)...)
+				cmd := exec.Command(journalctl, append([]string{"--directory=" + dir, "--quiet", "--output=" + name}, args...)...)
 				cmd.Stdout = file
 				cmd.Env = []string{"LC_ALL=C.UTF-8", "TZ=Europe/Berlin"}
 				require.NoError(t, cmd.Run())
@@ -221,7 +221,7 @@ func TestFormats(t *testing.T) {
 			shortISO := call(t, nil, "", iso)
 			assert.Equal(t, shortISO, result{shortISO.code, shortISO.stdout, strings.ReplaceAll(call(t, nil, "", later).stderr, later, iso)}, "systemd 255")
 			assert.Equal(t, shortISO.stdout, byPackages(t, open(t, iso)), "another program, short-iso")
-			compareShortISO(t, flat(t, want), flat(t, shortISO.stdout))
+			compareShortISO(t, metrictest.Flat(t, want), metrictest.Flat(t, shortISO.stdout))
 		})
 	}
 }

@@ -16,7 +16,8 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/restic-exporter/restic-exporter/internal/machine"
+	"github.com/restic-exporter/restic-exporter/internal/metrictest"
+	"github.com/restic-exporter/restic-exporter/internal/testenv"
 )
 
 // forgedName is the name of a file: restic prints it as it is.
@@ -60,12 +61,13 @@ func entriesOf(t *testing.T, text string) []string {
 // anything but the journal's files.
 func TestDoesLittle(t *testing.T) {
 	t.Setenv("CGO_ENABLED", "1") // without it journalctl reads
+	testenv.Tool(t, "gcc")
 	path, _, _ := strings.Cut(buildHere(t), ":")
 	trace := filepath.Join(t.TempDir(), "trace")
-	out, err := exec.Command("strace", "-f", "-o", trace, "-e", "trace=execve,socket,bind,listen,connect", path+"/restic-exporter",
+	out, err := exec.Command(testenv.Tool(t, "strace"), "-f", "-o", trace, "-e", "trace=execve,socket,bind,listen,connect", path+"/restic-exporter",
 		"--journal", journalOf(t, goodRun), "--output", filepath.Join(t.TempDir(), "x.prom")).CombinedOutput()
 	if err != nil {
-		machine.LeaveOut(t, "strace may not trace here: "+string(out))
+		testenv.LeaveOut(t, "strace may not trace here: "+string(out))
 	}
 	text, err := os.ReadFile(trace)
 	require.NoError(t, err)
@@ -216,9 +218,9 @@ func TestHostileNames(t *testing.T) {
 				require.NoError(t, os.WriteFile(file, []byte(strings.Join(forged, "")), 0o644))
 				got := call(t, nil, "", file)
 				require.Zero(t, got.code, got.stderr)
-				want := flat(t, metricsOf(t, recording))
+				want := metrictest.Flat(t, metricsOf(t, recording))
 				want["restic_exporter_log_entries{}"] += float64(added)
-				assert.Equal(t, want, flat(t, got.stdout), title(recording))
+				assert.Equal(t, want, metrictest.Flat(t, got.stdout), title(recording))
 			}
 			assert.GreaterOrEqual(t, n, place.min)
 			if place.at == summary {

@@ -17,7 +17,7 @@ import (
 
 	"github.com/restic-exporter/restic-exporter/internal/machine"
 	"github.com/restic-exporter/restic-exporter/internal/metrictest"
-	"github.com/restic-exporter/restic-exporter/textfile"
+	"github.com/restic-exporter/restic-exporter/internal/testenv"
 )
 
 const (
@@ -27,9 +27,7 @@ const (
 
 // TestLive runs real restics in real units of a real systemd.
 func TestLive(t *testing.T) {
-	if testing.Short() {
-		t.Skip("LEFT OUT with -short")
-	}
+	testenv.Long(t)
 	m := machine.Boot(t)
 	install(t, m)
 	t.Logf("%s", m.Run("restic version; systemctl --version | head -1"))
@@ -109,15 +107,6 @@ func latestID(unit string) string {
 	return "journalctl -q -o cat --output-fields=INVOCATION_ID -n 1 _PID=1 UNIT=" + unit + ".service MESSAGE_ID=7d4958e842da4a758f6c1cdc7b36dcc5"
 }
 
-// flat reads a file of metrics into "name{labels but unit and timestamp}" and
-// value.
-func flat(t *testing.T, text string) map[string]float64 {
-	t.Helper()
-	mfs, err := textfile.Decode(strings.NewReader(text))
-	require.NoError(t, err)
-	return metrictest.Series(mfs, "unit", "timestamp")
-}
-
 func testCalls(t *testing.T, m *machine.Machine) {
 	calls := map[string]string{
 		"ExecStartPost": "[Service]\nExecStartPost=" + exporter + " --unit %n",
@@ -190,7 +179,7 @@ setpriv --reuid=backup-test --clear-groups env RESTIC_REPOSITORY=/srv/repo-parti
 				m.Eventually(20*time.Second, "test -e "+file)
 
 				first := m.Run("cat " + file)
-				got := flat(t, first)
+				got := metrictest.Flat(t, first)
 				assert.Equal(t, s.want, metrictest.Pick(got, s.want, s.absent))
 				assert.NotContains(t, got, s.absent)
 
@@ -199,7 +188,7 @@ setpriv --reuid=backup-test --clear-groups env RESTIC_REPOSITORY=/srv/repo-parti
 				m.Eventually(20*time.Second, "systemctl show -p ActiveState "+name+" | grep -qE '=(inactive|failed)'")
 				m.Run(exporter + " --unit " + name)
 				second := m.Run("cat " + file)
-				assert.Equal(t, s.want, metrictest.Pick(flat(t, second), s.want, s.absent))
+				assert.Equal(t, s.want, metrictest.Pick(metrictest.Flat(t, second), s.want, s.absent))
 				m.Run(exporter + "-static --unit " + name)
 				assert.Equal(t, second, m.Run("cat "+file))
 			})
@@ -220,7 +209,7 @@ if test -e /srv/two/fail; then RESTIC_PASSWORD=wrong restic check; fi
 	m.Run(`sed -i 's|RESTIC_REPOSITORY=/srv/repo |RESTIC_REPOSITORY=/srv/repo-two |' /etc/systemd/system/two-runs.service; systemctl daemon-reload
 mkdir /srv/two; seq 100000 > /srv/two/a; seq 100 > /srv/two/b`)
 	m.Run("systemctl start two-runs")
-	first := flat(t, m.Run("cat "+file))
+	first := metrictest.Flat(t, m.Run("cat "+file))
 	want := map[string]float64{
 		"restic_snapshot_files{backup=1,site=berlin,state=new}": 2, "restic_run_status{site=berlin,status=success}": 1,
 		"restic_step_success{site=berlin,step=init}": 1, "restic_step_success{site=berlin,step=check}": 1, "restic_check_found_errors{site=berlin}": 0,
@@ -230,7 +219,7 @@ mkdir /srv/two; seq 100000 > /srv/two/a; seq 100 > /srv/two/b`)
 	assert.Equal(t, want, metrictest.Pick(first, want, "restic_prune_removed_blobs{site=berlin}"))
 
 	m.Run("seq 200000 > /srv/two/a; echo new > /srv/two/c; systemctl start two-runs")
-	second := flat(t, m.Run("cat "+file))
+	second := metrictest.Flat(t, m.Run("cat "+file))
 	stats := m.Run("RESTIC_REPOSITORY=/srv/repo-two RESTIC_PASSWORD=x restic stats --mode raw-data --json | tr -d '\n'")
 	var size, blobs float64
 	for _, field := range strings.FieldsFunc(stats, func(r rune) bool { return strings.ContainsRune("{},", r) }) {
@@ -256,7 +245,7 @@ mkdir /srv/two; seq 100000 > /srv/two/a; seq 100 > /srv/two/b`)
 
 	_, _, status := m.Try("touch /srv/two/fail; systemctl start two-runs")
 	require.NotZero(t, status)
-	third := flat(t, m.Run("cat "+file))
+	third := metrictest.Flat(t, m.Run("cat "+file))
 	want = map[string]float64{
 		"restic_run_status{site=berlin,status=failed}": 1, "restic_run_failure_reason{reason=password,site=berlin}": 1,
 		"restic_run_consecutive_failures{site=berlin}":           1,
@@ -281,7 +270,7 @@ func testFlood(t *testing.T, m *machine.Machine) {
 		start := time.Now()
 		for range runs / 2 {
 			m.Run("rm -f " + file + "; systemctl start " + name)
-			got := flat(t, m.Run("cat "+file))
+			got := metrictest.Flat(t, m.Run("cat "+file))
 			if got["restic_exporter_backups{}"] == 1 && got["restic_snapshot_processed_files{backup=1}"] == 1 &&
 				got["restic_exporter_log_entries{}"] >= lines && got["restic_run_status{status=success}"] == 1 {
 				right++
@@ -301,7 +290,7 @@ sleep 2.2
 restic backup /srv/data
 `, "[Service]\nExecStopPost="+exporter+" --unit %n")
 	m.Run("sed -i 's/^LogRateLimitIntervalSec=.*/LogRateLimitIntervalSec=2s/; s/^LogRateLimitBurst=.*/LogRateLimitBurst=100/' /etc/systemd/system/limited.service; systemctl daemon-reload; systemctl start limited")
-	got := flat(t, m.Run("cat "+file))
+	got := metrictest.Flat(t, m.Run("cat "+file))
 	assert.Equal(t, 1.0, got["restic_exporter_backups{}"])
 	// journald scales the limit with the free space: what is dropped and what is
 	// read make the whole.
@@ -318,7 +307,7 @@ func testOutside(t *testing.T, m *machine.Machine) {
 	as := func(user, args string) string {
 		return fmt.Sprintf("cd /; setpriv --reuid=%s --regid=%s --init-groups %s %s --output -", user, user, exporter, args)
 	}
-	got := flat(t, m.Run(as("reader", "--unit outside")))
+	got := metrictest.Flat(t, m.Run(as("reader", "--unit outside")))
 	want := map[string]float64{"restic_run_status{status=success}": 1, "restic_exporter_backups{}": 1}
 	assert.Equal(t, want, metrictest.Pick(got, want))
 
@@ -344,7 +333,7 @@ func testOutside(t *testing.T, m *machine.Machine) {
 	assert.Contains(t, stderr, "no invocation of never-ran.service in the journal")
 
 	// libsystemd is loaded when it is needed: without it journalctl serves.
-	got = flat(t, m.Run("LIB=$(ldconfig -p | awk '/libsystemd.so.0/ { print $NF; exit }'); mv $LIB $LIB.away; "+exporter+" --unit outside --output - || true; mv $LIB.away $LIB"))
+	got = metrictest.Flat(t, m.Run("LIB=$(ldconfig -p | awk '/libsystemd.so.0/ { print $NF; exit }'); mv $LIB $LIB.away; "+exporter+" --unit outside --output - || true; mv $LIB.away $LIB"))
 	assert.Equal(t, want, metrictest.Pick(got, want))
 }
 
@@ -357,7 +346,7 @@ func testRestart(t *testing.T, m *machine.Machine) {
 	require.NotEqual(t, id, strings.TrimSpace(m.Run("systemctl show -P InvocationID restart")))
 	want := map[string]float64{"restic_run_status{status=success}": 1, "restic_exporter_backups{}": 1, "restic_run_exit_code{}": 0}
 	for _, program := range []string{exporter, exporter + "-static"} {
-		assert.Equal(t, want, metrictest.Pick(flat(t, m.Run(program+" --unit restart --output - --invocation "+id)), want))
+		assert.Equal(t, want, metrictest.Pick(metrictest.Flat(t, m.Run(program+" --unit restart --output - --invocation "+id)), want))
 		_, stderr, status := m.Try(program + " --unit restart --output -")
 		assert.Equal(t, 1, status)
 		assert.Contains(t, stderr, "still going on")
@@ -366,9 +355,9 @@ func testRestart(t *testing.T, m *machine.Machine) {
 
 	file := unit(m, "simple", "restic backup /srv/data\n", "[Service]\nExecStopPost="+exporter+" --unit %n")
 	m.Run("sed -i 's/^Type=.*/Type=simple/' /etc/systemd/system/simple.service; systemctl daemon-reload; systemctl start --wait simple")
-	assert.Equal(t, want, metrictest.Pick(flat(t, m.Run("cat "+file)), want))
+	assert.Equal(t, want, metrictest.Pick(metrictest.Flat(t, m.Run("cat "+file)), want))
 	m.Run(exporter + " --unit simple")
-	assert.Equal(t, want, metrictest.Pick(flat(t, m.Run("cat "+file)), want))
+	assert.Equal(t, want, metrictest.Pick(metrictest.Flat(t, m.Run("cat "+file)), want))
 }
 
 // testNoise lets another user fill the log. As long as the run is in it all is
@@ -383,7 +372,7 @@ func testNoise(t *testing.T, m *machine.Machine) {
 	m.Run("touch /run/noise-done; (" + noise(500) + ") & systemctl start noise; wait")
 	first := m.Run("cat " + file)
 	want := map[string]float64{"restic_run_status{status=success}": 1, "restic_exporter_backups{}": 2, "restic_snapshot_files{backup=1,state=unmodified}": 18}
-	assert.Equal(t, want, metrictest.Pick(flat(t, first), want))
+	assert.Equal(t, want, metrictest.Pick(metrictest.Flat(t, first), want))
 
 	m.Write("/etc/systemd/journald.conf.d/small.conf", "[Journal]\nSystemMaxUse=32M\nSystemMaxFileSize=8M\n", 0o644)
 	m.Run("systemctl restart systemd-journald; rm -f /run/noise-ready /run/noise-done; systemctl start --no-block noise; until test -e /run/noise-ready; do sleep 0.1; done")
@@ -418,10 +407,10 @@ cd /; setpriv --reuid=plain --regid=plain --init-groups env HOME=/srv/user XDG_R
 		"restic_run_status{status=success}": 1, "restic_exporter_backups{}": 1, "restic_step_success{step=init}": 1,
 		"restic_snapshot_processed_files{backup=1}": 1,
 	}
-	assert.Equal(t, want, metrictest.Pick(flat(t, m.Run("cat /srv/user/user-backup.prom")), want))
+	assert.Equal(t, want, metrictest.Pick(metrictest.Flat(t, m.Run("cat /srv/user/user-backup.prom")), want))
 
 	m.Run(`uid=$(id -u plain); cd /; sleep 2; setpriv --reuid=plain --regid=plain --init-groups ` + exporter + ` --user --unit user-backup --output /srv/user/outside.prom`)
-	assert.Equal(t, want, metrictest.Pick(flat(t, m.Run("cat /srv/user/outside.prom")), want))
+	assert.Equal(t, want, metrictest.Pick(metrictest.Flat(t, m.Run("cat /srv/user/outside.prom")), want))
 }
 
 // A run that ended with the machine has no verdict, and is not going on.
@@ -430,7 +419,7 @@ func testReboot(t *testing.T, m *machine.Machine) {
 	m.Run("systemctl start --no-block cut-off; until journalctl -q -u cut-off -o cat | grep -q begun; do sleep 0.05; done; journalctl --sync")
 	m.Reboot()
 	want := map[string]float64{"restic_run_status{status=failed}": 1, "restic_run_failure_reason{reason=killed}": 1}
-	got := flat(t, m.Run(exporter+" --unit cut-off --output -"))
+	got := metrictest.Flat(t, m.Run(exporter+" --unit cut-off --output -"))
 	assert.Equal(t, want, metrictest.Pick(got, want, "restic_run_exit_code{}"))
 	// The file of a unit outlasts the reboot.
 	assert.True(t, bytes.Contains([]byte(m.Run("ls "+textfiles)), []byte("limited.prom")))
@@ -465,11 +454,11 @@ done; }
 		"restic_exporter_backups{}": 1, "restic_exporter_dropped_entries{}": 0, "restic_exporter_unparsed_lines{}": 0,
 	}
 	first := m.Run("cat " + file)
-	assert.Equal(t, want, metrictest.Pick(flat(t, first), want))
+	assert.Equal(t, want, metrictest.Pick(metrictest.Flat(t, first), want))
 	m.Run(exporter + " --unit forgery")
-	assert.Equal(t, want, metrictest.Pick(flat(t, m.Run("cat "+file)), want))
+	assert.Equal(t, want, metrictest.Pick(metrictest.Flat(t, m.Run("cat "+file)), want))
 	m.Run(exporter + "-static --unit forgery")
-	assert.Equal(t, want, metrictest.Pick(flat(t, m.Run("cat "+file)), want))
+	assert.Equal(t, want, metrictest.Pick(metrictest.Flat(t, m.Run("cat "+file)), want))
 }
 
 // testLate holds journald up until the unit has ended: what restic printed carries no
@@ -513,7 +502,7 @@ setpriv --reuid=65534 --regid=65534 --clear-groups claim; kill -CONT $journald`)
 			require.NotContains(t, m.Run("journalctl -q -o cat _SYSTEMD_INVOCATION_ID=$("+latestID("late")+")"), "a", "all of it is late")
 			m.Run("journalctl -q -o cat | grep -q 'Fatal: create repository'")
 			first := m.Run("cat " + file)
-			assert.Equal(t, tt.want, metrictest.Pick(flat(t, first), tt.want))
+			assert.Equal(t, tt.want, metrictest.Pick(metrictest.Flat(t, first), tt.want))
 			for _, program := range []string{exporter, exporter + "-static"} {
 				m.Run(program + " --unit late")
 				assert.Equal(t, first, m.Run("cat "+file))
@@ -533,7 +522,7 @@ for i in $(seq 8); do ` + exporter + ` --unit rotation --output - | sha256sum; `
 	require.Len(t, sums, 16)
 	assert.Len(t, slices.Compact(slices.Sorted(slices.Values(sums))), 1, "each reads the same")
 	want := map[string]float64{"restic_run_status{status=success}": 1, "restic_exporter_backups{}": 1, "restic_snapshot_files{backup=1,state=unmodified}": 18}
-	got := flat(t, m.Run(exporter+" --unit rotation --output -"))
+	got := metrictest.Flat(t, m.Run(exporter+" --unit rotation --output -"))
 	assert.Equal(t, want, metrictest.Pick(got, want))
 	assert.Greater(t, got["restic_exporter_log_entries{}"], 20_000.0)
 }

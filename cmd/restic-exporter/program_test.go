@@ -11,14 +11,17 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/restic-exporter/restic-exporter/internal/journaltest"
 	"github.com/restic-exporter/restic-exporter/internal/metrictest"
 	"github.com/restic-exporter/restic-exporter/internal/server"
+	"github.com/restic-exporter/restic-exporter/internal/testenv"
 	"github.com/restic-exporter/restic-exporter/journal"
 	"github.com/restic-exporter/restic-exporter/textfile"
 )
@@ -26,7 +29,6 @@ import (
 const (
 	goodRun   = "../../testdata/0.19.1/second-run-prune.export"
 	failedRun = "../../testdata/0.19.1/wrong-password.export"
-	remote    = "/lib/systemd/systemd-journal-remote"
 )
 
 func TestHelp(t *testing.T) {
@@ -133,7 +135,7 @@ func TestHostileValues(t *testing.T) {
 				case got.code != 0:
 					assert.Empty(t, got.stdout, name)
 				case got.stdout != "" && value != "-h":
-					flat(t, got.stdout)
+					metrictest.Flat(t, got.stdout)
 				}
 			}
 		}
@@ -181,12 +183,13 @@ func TestFlags(t *testing.T) {
 	}
 }
 
-// journalOf makes a real journal of a recording.
-func journalOf(t *testing.T, recordings ...string) string {
+// journalOf makes a real journal of recordings.
+func journalOf(t testing.TB, recordings ...string) string {
 	dir := t.TempDir()
 	for i, recording := range recordings {
-		out, err := exec.Command(remote, fmt.Sprintf("--output=%s/%d.journal", dir, i), recording).CombinedOutput()
-		require.NoError(t, err, "%s; make setup installs it", out)
+		export, err := os.ReadFile(recording)
+		require.NoError(t, err)
+		journaltest.Write(t, fmt.Sprintf("%s/%d.journal", dir, i), export)
 	}
 	return dir
 }
@@ -425,7 +428,7 @@ func TestTwiceClock(t *testing.T) {
 		require.Equal(t, result{}, call(t, nil, recording, "-", "--output", file))
 		text, err := os.ReadFile(file)
 		require.NoError(t, err)
-		assert.Equal(t, want, metrictest.Pick(flat(t, string(text)), want))
+		assert.Equal(t, want, metrictest.Pick(metrictest.Flat(t, string(text)), want))
 	}
 }
 
@@ -473,7 +476,7 @@ func TestFlagsInMetrics(t *testing.T) {
 // TestPipe: a recording that cannot be read twice.
 func TestPipe(t *testing.T) {
 	name := filepath.Join(t.TempDir(), "pipe")
-	require.NoError(t, exec.Command("mkfifo", name).Run())
+	require.NoError(t, syscall.Mkfifo(name, 0o600))
 	text, err := os.ReadFile(goodRun)
 	require.NoError(t, err)
 	go os.WriteFile(name, text, 0)
@@ -539,8 +542,7 @@ func scrape(t *testing.T, dir string) string {
 // TestPromtool: promtool has something to say about the shell exporter's five
 // families alone, whose names were chosen long ago.
 func TestPromtool(t *testing.T) {
-	promtool, err := exec.LookPath("promtool")
-	require.NoError(t, err, "make setup installs it")
+	promtool := testenv.Tool(t, "promtool")
 	legacy := []string{"restic_repo_files", "restic_repo_dirs", "restic_repo_size_bytes", "restic_backup_duration_seconds", "restic_backup_failure"}
 	var all bytes.Buffer
 	seen := make(map[string]bool)

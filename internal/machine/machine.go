@@ -6,7 +6,7 @@
 // and all else; see suite.go.
 //
 // It needs root, systemd-nspawn and overlay file systems. Where one of them is
-// missing, the test is left out; see [LeaveOut].
+// missing, the test is left out; see [testenv.LeaveOut].
 package machine
 
 import (
@@ -24,6 +24,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/restic-exporter/restic-exporter/internal/testenv"
 )
 
 // A Machine is a booted systemd.
@@ -49,7 +51,7 @@ func Boot(t testing.TB) *Machine {
 		if suite != "" {
 			t.Fatalf("no systemd of Debian %s can be booted here: %s", suite, reason)
 		}
-		LeaveOut(t, "no systemd can be booted here: "+reason)
+		testenv.LeaveOut(t, "no systemd can be booted here: "+reason)
 	}
 	lower := "/"
 	if suite != "" {
@@ -103,18 +105,6 @@ func Boot(t testing.TB) *Machine {
 var hosts = []string{
 	"/var/log/journal", "/var/mail/*", "/var/spool/exim4/*/*", "/var/lib/prometheus/*/*", "/var/lib/node*exporter/*",
 	"/etc/restic-exporter", "/var/lib/restic-exporter", "/var/cache/restic-exporter", "/etc/systemd/system/restic-*",
-}
-
-// LeaveOut skips a test that cannot run here, loudly. If the environment
-// variable CI is set, it fails the test: nothing is left out there.
-func LeaveOut(t testing.TB, reason string) {
-	t.Helper()
-	text := "LEFT OUT: " + reason
-	if os.Getenv("CI") != "" {
-		t.Fatal(text)
-	}
-	fmt.Fprintf(os.Stderr, "\n*** %s: %s ***\n\n", t.Name(), text)
-	t.Skip(text)
 }
 
 // Use makes what goes wrong from now on a failure of t, a subtest, until it ends.

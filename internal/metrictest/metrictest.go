@@ -5,9 +5,22 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"testing"
 
 	dto "github.com/prometheus/client_model/go"
+	"github.com/stretchr/testify/require"
+
+	"github.com/restic-exporter/restic-exporter/textfile"
 )
+
+// Flat returns the series of a file of metrics as Series does, without the labels
+// unit and timestamp.
+func Flat(t testing.TB, text string) map[string]float64 {
+	t.Helper()
+	mfs, err := textfile.Decode(strings.NewReader(text))
+	require.NoError(t, err)
+	return Series(mfs, "unit", "timestamp")
+}
 
 // Series returns the series of mfs as "name{label=value,...}" and value, without the
 // named labels.

@@ -12,6 +12,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/restic-exporter/restic-exporter/internal/testenv"
 )
 
 // Address returns an address of the loopback that is free.
@@ -26,9 +28,9 @@ func Address(t testing.TB) string {
 func Start(t testing.TB, args ...string) {
 	log, err := os.Create(filepath.Join(t.TempDir(), "log"))
 	require.NoError(t, err)
-	cmd := exec.Command(args[0], args[1:]...)
+	cmd := exec.Command(testenv.Tool(t, args[0]), args[1:]...)
 	cmd.Stdout, cmd.Stderr = log, log
-	require.NoError(t, cmd.Start(), "make setup installs it")
+	require.NoError(t, cmd.Start())
 	t.Cleanup(func() {
 		cmd.Process.Kill()
 		cmd.Wait()

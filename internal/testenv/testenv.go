@@ -1,0 +1,58 @@
+// Package testenv asks for what a test needs beyond Go: a program, root, time.
+//
+// A test whose need is not met is skipped, and the reason is in what go test -v
+// prints. If the environment variable CI is set it fails instead: nothing is left
+// out there.
+package testenv
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+)
+
+// places are where Debian has programs that are not in an ordinary user's PATH.
+var places = []string{"/usr/sbin", "/sbin", "/usr/lib/systemd", "/lib/systemd"}
+
+// Tool returns the path of a program that the test runs. make setup installs all
+// of them.
+func Tool(t testing.TB, name string) string {
+	t.Helper()
+	path, err := exec.LookPath(name)
+	for _, dir := range places {
+		if err == nil {
+			break
+		}
+		path, err = exec.LookPath(filepath.Join(dir, name))
+	}
+	if err != nil {
+		LeaveOut(t, name+" is missing; make setup installs it")
+	}
+	return path
+}
+
+// Root asks for root.
+func Root(t testing.TB) {
+	t.Helper()
+	if os.Getuid() != 0 {
+		LeaveOut(t, "it needs root")
+	}
+}
+
+// Long skips the test with -short, in CI too: it takes more than some seconds.
+func Long(t testing.TB) {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("LEFT OUT with -short")
+	}
+}
+
+// LeaveOut skips a test that cannot run here, and fails it if CI is set.
+func LeaveOut(t testing.TB, reason string) {
+	t.Helper()
+	if os.Getenv("CI") != "" {
+		t.Fatal("LEFT OUT: " + reason)
+	}
+	t.Skip("LEFT OUT: " + reason)
+}
