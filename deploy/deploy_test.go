@@ -90,16 +90,33 @@ func TestRules(t *testing.T) {
 	}
 }
 
+// TestRunbooks: each alert has one, for somebody who knows nothing of it yet.
 func TestRunbooks(t *testing.T) {
 	names := rules(t)
-	assert.Len(t, names, 17)
 	for _, name := range names {
 		text := read(t, "../docs/runbooks/"+name+".md")
-		for _, part := range []string{"# " + name + "\n", "## What it means", "## How to look", "## What it usually is", "## How to mend it"} {
-			assert.Contains(t, text, part, name)
+		headings := regexp.MustCompile(`(?m)^##? .*`).FindAllString(text, -1)
+		assert.Equal(t, []string{
+			"# " + name, "## What it means", "## What to run", "## What it usually is", "## How to fix it", "## When to stop worrying",
+		}, headings, name)
+		_, what, _ := strings.Cut(text, "## What to run\n")
+		what, _, _ = strings.Cut(what, "\n## ")
+		assert.Regexp(t, `(?m)^    \S`, what, "%s: a command", name)
+		assert.NotRegexp(t, `(?m)^    restic `, text, "%s: restic alone does not know the repository; restic-job does", name)
+		for _, link := range regexp.MustCompile(`\]\(([^)#]+)`).FindAllStringSubmatch(text, -1) {
+			assert.FileExists(t, "../docs/runbooks/"+link[1], name)
 		}
 	}
 	assert.Len(t, glob(t, "../docs/runbooks/*.md"), len(names), "and none of what is no alert")
+
+	// The dashboard and the alert link to the section of the reason.
+	failed := read(t, "../docs/runbooks/ResticBackupFailed.md")
+	for _, reason := range []string{
+		"locked", "password", "no_repository", "no_access", "network", "no_space", "source_unreadable", "no_source", "check_errors",
+		"not_started", "timeout", "killed", "oom", "other",
+	} {
+		assert.Contains(t, failed, "\n### "+reason+"\n")
+	}
 }
 
 func TestAlertmanager(t *testing.T) {

@@ -4,14 +4,20 @@
   local s(more='') =
     local all = std.join(',', std.filter(function(x) x != '', [c.selector, more]));
     if all == '' then '' else '{' + all + '}',
-  local alert(name, severity, expr, summary, description, wait='') = {
+  local alert(name, severity, expr, summary, description, wait='', anchor='') = {
     alert: name,
     expr: expr,
     [if wait != '' then 'for']: wait,
     labels: { severity: severity },
-    annotations: { summary: summary, description: description, runbook_url: c.runbooks % name },
+    annotations: { summary: summary, description: description, runbook_url: c.runbooks % name + anchor },
   },
-  local of = '{{ $labels.unit }} on {{ $labels.instance }}',
+  // Metrics of a store have the machine in host, and in instance the machine that asked the store.
+  local of = '{{ $labels.unit }} on {{ or $labels.host $labels.instance }}',
+  // What another metric of the alert's unit says, if there is one.
+  local also(metric, text) =
+    '{{ with printf "%s{instance=%%q,host=%%q,unit=%%q} >= 0" $labels.instance $labels.host $labels.unit | query }}%s{{ end }}' % [metric, text],
+  local exitCode = also('restic_run_exit_code', ', exit status {{ . | first | value }}'),
+  local failed = '\nand ignoring (reason, status) restic_run_status%s == 1' % s('status="failed"'),
 
   prometheusAlerts+:: {
     groups+: [{
@@ -27,9 +33,9 @@
         alert(
           'ResticBackupTooOldDefault',
           'critical',
-          '(time() - restic_run_last_success_timestamp_seconds%s > %s) unless restic_run_max_age_seconds%s' % [s(), $.seconds(c.maxAge), s()],
+          '(time() - restic_run_last_success_timestamp_seconds%s > %s) unless restic_run_max_age_seconds%s' % [s(), $.duration(c.maxAge), s()],
           'No good backup for too long.',
-          of + ' last succeeded {{ $value | humanizeDuration }} ago. It says nothing of how old that may be (--max-age).',
+          of + ' last succeeded {{ $value | humanizeDuration }} ago. It has no limit of its own (--max-age).',
         ),
         alert(
           'ResticBackupNeverSucceeded',
@@ -42,16 +48,25 @@
         alert(
           'ResticBackupFailed',
           'warning',
-          'restic_run_status%s == 1' % s('status="failed"'),
-          'A backup failed.',
-          of + ' failed in its last run.',
+          'restic_run_failure_reason%s == 1' % s('reason!="not_started"') + failed,
+          'A backup failed: {{ $labels.reason }}.',
+          of + ' failed in its last run: {{ $labels.reason }}' + exitCode + '.',
+          anchor='#{{ $labels.reason }}',
+        ),
+        alert(
+          'ResticBackupNotStarted',
+          'warning',
+          'restic_run_failure_reason%s == 1' % s('reason="not_started"'),
+          'A backup could not be started.',
+          'systemd could not start ' + of + ': no command of it ran' + exitCode + '.',
         ),
         alert(
           'ResticBackupFailedRepeatedly',
           'critical',
-          'restic_run_consecutive_failures%s >= 3' % s(),
+          'restic_run_consecutive_failures%s >= 3\nunless ignoring (status) restic_run_status%s == 1' % [s(), s('status="partial"')],
           'A backup fails again and again.',
-          of + ' has failed {{ $value }} times in a row.',
+          of + ' has failed {{ $value }} times in a row' +
+          also('restic_run_failure_reason', '{{ range . }}{{ if eq (. | value) 1.0 }}, the last time: {{ . | label "reason" }}{{ end }}{{ end }}') + exitCode + '.',
         ),
         alert(
           'ResticBackupPartial',
@@ -64,28 +79,37 @@
         alert(
           'ResticCheckErrors',
           'critical',
-          'restic_check_found_errors%s > 0 or ignoring (step) restic_step_success%s == 0' % [s(), s('step="check"')],
+          |||
+            restic_check_found_errors%s > 0
+            or ignoring (step) restic_step_success%s == 0
+              and ignoring (step, reason) restic_run_failure_reason%s == 1
+          ||| % [s(), s('step="check"'), s('reason=~"check_errors|other"')],
           'The repository may be damaged.',
-          'The last check of the repository by ' + of + ' found errors, or did not come to its end.',
+          'The last check of the repository by ' + of + ' found errors.',
         ),
         alert(
           'ResticLockedForHours',
           'warning',
-          'restic_lock_age_seconds%s > %s' % [s(), $.seconds(c.maxLockAge)],
+          'restic_lock_age_seconds%s > %s' % [s(), $.duration(c.maxLockAge)],
           'A lock nobody needs any more stops backups.',
           of + ' was stopped by a lock that was {{ $value | humanizeDuration }} old.',
         ),
         alert(
           'ResticStepTooOld',
           'warning',
-          'time() - restic_step_last_success_timestamp_seconds%s > %s' % [s('step=~"%s"' % c.steps), $.seconds(c.maxStepAge)],
+          |||
+            time() - restic_step_last_success_timestamp_seconds%s > %s
+            or restic_step_success%s == 0
+              unless restic_step_last_success_timestamp_seconds%s
+              and ignoring (step, status) restic_run_status%s == 1
+          ||| % [s('step=~"%s"' % c.steps), $.duration(c.maxStepAge), s('step=~"%s"' % c.steps), s(), s('status="success"')],
           'The repository has not been pruned or checked for weeks.',
-          'The step {{ $labels.step }} of ' + of + ' last succeeded {{ $value | humanizeDuration }} ago.',
+          'The step {{ $labels.step }} of ' + of + ' {{ if $value }}last succeeded {{ $value | humanizeDuration }} ago{{ else }}has never succeeded{{ end }}.',
         ),
         alert(
           'ResticSourceShrank',
           'warning',
-          'sum without (backup) (restic_snapshot_processed_bytes%s) < %s * max_over_time(sum without (backup) (restic_snapshot_processed_bytes%s)[7d:1h])' % [s(), c.shrunkTo, s()],
+          'sum without (backup) (restic_snapshot_processed_bytes%s) < %g * max_over_time(sum without (backup) (restic_snapshot_processed_bytes%s)[7d:1h])' % [s(), c.shrunkTo, s()],
           'Much less is backed up than a week ago.',
           of + ' backs up {{ $value | humanize1024 }}B, much less than in the week before.',
         ),
@@ -100,7 +124,7 @@
           'ResticManyFilesChanged',
           'warning',
           |||
-            sum without (backup, state) (restic_snapshot_files%s) / sum without (backup) (restic_snapshot_processed_files%s) > %s
+            sum without (backup, state) (restic_snapshot_files%s) / sum without (backup) (restic_snapshot_processed_files%s) > %g
             and sum without (backup) (restic_snapshot_processed_files%s) > %d
           ||| % [s('state="changed"'), s(), c.changedFiles, s(), c.changedFilesOf],
           'Unusually many files changed.',
@@ -124,11 +148,31 @@
           'journald dropped {{ $value }} lines of ' + of + '. The summary may be among them.',
         ),
         alert(
+          'ResticExporterFailed',
+          'warning',
+          'restic_exporter_failed%s == 1' % s(),
+          'The exporter could not report a run.',
+          'restic-exporter could not do its work for ' + of + ': the other metrics of the unit are those of an earlier run.',
+        ),
+        alert(
           'ResticMetricsGone',
           'warning',
-          '(last_over_time(restic_run_end_timestamp_seconds%s[2d]) unless restic_run_end_timestamp_seconds%s) and on (instance, job) node_textfile_scrape_error' % [s(), s()],
+          '(last_over_time(restic_run_end_timestamp_seconds%s[%s]) unless restic_run_end_timestamp_seconds%s) and on (instance, job) node_textfile_scrape_error' % [s(), c.remember, s()],
           'The metrics of a backup are gone.',
           'There are no metrics of ' + of + ' any more, and the machine is up.',
+          '15m',
+        ),
+        alert(
+          'ResticMachineGone',
+          'warning',
+          |||
+            time() - last_over_time(restic_run_last_success_timestamp_seconds%s[14d:10m])
+              > (last_over_time(restic_run_max_age_seconds%s[14d:10m]) or last_over_time(restic_run_end_timestamp_seconds%s[14d:10m]) * 0 + %s)
+            unless restic_run_end_timestamp_seconds%s
+            unless on (instance, job) node_textfile_scrape_error
+          ||| % [s(), s(), s(), $.duration(c.maxAge), s()],
+          'No good backup for too long, of a machine that is gone.',
+          of + ' last succeeded {{ $value | humanizeDuration }} ago, as far as is known, and the machine is not there any more.',
           '15m',
         ),
         alert(
@@ -150,8 +194,8 @@
     }],
   },
 
-  // seconds('50h') is 180000.
-  seconds(duration)::
-    local unit = { s: 1, m: 60, h: 3600, d: 86400, w: 604800 }[duration[std.length(duration) - 1]];
-    std.parseInt(std.substr(duration, 0, std.length(duration) - 1)) * unit,
+  // duration('50h') is 50 * 3600, as one writes seconds in a query.
+  duration(text)::
+    local unit = { s: 1, m: 60, h: 3600, d: 86400, w: 604800 }[text[std.length(text) - 1]];
+    '%s * %d' % [std.substr(text, 0, std.length(text) - 1), unit],
 }

@@ -6,7 +6,7 @@
     notBackups: '.*(forget|prune|check|copy).*',
     // Age of the last success of units that say nothing themselves (--max-age).
     maxAge: '50h',
-    // How long a unit whose metrics are gone is remembered. Removed units are reported for as long.
+    // How long a unit is remembered whose metrics are gone; one that was removed is reported for as long.
     remember: '7d',
     // A lock this old belongs to nobody any more.
     maxLockAge: '6h',

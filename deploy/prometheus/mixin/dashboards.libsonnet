@@ -1,6 +1,6 @@
 {
   local c = $._config,
-  local q = (import 'queries.libsonnet')(c, $.seconds),
+  local q = (import 'queries.libsonnet')(c, $.duration),
   local datasource = { type: 'prometheus', uid: '${datasource}' },
   local target(expr, legend='', extra={}) = { datasource: datasource, expr: expr, legendFormat: legend } + extra,
   local table(expr) = target(expr, '', { instant: true, format: 'table' }),

@@ -1,5 +1,5 @@
-// queries(config, seconds) are the dashboard's words: what a unit is, and what state it is in.
-function(c, seconds) {
+// queries(config, duration) are the dashboard's words: what a unit is, and what state it is in.
+function(c, duration) {
   local q = self,
   local braces(parts) = '{' + std.join(',', std.filter(function(x) x != '', parts)) + '}',
   s(more=''):: braces([c.selector, 'instance=~"$instance"', 'unit=~"$unit"', more]),
@@ -28,7 +28,7 @@ function(c, seconds) {
   local end = 'restic_run_end_timestamp_seconds',
   local success = 'restic_run_last_success_timestamp_seconds',
   status(status):: q.by('max', 'restic_run_status%s == 1' % q.s('status="%s"' % status)),
-  local limit(get) = '(%s or %s * 0 + %d)' % [get('restic_run_max_age_seconds'), get(end), seconds(c.maxAge)],
+  local limit(get) = '(%s or %s * 0 + %s)' % [get('restic_run_max_age_seconds'), get(end), duration(c.maxAge)],
   local never(get) = '(%s unless %s)' % [get(end), get(success)],
   age:: 'time() - ' + q.last(success),
   // Age of the last success as a share of the limit; neverShare without one.
