@@ -2,11 +2,9 @@ package invocation
 
 import (
 	"bytes"
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
-	"iter"
 	"slices"
 	"syscall"
 	"time"
@@ -41,7 +39,7 @@ func Read(ctx context.Context, from journal.Source, unit string, id journal.ID, 
 	if id != (journal.ID{}) && id != told.id {
 		told = none // it is about another run
 	}
-	if err := sync(ctx, from, unit, cmp.Or(id, told.id)); err != nil {
+	if err := sync(ctx, from, unit); err != nil {
 		return nil, err
 	}
 
@@ -78,12 +76,8 @@ func Read(ctx context.Context, from journal.Source, unit string, id journal.ID, 
 	return r, nil
 }
 
-func sync(ctx context.Context, from journal.Source, unit string, id journal.ID) error {
-	reader, ok := from.(journal.Reader)
-	if !ok {
-		return nil
-	}
-	if err := reader.Sync(ctx, unit, id); err != nil {
+func sync(ctx context.Context, from journal.Source, unit string) error {
+	if err := from.Sync(ctx, unit); err != nil {
 		return fmt.Errorf("waiting until journald has written everything down: %w", err)
 	}
 	return nil
@@ -94,7 +88,7 @@ func read(ctx context.Context, from journal.Source, unit string, id journal.ID, 
 	r := &Run{Unit: unit}
 	v := new(verdict)
 	lines := collector{options: o}
-	for e, err := range entries(ctx, from, unit, id, lines.skip) {
+	for e, err := range from.Skim(ctx, unit, id, &lines) {
 		if err != nil {
 			return nil, v, err
 		}
@@ -114,14 +108,8 @@ func read(ctx context.Context, from journal.Source, unit string, id journal.ID, 
 		return nil, v, journal.ErrNotFound
 	}
 	r.Processes, r.Spans = believed(lines.Processes(), lines.known), lines.Spans()
-	r.Entries += lines.skipped
 	for _, p := range r.Processes {
 		r.Unparsed += uint64(p.SyntaxErrors)
-	}
-	if lines.skipped > 0 {
-		if err := r.extend(ctx, from.(journal.Reader)); err != nil {
-			return nil, v, err
-		}
 	}
 	return r, v, nil
 }
@@ -148,64 +136,10 @@ func (r *Run) heard(e journal.Entry, v *verdict) {
 	}
 }
 
-// entries returns those of a run, of the latest for the zero ID. A verbose
-// restic prints a line for each file: to ask the journal who wrote each of
-// these, and when, takes longer than all the rest, so lines that change nothing
-// are left out where that saves anything.
-func entries(ctx context.Context, from journal.Source, unit string, id journal.ID, skip func([]byte, func() int) bool) iter.Seq2[journal.Entry, error] {
-	if reader, ok := from.(journal.Reader); ok {
-		return reader.Skim(ctx, unit, id, skip)
-	}
-	if id == (journal.ID{}) {
-		latest, err := from.Latest(ctx, unit)
-		if err != nil {
-			return func(yield func(journal.Entry, error) bool) { yield(journal.Entry{}, err) }
-		}
-		id = latest
-	}
-	return from.Entries(ctx, unit, id)
-}
-
-// extend moves the ends of what r holds to where they are with the lines that
-// were skipped.
-func (r *Run) extend(ctx context.Context, reader journal.Reader) error {
-	of := []journal.Origin{{}}
-	for _, p := range r.Processes {
-		of = append(of, journal.Origin{Identifier: p.Source, PID: p.PID})
-	}
-	for _, span := range r.Spans {
-		of = append(of, journal.Origin{Identifier: span.Source})
-	}
-	extents, err := reader.Extents(ctx, r.Unit, r.ID, of)
-	if err != nil {
-		return err
-	}
-	if extents[0].First.IsZero() {
-		return journal.ErrIncomplete // deleted since it was read
-	}
-	move := func(start, end *time.Time, x journal.Extent) {
-		if !x.First.IsZero() && x.First.Before(*start) {
-			*start = x.First
-		}
-		if x.Last.After(*end) {
-			*end = x.Last
-		}
-	}
-	move(&r.Start, &r.End, extents[0])
-	for i := range r.Processes {
-		move(&r.Processes[i].Start, &r.Processes[i].End, extents[1+i])
-	}
-	for i := range r.Spans {
-		move(&r.Spans[i].Start, &r.Spans[i].End, extents[1+len(r.Processes)+i])
-	}
-	return nil
-}
-
 // A collector sorts the lines of a run by process.
 type collector struct {
 	parser.Collector
 	options Options
-	skipped uint64
 	restics map[origin]bool // the processes that are known as restic
 }
 
@@ -218,16 +152,11 @@ type origin struct {
 // known reports whether p is a process of restic's own program.
 func (c *collector) known(p parser.Process) bool { return c.restics[origin{p.Source, p.PID}] }
 
-// skip reports whether a line need not be added.
-func (c *collector) skip(text []byte, pid func() int) bool {
-	if c.options.Strip != nil {
-		return false
-	}
-	if !c.Collector.Skip(text, pid) {
-		return false
-	}
-	c.skipped++
-	return true
+// Skip implements [journal.Skipper]. A verbose restic prints a line for each file:
+// to ask the journal who wrote each of these, and when, takes longer than all the
+// rest.
+func (c *collector) Skip(text []byte, pid func() int) bool {
+	return c.options.Strip == nil && c.Collector.Skip(text, pid)
 }
 
 func (c *collector) add(e journal.Entry) {

@@ -241,7 +241,13 @@ func recordingOf(t *testing.T, r Reader) *Recording {
 	return recording(t, out)
 }
 
-func keepAll([]byte, func() int) bool { return false }
+// A skipper is a Skipper.
+type skipper func(text []byte, pid func() int) bool
+
+func (s skipper) Skip(text []byte, pid func() int) bool { return s(text, pid) }
+
+// keepAll leaves nothing out.
+var keepAll = skipper(func([]byte, func() int) bool { return false })
 
 // archive writes a part of a log, which begins at an entry of the whole, as a
 // journal file that is written no more.
@@ -416,8 +422,6 @@ func TestLeaks(t *testing.T) {
 				break // the journal is closed here too
 			}
 		}
-		_, err = r.Extents(t.Context(), unit, id, []Origin{{}})
-		require.NoError(t, err)
 	}
 	open := func() int {
 		names, err := filepath.Glob("/proc/self/fd/*")

@@ -51,14 +51,10 @@ func ExampleReader() {
 	defer cancel()
 	const unit = "restic-backup.service"
 	var reader journal.Reader
-	id, err := reader.Latest(ctx, unit)
-	if err != nil {
+	if err := reader.Sync(ctx, unit); err != nil {
 		log.Fatal(err)
 	}
-	if err := reader.Sync(ctx, unit, id); err != nil {
-		log.Fatal(err)
-	}
-	for entry, err := range reader.Entries(ctx, unit, id) {
+	for entry, err := range reader.Entries(ctx, unit, journal.ID{}) {
 		if err != nil {
 			log.Fatal(err)
 		}

@@ -37,9 +37,9 @@ import (
 	"time"
 )
 
-// An ID is an invocation ID (systemd.exec(5), $INVOCATION_ID). The zero ID is
-// no invocation; in a [Recording] of a format without IDs it is the only one.
-// It works as a flag through [flag.TextVar].
+// An ID is an invocation ID (systemd.exec(5), $INVOCATION_ID). The zero ID
+// stands for the latest invocation; in a [Recording] of a format without IDs
+// entries have it. It works as a flag through [flag.TextVar].
 type ID [16]byte
 
 func (id ID) String() string { return hex.EncodeToString(id[:]) }
@@ -88,7 +88,7 @@ type Entry struct {
 	// Message is what was logged, any bytes. It is valid until the iterator
 	// goes on. A recording can lack it: see Lost.
 	Message []byte
-	Parts   int  // how many entries of the journal it was joined from, 1 as a rule
+	Parts   int  // how many entries of the journal it stands for, 1 as a rule; see [Source]
 	Lost    bool // the recording does not hold the message, only that there was one
 
 	Invocation ID     // zero in recordings without IDs
@@ -101,16 +101,6 @@ type Entry struct {
 	JobResult string
 	Dropped   uint64 // of a Dropped entry: how many
 }
-
-// An Origin is who wrote lines. An empty name is any, 0 any process.
-type Origin struct {
-	Identifier string
-	PID        int
-}
-
-// An Extent is when the first and the last entry were received; zero times if
-// there is none.
-type Extent struct{ First, Last time.Time }
 
 // An Event is what the manager reports in an entry, told by MESSAGE_ID.
 type Event uint8
@@ -178,12 +168,39 @@ var (
 )
 
 // A Source is what entries are read from: a [Reader] or a [Recording].
+//
+// The zero ID stands for the latest invocation of the unit. If there is none,
+// or no entry of a unit of that name, the error is ErrNotFound.
 type Source interface {
 	// Latest returns the most recent invocation of unit, or ErrNotFound.
 	Latest(ctx context.Context, unit string) (ID, error)
+
 	// Entries returns a single-use iterator over the entries of one invocation
 	// of unit, in the order in which journald received them, those without an
 	// invocation ID last. Each pair is an entry and nil or, at most once and last,
 	// a zero Entry and an error. An invocation without entries is no error.
 	Entries(ctx context.Context, unit string, id ID) iter.Seq2[Entry, error]
+
+	// Skim is Entries in a hurry, for invocations that log very much: it may leave
+	// out lines that s skips, where that saves time. Where among the lines the
+	// entries of the manager and of journald come is not promised.
+	//
+	// What it leaves out it accounts for. After the lines come Output entries
+	// without a Message: the first and the last line of each process, and of each
+	// identifier, whose first or last line may have been left out, with Parts 0,
+	// and then the last line of all, with Parts the number of those left out. So the
+	// earliest and latest Time of each process, and the sum of Parts, are what
+	// Entries gives. Not accounted for is a process of which every line was left out.
+	Skim(ctx context.Context, unit string, id ID, s Skipper) iter.Seq2[Entry, error]
+
+	// Sync waits until what the unit has logged before the call can be read.
+	Sync(ctx context.Context, unit string) error
+}
+
+// A Skipper tells [Source] which lines it can do without.
+type Skipper interface {
+	// Skip reports whether a line with this text need not be read in full. pid
+	// returns the process that wrote it, 0 if unknown, which costs as much time
+	// again as the text; the text is not valid after that call.
+	Skip(text []byte, pid func() int) bool
 }

@@ -171,12 +171,19 @@ type throughJournalctl struct{ r Reader }
 func (s throughJournalctl) open(f func(backend) error) error { return f(journalctl{s.r.Dir}) }
 
 func (s throughJournalctl) Latest(ctx context.Context, unit string) (ID, error) {
-	return latestIn(ctx, journalctl{s.r.Dir}, s.r.selector(unit))
+	id, err := latestIn(ctx, journalctl{s.r.Dir}, s.r.selector(unit))
+	return id, hint(unit, err)
 }
 
 func (s throughJournalctl) Entries(ctx context.Context, unit string, id ID) iter.Seq2[Entry, error] {
 	return s.r.read(ctx, unit, id, nil, s.open)
 }
+
+func (s throughJournalctl) Skim(ctx context.Context, unit string, id ID, skip Skipper) iter.Seq2[Entry, error] {
+	return s.r.read(ctx, unit, id, skip, s.open)
+}
+
+func (s throughJournalctl) Sync(ctx context.Context, unit string) error { return s.r.Sync(ctx, unit) }
 
 // says is an entry in short.
 type says struct {
@@ -523,7 +530,7 @@ func TestReaderErrors(t *testing.T) {
 }
 
 func TestSyncElsewhere(t *testing.T) {
-	assert.NoError(t, Reader{Dir: t.TempDir()}.Sync(t.Context(), unit, id1), "journal files elsewhere are as they are")
+	assert.NoError(t, Reader{Dir: t.TempDir()}.Sync(t.Context(), unit), "journal files elsewhere are as they are")
 }
 
 func TestOpenRecording(t *testing.T) {
@@ -795,10 +802,10 @@ func TestSkim(t *testing.T) {
 			require.NoError(t, err)
 
 			pids := make(map[string]int)
-			got, err := collect(r.Skim(t.Context(), unit, id1, func(message []byte, pid func() int) bool {
+			got, err := collect(r.Skim(t.Context(), unit, id1, skipper(func(message []byte, pid func() int) bool {
 				pids[string(message)] = pid()
 				return false
-			}))
+			})))
 			require.NoError(t, err)
 			assert.Equal(t, sorted(all), sorted(got))
 			for _, e := range all {
@@ -808,15 +815,24 @@ func TestSkim(t *testing.T) {
 			}
 
 			left := 0
-			got, err = collect(r.Skim(t.Context(), unit, id1, func(message []byte, _ func() int) bool {
+			got, err = collect(r.Skim(t.Context(), unit, id1, skipper(func(message []byte, _ func() int) bool {
 				if idle := strings.HasPrefix(string(message), "idle"); !idle {
 					return false
 				}
 				left++
 				return true
-			}))
+			})))
 			require.NoError(t, err)
-			assert.Len(t, got, len(all)-left, "none is of others")
+			parts := 0
+			for _, e := range got {
+				parts += e.Parts
+			}
+			for _, e := range all {
+				parts -= e.Parts
+			}
+			assert.Zero(t, parts, "none is of others")
+			got = slices.DeleteFunc(got, func(e Entry) bool { return e.Message == nil && left > 0 })
+			assert.Len(t, got, len(all)-left)
 			if len(pids) > 0 { // journalctl leaves nothing out
 				assert.Equal(t, map[string]int{"long, plain": 2, "long, another unit with its ID": 1}[name], left)
 			}
@@ -832,29 +848,6 @@ func TestSkim(t *testing.T) {
 	}
 }
 
-// TestSkimLatest: the zero ID is that of the latest invocation.
-func TestSkimLatest(t *testing.T) {
-	r := Reader{Dir: log{line(id1, 7, "one"), line(id2, 9, "two"), line(id2, 9, "three")}.dir(t)}
-	want, err := collect(r.Skim(t.Context(), unit, id2, keepAll))
-	require.NoError(t, err)
-	require.Len(t, want, 2)
-	for name, skim := range map[string]func(unit string) iter.Seq2[Entry, error]{
-		"libsystemd": func(unit string) iter.Seq2[Entry, error] { return r.Skim(t.Context(), unit, ID{}, keepAll) },
-		"journalctl": func(unit string) iter.Seq2[Entry, error] {
-			return skimmingJournalctl{throughJournalctl{r}}.Entries(t.Context(), unit, ID{})
-		},
-	} {
-		t.Run(name, func(t *testing.T) {
-			got, err := collect(skim(unit))
-			require.NoError(t, err)
-			assert.Equal(t, inShort(want), inShort(got))
-			got, err = collect(skim("none.service"))
-			assert.ErrorIs(t, err, ErrNotFound)
-			assert.Empty(t, got)
-		})
-	}
-}
-
 // skimmingJournalctl is a Reader that skims without cgo.
 type skimmingJournalctl struct{ throughJournalctl }
 
@@ -862,14 +855,98 @@ func (s skimmingJournalctl) Entries(ctx context.Context, unit string, id ID) ite
 	return s.r.read(ctx, unit, id, keepAll, s.open)
 }
 
-func TestExtents(t *testing.T) {
-	r := Reader{Dir: log{
-		line(id1, 7, "a"), line(id2, 7, "other"), line(id1, 8, "b"), line(id1, 7, "c"), manager(id1, succeeded, "ok"),
-	}.dir(t)}
-	at := func(n int) time.Time { return t0.Add(time.Duration(n) * time.Second) }
-	of := []Origin{{}, {PID: 7}, {PID: 8}, {PID: 9}, {Identifier: "restic-backup.sh"}, {Identifier: "other"}, {"restic-backup.sh", 8}}
-	want := []Extent{{at(0), at(3)}, {at(0), at(3)}, {at(2), at(2)}, {}, {at(0), at(3)}, {}, {at(2), at(2)}}
-	got, err := r.Extents(t.Context(), unit, id1, of)
+// TestSkimTimes: what is left out moves the times of its process, and is counted.
+func TestSkimTimes(t *testing.T) {
+	type whose struct {
+		identifier string
+		pid        int
+	}
+	type seen struct{ First, Last time.Time }
+	by := func(identifier string, pid int, message string) fields {
+		f := line(id1, pid, message)
+		f[1] = "SYSLOG_IDENTIFIER=" + identifier
+		return f
+	}
+	l := log{
+		manager(id1, starting, "Starting"), by("a", 7, "keep"), by("a", 8, "idle"), by("b", 9, "idle"), by("b", 9, "keep"),
+		by("a", 8, "keep"), by("d", 7, "idle"), by("d", 7, "keep"), by("c", 10, "idle, and never noticed"),
+	}
+	for range fewEntries {
+		l = append(l, by("a", 7, "idle"))
+	}
+	l = append(l, by("b", 9, "idle"), by("a", 8, "keep"), by("a", 7, "idle"), line(id2, 7, "of another run"))
+	times := func(entries []Entry) (map[whose]seen, int) {
+		got, parts := make(map[whose]seen), 0
+		for _, e := range entries {
+			parts += e.Parts
+			if e.Kind != Output {
+				continue
+			}
+			for _, w := range []whose{{e.Identifier, e.PID}, {e.Identifier, 0}, {}} {
+				s, ok := got[w]
+				if !ok || e.Time.Before(s.First) {
+					s.First = e.Time
+				}
+				if e.Time.After(s.Last) {
+					s.Last = e.Time
+				}
+				got[w] = s
+			}
+		}
+		return got, parts
+	}
+	r := Reader{Dir: l.dir(t)}
+	all, err := collectWhole(r.Entries(t.Context(), unit, id1))
 	require.NoError(t, err)
+	want, parts := times(all)
+	delete(want, whose{"c", 10})
+	delete(want, whose{"c", 0})
+	skimmed, err := collectWhole(r.Skim(t.Context(), unit, id1, skipper(func(message []byte, _ func() int) bool {
+		return strings.HasPrefix(string(message), "idle")
+	})))
+	require.NoError(t, err)
+	got, skimmedParts := times(skimmed)
+	delete(got, whose{"c", 10}) // through journalctl it is noticed
+	delete(got, whose{"c", 0})
 	assert.Equal(t, want, got)
+	assert.Equal(t, parts, skimmedParts)
+	assert.Equal(t, len(all), parts)
+}
+
+// TestBareName: the name of a unit without its type is none, and the error says so.
+func TestBareName(t *testing.T) {
+	const says = `not in the journal: "restic-backup" is not the whole name of a unit, want "restic-backup.service"`
+	l := log{manager(id1, starting, "Starting"), line(id1, 7, "a")}
+	sources := l.sources(t, false)
+	iso := recording(t, []byte("2026-11-23T00:00:00+0000 host systemd[1]: other.service: Deactivated successfully.\n"))
+	for kind, source := range sources {
+		_, err := source.Latest(t.Context(), "restic-backup")
+		assert.EqualError(t, err, says, kind)
+		assert.ErrorIs(t, err, ErrNotFound, kind)
+		for _, id := range []ID{{}, id1} {
+			_, err := collect(source.Entries(t.Context(), "restic-backup", id))
+			assert.EqualError(t, err, says, kind)
+			_, err = collect(source.Skim(t.Context(), "restic-backup", id, keepAll))
+			assert.EqualError(t, err, says, kind)
+		}
+	}
+	_, err := collect(iso.Entries(t.Context(), "restic-backup", ID{}))
+	assert.EqualError(t, err, says)
+}
+
+// TestZeroID: it stands for the latest invocation.
+func TestZeroID(t *testing.T) {
+	l := log{manager(id1, starting, "Starting"), line(id1, 7, "one"), manager(id2, starting, "Starting"), line(id2, 9, "two"), line(id1, 7, "left behind")}
+	for kind, source := range l.sources(t, false) {
+		want, err := collect(source.Entries(t.Context(), unit, id2))
+		require.NoError(t, err, kind)
+		require.Len(t, want, 2, kind)
+		for _, entries := range []iter.Seq2[Entry, error]{source.Entries(t.Context(), unit, ID{}), source.Skim(t.Context(), unit, ID{}, keepAll)} {
+			got, err := collect(entries)
+			require.NoError(t, err, kind)
+			assert.Equal(t, want, got, kind)
+		}
+		_, err = collect(source.Entries(t.Context(), "none.service", ID{}))
+		assert.ErrorIs(t, err, ErrNotFound, kind)
+	}
 }

@@ -32,7 +32,7 @@ func (c journalctl) backwards(ctx context.Context, _ selector, m match) records 
 
 // skim asks for less of each line. It leaves none out, for nothing would be won.
 func (c journalctl) skim(ctx context.Context, s selector, id ID, _ skipFunc) records {
-	return c.print(ctx, match{s.of(Output, id)}, "--output-fields=MESSAGE,SYSLOG_IDENTIFIER,_PID,_COMM,_EXE")
+	return c.print(ctx, match{s.of(Output, id)}, "--output-fields=MESSAGE,SYSLOG_IDENTIFIER,_PID,_COMM,_EXE,MESSAGE_ID")
 }
 
 // print reads what the program prints, a recording. It prints all fields: to choose

@@ -110,7 +110,7 @@ var (
 	otherFields  = []int{
 		fieldBoot, fieldUID, fieldUnit, fieldInvocation, fieldUserUnit, fieldUserInvocation, fieldMessageID, fieldUnitResult,
 		fieldExitCode, fieldExitStatus, fieldCommand, fieldDropped, fieldObjectUnit, fieldObjectUserUnit, fieldObjectInvocation,
-		fieldSourceTime,
+		fieldSourceTime, fieldJobResult, fieldPriority,
 	}
 	splitFields = []int{fieldLineBreak, fieldStream}
 	userField   = []int{fieldUID}
@@ -138,7 +138,7 @@ func (l libsystemd) fill(rec *record, s selector) (err error) {
 		rec.split = rec.split || len(rec.fields[fieldLineBreak]) > 0
 	}
 	output := s.scope[Output]
-	if rec.is(output.unit, s.unit) && len(rec.fields[output.id]) > 0 {
+	if rec.is(output.unit, s.unit) && len(rec.fields[output.id]) > 0 && !rec.unspawned() {
 		if len(output.vouched) > 0 {
 			return l.get(rec, userField)
 		}

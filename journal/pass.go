@@ -16,6 +16,7 @@ type pass struct {
 	id    ID
 	yield func(Entry, error) bool
 	progress
+	gaps gaps
 }
 
 // errStop is what a pass ends with when the caller has seen enough.
@@ -31,11 +32,11 @@ const (
 
 // run hands on all entries; with skip, all but those that may be left out. It returns
 // ErrIncomplete unless they are all of the invocation.
-func (p *pass) run(skip skipFunc) (err error) {
-	if skip == nil {
+func (p *pass) run(skipper Skipper) (err error) {
+	if skipper == nil {
 		err = p.entries(p.b.read(p.ctx, p.s, p.s.whole(p.id), time.Time{}))
 	} else {
-		err = p.skim(skip)
+		err = p.skim(skipper)
 	}
 	if err != nil {
 		return err
@@ -70,7 +71,7 @@ func (p *pass) entries(rs records) error {
 }
 
 // skim hands on the entries of the invocation, of a long one the lines last.
-func (p *pass) skim(skip skipFunc) error {
+func (p *pass) skim(skipper Skipper) error {
 	// Most of the time that a short run takes is to ask.
 	var few []Entry
 	for e, err := range entries(p.ctx, p.b.read(p.ctx, p.s, p.s.whole(p.id), time.Time{}), p.s, p.id) {
@@ -102,26 +103,34 @@ func (p *pass) skim(skip skipFunc) error {
 		// Which line a part belongs to takes more than its text.
 		return p.entries(p.b.read(p.ctx, p.s, match{p.s.of(Output, p.id)}, time.Time{}))
 	}
+	skip := func(text []byte, pid func() int) bool {
+		if !skipper.Skip(text, pid) {
+			return false
+		}
+		p.gaps.skipped++
+		return true
+	}
 	for rec, err := range p.b.skim(p.ctx, p.s, p.id, skip) {
 		if err := cmp.Or(err, p.ctx.Err()); err != nil {
 			return err
 		}
-		if err := p.entry(rec.entry(Output, p.id)); err != nil {
+		e := rec.entry(Output, p.id)
+		p.gaps.add(&e)
+		if err := p.entry(e); err != nil {
 			return err
 		}
 	}
-	return nil
+	return p.fill()
 }
 
-// late hands on the lines that came late. Of a short run it returns the first line
-// again, so that nobody need ask for it.
+// late hands on the lines that came late. It returns the first line of the run that it
+// came across: of a short run that is the first of all, so that nobody need ask for it.
 func (p *pass) late() (again Entry, err error) {
 	from := p.orphansFrom()
 	if from.IsZero() {
 		return again, nil
 	}
-	short := p.count < rereadEntries && !p.firstLine.IsZero() && p.firstLine.Before(from)
-	if short {
+	if p.count+p.gaps.skipped < rereadEntries && !p.firstLine.IsZero() && p.firstLine.Before(from) {
 		from = p.firstLine
 	}
 	orphans := orphans{id: p.id, of: map[ID]ID{p.boot: p.id}}
@@ -134,7 +143,7 @@ func (p *pass) late() (again Entry, err error) {
 		if !ok {
 			continue
 		}
-		if short && kind == Output && of == p.id && again.Invocation == (ID{}) {
+		if kind == Output && of == p.id && again.Invocation == (ID{}) {
 			again = Entry{Time: usec(rec.usec), Invocation: of}
 		}
 		e := rec.entry(kind, of)

@@ -8,7 +8,9 @@ import (
 	"io/fs"
 	"iter"
 	"os"
+	"path"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -27,39 +29,29 @@ func (r Reader) Latest(ctx context.Context, unit string) (id ID, err error) {
 		return err
 	})
 	if err != nil {
-		err = cmp.Or(r.unreadable(), err)
+		err = cmp.Or(r.unreadable(), hint(unit, err))
 	}
 	return id, err
 }
 
-// Entries implements [Source]. It reports ErrIncomplete behind the last entry if
+// Entries implements [Source]. It reports ErrIncomplete after the last entry if
 // the beginning of the invocation is not in the journal.
 //
-// The zero ID stands for the latest invocation; if there is none Entries reports
-// ErrNotFound. That is faster than to ask [Reader.Latest] first. The journal is open for the length of the loop.
-// The loop holds on to its thread, as sd-journal(3) asks: do not pass the
-// iterator to [iter.Pull2].
+// The journal is open for the length of the loop. The loop holds on to its
+// thread, as sd-journal(3) asks: do not pass the iterator to [iter.Pull2].
 func (r Reader) Entries(ctx context.Context, unit string, id ID) iter.Seq2[Entry, error] {
 	return r.read(ctx, unit, id, nil, r.open)
 }
 
-// Skim is Entries in a hurry, for invocations that log very much: it may leave out
-// lines for which idle is true. idle is called with the line, and with a function
-// that says which process wrote it, which costs as much again, and after which
-// the line is no longer valid. Through journalctl nothing is left out, for
-// nothing would be won.
-//
-// Lines come in the order in which journald received them, those without an
-// invocation ID last. Where among them the entries of the manager and of journald
-// come is not promised.
-//
-// The zero ID stands for the latest invocation, as it does for Entries.
-func (r Reader) Skim(ctx context.Context, unit string, id ID, idle func(message []byte, pid func() int) bool) iter.Seq2[Entry, error] {
-	return r.read(ctx, unit, id, idle, r.open)
+// Skim implements [Source], and says of the iterator what Entries does. It
+// leaves lines out of runs of more than 200 entries, through libsystemd alone:
+// through journalctl nothing would be won.
+func (r Reader) Skim(ctx context.Context, unit string, id ID, s Skipper) iter.Seq2[Entry, error] {
+	return r.read(ctx, unit, id, s, r.open)
 }
 
 // read yields the entries of an invocation, through the backend that open opens.
-func (r Reader) read(ctx context.Context, unit string, id ID, skip skipFunc, open func(func(backend) error) error) iter.Seq2[Entry, error] {
+func (r Reader) read(ctx context.Context, unit string, id ID, skipper Skipper, open func(func(backend) error) error) iter.Seq2[Entry, error] {
 	return func(yield func(Entry, error) bool) {
 		some := false
 		err := open(func(b backend) (err error) {
@@ -72,10 +64,10 @@ func (r Reader) read(ctx context.Context, unit string, id ID, skip skipFunc, ope
 					return err
 				}
 			}
-			return p.run(skip)
+			return p.run(skipper)
 		})
 		if !some {
-			err = cmp.Or(r.unreadable(), err)
+			err = cmp.Or(r.unreadable(), hint(unit, err))
 		}
 		if err != nil && err != errStop {
 			yield(Entry{}, err)
@@ -83,34 +75,18 @@ func (r Reader) read(ctx context.Context, unit string, id ID, skip skipFunc, ope
 	}
 }
 
-// Extents returns when the entries of each origin, of those that processes of
-// one invocation of unit wrote, begin and end.
-func (r Reader) Extents(ctx context.Context, unit string, id ID, of []Origin) ([]Extent, error) {
-	extents := make([]Extent, len(of))
-	err := r.open(func(b backend) error {
-		s := r.selector(unit)
-		for i, o := range of {
-			var more []string
-			if o.Identifier != "" {
-				more = append(more, "SYSLOG_IDENTIFIER="+o.Identifier)
-			}
-			if o.PID != 0 {
-				more = append(more, "_PID="+strconv.Itoa(o.PID))
-			}
-			m := match{s.of(Output, id, more...)}
-			begin, err := first(ctx, b, s, m)
-			if err != nil {
-				return err
-			}
-			end, err := last(ctx, b, s, m)
-			if err != nil {
-				return err
-			}
-			extents[i] = Extent{begin.Time, end.Time}
-		}
-		return nil
-	})
-	return extents, err
+// unitTypes are the suffixes that the name of a unit has (systemd.unit(5)).
+var unitTypes = []string{
+	".service", ".socket", ".device", ".mount", ".automount", ".swap", ".target", ".path", ".timer", ".slice", ".scope",
+}
+
+// hint returns err, of a source that holds nothing of unit, with what is wrong with
+// that name.
+func hint(unit string, err error) error {
+	if err != nil && err != ErrNotFound || slices.Contains(unitTypes, path.Ext(unit)) {
+		return err
+	}
+	return fmt.Errorf("%w: %q is not the whole name of a unit, want %q", ErrNotFound, unit, unit+".service")
 }
 
 // unreadable tells why the journal holds less than was expected; nil if no

@@ -70,6 +70,10 @@ const realtime = "__REALTIME_TIMESTAMP"
 
 func (r *record) reset() { *r = record{split: r.split} }
 
+// unspawned reports whether the process that logged r may be one that has not become a
+// command of the unit yet: systemd sets its name in parentheses.
+func (r *record) unspawned() bool { return bytes.HasPrefix(r.fields[fieldIdentifier], []byte("(")) }
+
 func (r *record) is(field int, value string) bool { return string(r.fields[field]) == value }
 
 func (r *record) id(field int) (ID, bool) {

@@ -107,36 +107,74 @@ func (r *Recording) Plain() bool { return r.format == formatPlain }
 // Latest implements [Source]. In a format without invocation IDs it returns the
 // zero ID.
 func (r *Recording) Latest(ctx context.Context, unit string) (ID, error) {
-	if _, err := r.r.Seek(0, io.SeekStart); err != nil {
+	rs, err := r.records()
+	if rs == nil || err != nil {
 		return ID{}, err
 	}
-	switch r.format {
-	case formatExport:
-		return latest(ctx, readExport(r.r), selectorOf(unit, r.User))
-	case formatJSON:
-		return latest(ctx, readJSON(r.r), selectorOf(unit, r.User))
-	}
-	return ID{}, nil
+	id, err := latest(ctx, rs, selectorOf(unit, r.User))
+	return id, hint(unit, err)
 }
 
-// Entries implements [Source]. In a format without invocation IDs the entries
-// of the zero ID are those of the last invocation.
-func (r *Recording) Entries(ctx context.Context, unit string, id ID) iter.Seq2[Entry, error] {
+// records returns the records from the start, nil in a format that has none.
+func (r *Recording) records() (records, error) {
 	if _, err := r.r.Seek(0, io.SeekStart); err != nil {
-		return func(yield func(Entry, error) bool) { yield(Entry{}, err) }
+		return nil, err
 	}
 	switch r.format {
 	case formatExport:
-		return entries(ctx, readExport(r.r), selectorOf(unit, r.User), id)
+		return readExport(r.r), nil
 	case formatJSON:
-		return entries(ctx, readJSON(r.r), selectorOf(unit, r.User), id)
-	case formatShortISO:
-		return r.shortISO(ctx, unit, id)
+		return readJSON(r.r), nil
 	}
+	return nil, nil
+}
+
+// Entries implements [Source].
+func (r *Recording) Entries(ctx context.Context, unit string, id ID) iter.Seq2[Entry, error] {
 	return func(yield func(Entry, error) bool) {
-		if id != (ID{}) {
+		some := false
+		for e, err := range r.entries(ctx, unit, id) {
+			some = true
+			if !yield(e, err) || err != nil {
+				return
+			}
+		}
+		if r.format == formatPlain || some {
 			return
 		}
+		if err := hint(unit, nil); err != nil {
+			yield(Entry{}, err)
+		}
+	}
+}
+
+func (r *Recording) entries(ctx context.Context, unit string, id ID) iter.Seq2[Entry, error] {
+	failed := func(err error) iter.Seq2[Entry, error] {
+		return func(yield func(Entry, error) bool) { yield(Entry{}, err) }
+	}
+	rs, err := r.records()
+	switch {
+	case err != nil:
+		return failed(err)
+	case rs == nil && id != (ID{}):
+		return func(func(Entry, error) bool) {}
+	case r.format == formatShortISO:
+		return r.shortISO(ctx, unit)
+	case rs == nil:
+		return r.plain(ctx)
+	case id == (ID{}):
+		if id, err = r.Latest(ctx, unit); err != nil {
+			return failed(err)
+		}
+		if rs, err = r.records(); err != nil {
+			return failed(err)
+		}
+	}
+	return entries(ctx, rs, selectorOf(unit, r.User), id)
+}
+
+func (r *Recording) plain(ctx context.Context) iter.Seq2[Entry, error] {
+	return func(yield func(Entry, error) bool) {
 		for line, err := range lines(r.r) {
 			if err := cmp.Or(err, ctx.Err()); err != nil {
 				yield(Entry{}, err)
@@ -148,6 +186,14 @@ func (r *Recording) Entries(ctx context.Context, unit string, id ID) iter.Seq2[E
 		}
 	}
 }
+
+// Skim implements [Source]. It leaves nothing out.
+func (r *Recording) Skim(ctx context.Context, unit string, id ID, _ Skipper) iter.Seq2[Entry, error] {
+	return r.Entries(ctx, unit, id)
+}
+
+// Sync implements [Source]. A recording is as it is.
+func (r *Recording) Sync(context.Context, string) error { return nil }
 
 // maxField bounds a field or a line of a recording: journald itself takes no
 // more (journald.conf(5), and DATA_SIZE_MAX in systemd's sources).

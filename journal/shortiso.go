@@ -159,11 +159,8 @@ func managerText(e *Entry, text, unit string) bool {
 const maxEarly = 1000
 
 // shortISO yields the last invocation. A first pass counts them.
-func (r *Recording) shortISO(ctx context.Context, unit string, id ID) iter.Seq2[Entry, error] {
+func (r *Recording) shortISO(ctx context.Context, unit string) iter.Seq2[Entry, error] {
 	return func(yield func(Entry, error) bool) {
-		if id != (ID{}) {
-			return
-		}
 		last := 0
 		for n, err := range r.invocations(ctx, unit, func(int, Entry) bool { return true }) {
 			if err != nil {

@@ -24,15 +24,16 @@ const (
 	settleTimeout = 30 * time.Second
 )
 
-// Sync waits until journald has written down what it has received before the
-// call; what a process of the unit has just printed may be on its way still. It
-// takes longer, the longer journald's backlog is: give ctx a deadline.
+// Sync implements [Source]. It waits until journald has written down what it has
+// received before the call; what a process of the unit has just printed may be on
+// its way still. It takes longer, the longer journald's backlog is: give ctx a
+// deadline.
 //
-// Only root can ask journald for that. For others Sync waits until no process
-// of unit has logged anything for two seconds. Both errors of journald and the
-// deadline are reported as ErrUnsynced. Journal files elsewhere (Dir) are as
-// they are.
-func (r Reader) Sync(ctx context.Context, unit string, id ID) error {
+// Only root can ask journald for that before systemd 261. For others Sync waits
+// until no process of unit has logged anything for two seconds. Both errors of
+// journald and the deadline are reported as ErrUnsynced. Journal files elsewhere
+// (Dir) are as they are.
+func (r Reader) Sync(ctx context.Context, unit string) error {
 	if r.Dir != "" {
 		return nil
 	}
