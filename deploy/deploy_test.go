@@ -144,7 +144,7 @@ func TestUnits(t *testing.T) {
 		assert.NoError(t, err, "%s", out)
 		assert.Empty(t, string(out), name)
 	}
-	for _, name := range []string{"restic-backup.service", "restic-backup@x.service"} {
+	for _, name := range []string{"restic-backup.service", "restic-backup@x.service", "restic-exporter@x.service"} {
 		out := run(t, "systemd-analyze", "security", "--offline=yes", "--no-pager", "--threshold=19", root+"/"+name)
 		t.Log(lastLine(out))
 	}

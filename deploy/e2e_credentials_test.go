@@ -14,6 +14,15 @@ func TestEndToEndCredentials(t *testing.T) {
 		verdict, _ := s.start("restic-backup")
 		assert.Equal(t, want, verdict, mode)
 	}
+	for _, file := range []string{credentials, "/etc/restic-exporter/backup.conf"} {
+		s.Run("chown admin " + file)
+		verdict, _ := s.start("restic-backup")
+		assert.Equal(t, "exit-code", verdict, "of another user")
+		s.Run("chown root " + file + "; mv " + file + " /root/file; ln -s /root/file " + file)
+		verdict, _ = s.start("restic-backup")
+		assert.Equal(t, "exit-code", verdict, "a link")
+		s.Run("rm " + file + "; mv /root/file " + file)
+	}
 	// The environment file is the other way.
 	s.Machine.Write("/etc/systemd/system/restic-backup.service.d/env.conf", "[Service]\nLoadCredential=\nEnvironmentFile="+credentials+"\n", 0o644)
 	s.Run("chmod 0600 " + credentials + "; systemctl daemon-reload")

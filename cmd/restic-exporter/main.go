@@ -34,7 +34,7 @@ func main() {
 	p := program{
 		getenv: os.Getenv,
 		stdin:  os.Stdin, stdout: os.Stdout, stderr: os.Stderr,
-		build: buildInfo(),
+		build: buildInfo(), service: byService(os.Getenv),
 	}
 	os.Exit(p.run(context.Background(), os.Args[1:]))
 }

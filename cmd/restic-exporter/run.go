@@ -46,6 +46,7 @@ type program struct {
 	stdin          io.Reader
 	stdout, stderr io.Writer
 	build          build
+	service        bool // a service of systemd runs this
 }
 
 // run returns the exit status: 0 once the metrics are written, 1 if they could
@@ -63,10 +64,18 @@ func (p *program) run(ctx context.Context, args []string) int {
 		fmt.Fprintf(p.stdout, "restic-exporter %s (revision %s, %s)\n", p.build.version, p.build.revision, p.build.goVersion)
 		return 0
 	}
-	if err := p.export(ctx, o); err != nil {
+	err = p.export(ctx, o)
+	switch {
+	case errors.Is(err, invocation.ErrSkipped):
+		return 0 // there is nothing to write
+	case err != nil:
 		p.say("error", "%v", err)
+		if p.service {
+			p.leaveNote(o)
+		}
 		return 1
 	}
+	p.removeNote(o)
 	return 0
 }
 
@@ -98,7 +107,7 @@ func (p *program) export(ctx context.Context, o options) error {
 	defer from.close()
 	run, err := p.read(ctx, from, o)
 	if errors.Is(err, invocation.ErrSkipped) {
-		return nil
+		return err
 	}
 	if err != nil {
 		return o.explain(err, from.name)

@@ -11,7 +11,16 @@ die() {
 
 # mode FILE prints the mode of a file as octal digits.
 mode() {
-	stat --dereference --format=%a -- "$1"
+	stat --format=%a -- "$1"
+}
+
+# own FILE refuses what others could have put there: a link, or a file of somebody
+# else than root and the job's user.
+own() {
+	local owner
+	[[ ! -L $1 ]] || die "$1 is a symbolic link: put the file itself there"
+	owner=$(stat --format=%u -- "$1")
+	((owner == 0 || owner == EUID)) || die "$1 belongs to another user: chown root $1"
 }
 
 # load_job JOB reads the job's configuration and what is secret.
@@ -34,6 +43,7 @@ load_job() {
 
 	local config=$CONFIG_DIRECTORY/$JOB.conf
 	[[ -r $config ]] || die "$config is missing: copy $CONFIG_DIRECTORY/backup.conf, and say in it what to back up"
+	own "$config"
 	(((8#$(mode "$config") & 8#022) == 0)) ||
 		die "$config may be changed by others than its owner: chmod go-w $config"
 	# shellcheck source=/dev/null
@@ -148,6 +158,7 @@ load_credentials() {
 	# systemd hands on a copy, whatever the mode of the original is. So look at
 	# that, wherever the variables come from.
 	if [[ -e $file ]]; then
+		own "$file"
 		case $(mode "$file") in
 		600 | 400) ;;
 		*) die "$file is readable for others: chmod 0600 $file" ;;

@@ -1,0 +1,104 @@
+package main
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	dto "github.com/prometheus/client_model/go"
+
+	"github.com/restic-exporter/restic-exporter/metrics"
+	"github.com/restic-exporter/restic-exporter/textfile"
+)
+
+// byService reports whether a service of systemd runs this, such as the backup
+// unit or a handler, and not a person.
+func byService(getenv func(string) string) bool {
+	cgroup, err := os.ReadFile("/proc/self/cgroup")
+	return err == nil && getenv("INVOCATION_ID") != "" && inService(cgroup)
+}
+
+// inService reports whether a process with these control groups is one of a
+// service. The manager of a user is a service, too, and all that is below it
+// counts for itself.
+func inService(cgroup []byte) bool {
+	for line := range bytes.Lines(cgroup) {
+		fields := strings.SplitN(strings.TrimSpace(string(line)), ":", 3)
+		if len(fields) < 3 || fields[0] != "0" && fields[1] != "name=systemd" {
+			continue
+		}
+		if slices.ContainsFunc(strings.Split(fields[2], "/"), func(group string) bool {
+			return strings.HasSuffix(group, ".service") && !strings.HasPrefix(group, "user@")
+		}) {
+			return true
+		}
+	}
+	return false
+}
+
+// note returns the name of the file that says that a call for the unit failed,
+// "" if the metrics go to standard output or nowhere.
+func (o options) note() string {
+	output, err := o.target()
+	if err != nil || output == "-" {
+		return ""
+	}
+	note := filepath.Join(filepath.Dir(output), strings.TrimSuffix(o.unit, ".service")+".exporter.prom")
+	if note == filepath.Clean(output) {
+		return ""
+	}
+	return note
+}
+
+// leaveNote says beside the unit's file that this call failed. ExecStopPost=-
+// hides the exit status, and the file says what the run before said.
+func (p *program) leaveNote(o options) {
+	note := o.note()
+	if note == "" {
+		return
+	}
+	err := textfile.Update(note, func(old []*dto.MetricFamily, err error) ([]*dto.MetricFamily, error) {
+		if err == nil && len(old) > 0 && !isNote(old, o.unit) {
+			return nil, errors.New("it is the file of another unit")
+		}
+		return metrics.Failed(o.unit, metrics.Options{Labels: o.labels}), nil
+	})
+	if err != nil {
+		p.say("warning", "cannot say in %s that this call failed: %v", note, err)
+	}
+}
+
+// removeNote removes what a call that failed has left.
+func (p *program) removeNote(o options) {
+	note := o.note()
+	if _, err := os.Lstat(note); note == "" || err != nil {
+		return
+	}
+	looked := errors.New("looked at")
+	ours := false
+	err := textfile.Update(note, func(old []*dto.MetricFamily, err error) ([]*dto.MetricFamily, error) {
+		ours = err == nil && isNote(old, o.unit)
+		return nil, looked
+	})
+	if errors.Is(err, looked) && ours {
+		err = os.Remove(note)
+	}
+	if err != nil && !errors.Is(err, looked) && !errors.Is(err, os.ErrNotExist) {
+		p.say("warning", "%v", fmt.Errorf("a call that failed has left %s, which cannot be removed: %w", note, err))
+	}
+}
+
+// isNote reports whether a file holds nothing but the note of a unit: the name
+// of another unit can end in ".exporter".
+func isNote(mfs []*dto.MetricFamily, unit string) bool {
+	if len(mfs) != 1 || mfs[0].GetName() != metrics.Failed(unit, metrics.Options{})[0].GetName() {
+		return false
+	}
+	return !slices.ContainsFunc(mfs[0].Metric, func(m *dto.Metric) bool {
+		return !slices.ContainsFunc(m.Label, func(l *dto.LabelPair) bool { return l.GetName() == "unit" && l.GetValue() == unit })
+	})
+}

@@ -1,0 +1,167 @@
+package journal
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"iter"
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// A Store is a VictoriaLogs that keeps the journals of many machines, as
+// systemd-journal-upload sends them. Only units of the system's manager are read.
+//
+// VictoriaLogs does not check which machine an entry is of: without SenderField
+// whoever may send to the store can forge the run of any host.
+type Store struct {
+	URL    string       // where it answers, such as https://logs.example.com:9428
+	Header http.Header  // sent with each question: authorization, tenant
+	Client *http.Client // nil: http.DefaultClient
+
+	// SenderField is the field in which a proxy in front of the store says who sent an
+	// entry. Entries whose sender is not their host are not believed. "": all are.
+	SenderField string
+}
+
+// Host returns what the store keeps of one host, by the name that its journal has.
+func (s Store) Host(name string) Source { return storeHost{s, name} }
+
+// A StoreUnit is a unit of a host of which a store has words of the service manager.
+type StoreUnit struct {
+	Host, Unit string
+	Machine    string    // _MACHINE_ID
+	Sender     string    // what SenderField holds; "" without one
+	Last       time.Time // the manager's last word about the unit
+	Words      uint64    // how many of its words the store has
+}
+
+// ErrStoreAnswer is reported if a store answered, but not with what was asked for, or
+// not with all of it.
+var ErrStoreAnswer = errors.New("the answer of the store is not complete")
+
+// ErrStoreEntries is reported if what a store keeps cannot be told apart or put in order.
+var ErrStoreEntries = errors.New("the entries in the store are not fit to be read")
+
+// Units returns the units of which the manager of any host has said something since a
+// time, ordered by host and unit. Which of these may be believed is not checked: a host
+// name can be any text, and can have several machine IDs or senders.
+func (s Store) Units(ctx context.Context, since time.Time) ([]StoreUnit, error) {
+	by := []string{"_HOSTNAME", "_MACHINE_ID", "UNIT"}
+	if s.SenderField != "" {
+		by = append(by, strconv.Quote(s.SenderField))
+	}
+	query := fmt.Sprintf(`_time:>=%s _PID:="1" UNIT:* MESSAGE_ID:* | stats by (%s) max(_time) last, count() words`,
+		since.UTC().Format(time.RFC3339), strings.Join(by, ","))
+	var units []StoreUnit
+	for row, err := range s.ask(ctx, query) {
+		if err != nil {
+			return nil, err
+		}
+		u := StoreUnit{Host: row["_HOSTNAME"], Unit: row["UNIT"], Machine: row["_MACHINE_ID"]}
+		if s.SenderField != "" {
+			u.Sender = row[s.SenderField]
+		}
+		if u.Last, err = time.Parse(time.RFC3339Nano, row["last"]); err != nil {
+			return nil, fmt.Errorf("%w: %w", ErrStoreAnswer, err)
+		}
+		if u.Words, err = strconv.ParseUint(row["words"], 10, 64); err != nil {
+			return nil, fmt.Errorf("%w: %w", ErrStoreAnswer, err)
+		}
+		units = append(units, u)
+	}
+	slices.SortFunc(units, func(a, b StoreUnit) int {
+		return cmp.Or(cmp.Compare(a.Host, b.Host), cmp.Compare(a.Unit, b.Unit), cmp.Compare(a.Machine, b.Machine), cmp.Compare(a.Sender, b.Sender))
+	})
+	return units, nil
+}
+
+// ask yields the rows that the store answers a query with.
+func (s Store) ask(ctx context.Context, query string) iter.Seq2[map[string]string, error] {
+	return func(yield func(map[string]string, error) bool) {
+		body, err := s.post(ctx, query)
+		if err != nil {
+			yield(nil, fmt.Errorf("asking the store: %w", err))
+			return
+		}
+		defer body.Close()
+		for line, err := range lines(body) {
+			var row map[string]string
+			if err == nil {
+				row, err = storeRow(bytes.TrimSpace(line))
+			}
+			if err != nil {
+				yield(nil, fmt.Errorf("%w: %w", ErrStoreAnswer, err))
+				return
+			}
+			if !yield(row, nil) {
+				return
+			}
+		}
+	}
+}
+
+// post sends a query. The body that it returns holds JSON lines.
+func (s Store) post(ctx context.Context, query string) (io.ReadCloser, error) {
+	at, err := url.Parse(s.URL)
+	if err != nil {
+		return nil, err
+	}
+	// A storage node that is down makes an error of the answer.
+	form := url.Values{"query": {query}, "allow_partial_response": {"0"}}
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, at.JoinPath("select/logsql/query").String(), strings.NewReader(form.Encode()))
+	if err != nil {
+		return nil, err
+	}
+	for name, values := range s.Header {
+		req.Header[http.CanonicalHeaderKey(name)] = values
+	}
+	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	resp, err := cmp.Or(s.Client, http.DefaultClient).Do(req)
+	if err != nil {
+		return nil, err
+	}
+	kind, _, _ := strings.Cut(resp.Header.Get("Content-Type"), ";")
+	if resp.StatusCode == http.StatusOK && kind == "application/stream+json" {
+		return resp.Body, nil
+	}
+	defer resp.Body.Close()
+	said, _ := io.ReadAll(io.LimitReader(resp.Body, 300))
+	return nil, fmt.Errorf("%w: %s, %s: %q", ErrStoreAnswer, resp.Status, cmp.Or(kind, "no content type"), said)
+}
+
+// storeRow reads a JSON object of strings. VictoriaLogs hands on bytes that are not
+// UTF-8 as they are, which encoding/json replaces: so these are read as Latin-1.
+func storeRow(line []byte) (row map[string]string, err error) {
+	ascii := !slices.ContainsFunc(line, func(c byte) bool { return c >= 0x80 })
+	if !ascii {
+		wide := make([]rune, len(line))
+		for i, c := range line {
+			wide[i] = rune(c)
+		}
+		line = []byte(string(wide))
+	}
+	if err := json.Unmarshal(line, &row); err != nil || ascii {
+		return row, err
+	}
+	for name, value := range row {
+		narrow := make([]byte, 0, len(value))
+		for _, c := range value {
+			if c > 0xff { // escaped, in a line that is not ASCII
+				narrow = append(narrow, string(c)...)
+			} else {
+				narrow = append(narrow, byte(c))
+			}
+		}
+		row[name] = string(narrow)
+	}
+	return row, nil
+}

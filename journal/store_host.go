@@ -1,0 +1,228 @@
+package journal
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"iter"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// A storeHost is one host of a store.
+type storeHost struct {
+	store Store
+	host  string
+}
+
+// Latest implements [Source].
+func (h storeHost) Latest(ctx context.Context, unit string) (ID, error) {
+	s := selectorOf(unit, false)
+	var latest ID
+	var began time.Time
+	first := make(map[ID]time.Time)
+	for _, k := range []Kind{Output, Manager} {
+		field := fieldNames[s.scope[k].id]
+		query := fmt.Sprintf("%s | stats by (%s) min(_time) first", h.query(match{s.match(k)}), field)
+		for row, err := range h.store.ask(ctx, query) {
+			if err != nil {
+				return ID{}, err
+			}
+			var id ID
+			if id.UnmarshalText([]byte(row[field])) != nil {
+				continue // it is of no run
+			}
+			t, err := time.Parse(time.RFC3339Nano, row["first"])
+			if err != nil {
+				return ID{}, fmt.Errorf("%w: %w", ErrStoreAnswer, err)
+			}
+			if earlier, ok := first[id]; !ok || t.Before(earlier) {
+				first[id] = t
+			}
+		}
+	}
+	for id, t := range first {
+		if t.After(began) {
+			latest, began = id, t
+		}
+	}
+	if latest == (ID{}) {
+		return latest, ErrNotFound
+	}
+	return latest, nil
+}
+
+// Entries implements [Source]. It reports ErrIncomplete after the last entry if the
+// store does not have the beginning of the run. The answer of the store is held in memory.
+func (h storeHost) Entries(ctx context.Context, unit string, id ID) iter.Seq2[Entry, error] {
+	return func(yield func(Entry, error) bool) {
+		var err error
+		if id == (ID{}) {
+			if id, err = h.Latest(ctx, unit); err != nil {
+				yield(Entry{}, err)
+				return
+			}
+		}
+		s := selectorOf(unit, false)
+		// Whose the lines without an ID are shows by the manager's words about other runs.
+		m := append(s.whole(id), s.match(Manager), s.match(Output, fieldNames[fieldSystemdInvocation]+"="))
+		found, err := h.records(ctx, m)
+		if err != nil {
+			yield(Entry{}, err)
+			return
+		}
+		var p progress
+		for e, err := range entries(ctx, found, s, id) {
+			if err == nil {
+				p.add(e)
+			}
+			if !yield(e, err) || err != nil {
+				return
+			}
+		}
+		if !p.begun() {
+			yield(Entry{}, ErrIncomplete)
+		}
+	}
+}
+
+// Skim implements [Source]. It leaves nothing out.
+func (h storeHost) Skim(ctx context.Context, unit string, id ID, _ Skipper) iter.Seq2[Entry, error] {
+	return h.Entries(ctx, unit, id)
+}
+
+// Sync implements [Source]. What has not been sent yet nobody here can wait for.
+func (h storeHost) Sync(context.Context, string) error { return nil }
+
+// query is what entries of the host that m matches are asked for with.
+func (h storeHost) query(m match) string {
+	var or []string
+	for _, and := range m {
+		var q []string
+		for _, term := range and {
+			field, value, _ := strings.Cut(term, "=")
+			q = append(q, storeField(field)+":="+strconv.Quote(value))
+		}
+		or = append(or, "("+strings.Join(q, " ")+")")
+	}
+	query := "_HOSTNAME:=" + strconv.Quote(h.host)
+	if h.store.SenderField != "" {
+		query += " " + strconv.Quote(h.store.SenderField) + ":=" + strconv.Quote(h.host)
+	}
+	return query + " (" + strings.Join(or, " or ") + ")"
+}
+
+const (
+	cursor  = "__CURSOR"
+	machine = "_MACHINE_ID"
+)
+
+// storeField is how VictoriaLogs names a field of the journal.
+func storeField(name string) string {
+	if name == fieldNames[fieldMessage] {
+		return "_msg"
+	}
+	return name
+}
+
+// noMessage is how VictoriaLogs puts it that an entry has no message.
+const noMessage = "missing _msg field; see https://docs.victoriametrics.com/victorialogs/keyconcepts/#message-field"
+
+// A numbered is a record with its place in the journal of its machine.
+type numbered struct {
+	record
+	source string // s= of __CURSOR: the sequence that number counts in
+	number uint64 // i= of it
+}
+
+// records returns what the store has, each entry once, in the order of the journal.
+func (h storeHost) records(ctx context.Context, m match) (records, error) {
+	query := h.query(m) + " | fields _time, " + cursor + ", " + machine
+	for _, name := range fieldNames {
+		query += ", " + storeField(name)
+	}
+	var found []*numbered
+	of := ""
+	for row, err := range h.store.ask(ctx, query) {
+		if err != nil {
+			return nil, err
+		}
+		r, err := numberedOf(row)
+		if err != nil {
+			return nil, err
+		}
+		if of = cmp.Or(of, row[machine]); of != row[machine] {
+			return nil, fmt.Errorf("%w: two machines, %s and %s, have the host name %q; give each a name of its own", ErrStoreEntries, of, row[machine], h.host)
+		}
+		found = append(found, r)
+	}
+	found = inOrder(found)
+	return func(yield func(*record, error) bool) {
+		split := false
+		for _, r := range found {
+			split = split || r.is(fieldLineBreak, "line-max")
+			r.split = split
+			if !yield(&r.record, nil) {
+				return
+			}
+		}
+	}, nil
+}
+
+func numberedOf(row map[string]string) (*numbered, error) {
+	r := new(numbered)
+	for part := range strings.SplitSeq(row[cursor], ";") {
+		name, value, _ := strings.Cut(part, "=")
+		switch name {
+		case "s":
+			r.source = value
+		case "i":
+			r.number, _ = strconv.ParseUint(value, 16, 64)
+		}
+	}
+	if r.source == "" || r.number == 0 {
+		return nil, fmt.Errorf("%w: they have no %s, so nothing tells their order; start VictoriaLogs with -journald.includeEntryMetadata, which counts for what is sent from then on", ErrStoreEntries, cursor)
+	}
+	t, err := time.Parse(time.RFC3339Nano, row["_time"])
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrStoreAnswer, err)
+	}
+	r.usec = uint64(t.UnixMicro())
+	for i, name := range fieldNames {
+		if value := row[storeField(name)]; value != "" && !(i == fieldMessage && value == noMessage) {
+			r.fields[i] = []byte(value)
+		}
+	}
+	return r, nil
+}
+
+// inOrder drops what was sent twice, and orders the rest: by number where entries are of
+// the same sequence, by time between sequences.
+func inOrder(found []*numbered) []*numbered {
+	sequences := make(map[string][]*numbered)
+	for _, r := range found {
+		sequences[r.source] = append(sequences[r.source], r)
+	}
+	var heads [][]*numbered
+	for _, seq := range sequences {
+		slices.SortFunc(seq, func(a, b *numbered) int { return cmp.Compare(a.number, b.number) })
+		heads = append(heads, slices.CompactFunc(seq, func(a, b *numbered) bool { return a.number == b.number }))
+	}
+	slices.SortFunc(heads, func(a, b []*numbered) int { return cmp.Compare(a[0].source, b[0].source) })
+	ordered := make([]*numbered, 0, len(found))
+	for len(heads) > 0 {
+		next := 0
+		for i := range heads {
+			if heads[i][0].usec < heads[next][0].usec {
+				next = i
+			}
+		}
+		ordered = append(ordered, heads[next][0])
+		if heads[next] = heads[next][1:]; len(heads[next]) == 0 {
+			heads = slices.Delete(heads, next, next+1)
+		}
+	}
+	return ordered
+}
