@@ -119,7 +119,8 @@ func believed(processes []parser.Process, known func(parser.Process) bool) []par
 	})
 }
 
-// saysAll reports whether p holds a summary, or the good end of its command.
+// saysAll reports whether p holds a summary, or the good end of its command. Of a
+// backup the end alone can be the other stream's.
 func saysAll(p parser.Process) bool {
-	return p.Done || p.Backup != nil || p.Forget != nil || p.Prune != nil || p.Check != nil
+	return p.Done && (p.Command != parser.CommandBackup || p.DryRun) || p.Backup != nil || p.Forget != nil || p.Prune != nil || p.Check != nil
 }

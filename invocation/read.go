@@ -107,7 +107,7 @@ func read(ctx context.Context, from journal.Source, unit string, id journal.ID, 
 	if r.Entries == 0 && v.refused.IsZero() {
 		return nil, v, journal.ErrNotFound
 	}
-	r.Processes, r.Spans = believed(lines.Processes(), lines.known), lines.Spans()
+	r.Processes, r.Spans = join(believed(lines.Processes(), lines.known)), lines.Spans()
 	for _, p := range r.Processes {
 		r.Unparsed += uint64(p.SyntaxErrors)
 	}
@@ -177,7 +177,7 @@ func (c *collector) add(e journal.Entry) {
 			text = text[at[1]:]
 		}
 	}
-	err := c.Add(parser.Line{Source: e.Identifier, PID: author(s, e.PID), Time: e.Time, Text: text})
+	err := c.Add(parser.Line{Source: e.Identifier, PID: author(s, e.PID), Restic: s == restic, Time: e.Time, Text: text})
 	if err != nil && c.options.Warn != nil {
 		c.options.Warn(fmt.Errorf("process %d of %s: %w", e.PID, e.Identifier, err))
 	}

@@ -76,6 +76,7 @@ func (r *Run) onlyIncomplete() bool {
 	said := false
 	for _, p := range r.Processes {
 		switch {
+		case p.Cause == parser.CauseExists: // a script asked by init whether there is a repository
 		case p.Fatal != "":
 			return false
 		case p.Incomplete:
@@ -88,7 +89,7 @@ func (r *Run) onlyIncomplete() bool {
 }
 
 func incomplete(p parser.Process) bool {
-	return p.Incomplete || p.Backup != nil && p.Backup.Unreadable > 0
+	return p.Incomplete || p.Backup != nil && p.Unreadable > 0
 }
 
 // Reason returns what a failed or partial run failed of.
@@ -110,9 +111,15 @@ func (r *Run) Reason() Reason {
 		return ReasonOOM
 	}
 	if last := r.lastFatal(); last != nil {
+		switch last.Cause {
+		case parser.CauseOther, parser.CauseExists:
+			return r.reasonOfExitCode()
+		}
 		return Reason(last.Cause)
 	}
 	switch {
+	case r.ExitCode != nil && *r.ExitCode >= 10 && *r.ExitCode <= 12:
+		return r.reasonOfExitCode()
 	case r.ExitCode != nil && *r.ExitCode > 128 && *r.ExitCode <= 128+64:
 		// A shell reports a command that a signal killed in this way.
 		return ReasonKilled
@@ -122,12 +129,31 @@ func (r *Run) Reason() Reason {
 	return ReasonOther
 }
 
+// reasonOfExitCode returns what restic says with its exit status: that is for
+// last words which are not understood.
+func (r *Run) reasonOfExitCode() Reason {
+	if r.ExitCode != nil {
+		switch *r.ExitCode {
+		case 10:
+			return ReasonNoRepository
+		case 11:
+			return ReasonLocked
+		case 12:
+			return ReasonPassword
+		case 130:
+			return ReasonKilled
+		}
+	}
+	return ReasonOther
+}
+
 // Lock returns the lock that stopped the run, nil if none did.
 func (r *Run) Lock() *parser.Lock {
-	if r.Reason() != ReasonLocked {
+	last := r.lastFatal()
+	if last == nil || r.Reason() != ReasonLocked {
 		return nil
 	}
-	return r.lastFatal().Lock
+	return last.Lock
 }
 
 // lastFatal returns the last process that gave up, nil if none did.
@@ -136,6 +162,9 @@ func (r *Run) lastFatal() *parser.Process {
 	for i := range r.Processes {
 		p := &r.Processes[i]
 		switch {
+		case last != nil && p.Cause == parser.CauseExists:
+			// A script asked whether there is a repository, did not get an answer,
+			// and would have made one.
 		case p.Fatal != "" && (last == nil || !p.End.Before(last.End)):
 			last = p
 		case last != nil && last.Cause == parser.CauseNoRepository && p.Command == parser.CommandInit && p.Done:

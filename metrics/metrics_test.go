@@ -52,7 +52,11 @@ func backupRun(start int, b parser.Backup) parser.Process {
 	if b.Snapshot != "" {
 		b.Saved = at(start + 30)
 	}
-	return parser.Process{Source: "restic", PID: start, Command: parser.CommandBackup, Start: at(start), End: at(start + 30), Done: true, Backup: &b}
+	p := parser.Process{Source: "restic", PID: start, Command: parser.CommandBackup, Start: at(start), End: at(start + 30), Done: true, Backup: &b}
+	if b.Unreadable != nil {
+		p.Unreadable = *b.Unreadable
+	}
+	return p
 }
 
 func fatalRun(start int, cause parser.Cause) parser.Process {
@@ -63,6 +67,7 @@ var (
 	small = parser.Backup{
 		Files: parser.Changes{New: 1, Changed: 2, Unmodified: 3}, Dirs: parser.Changes{New: 4, Changed: 5, Unmodified: 6},
 		ProcessedFiles: 6, ProcessedBytes: 700, AddedBytes: 80, StoredBytes: new(uint64(9)), Duration: new(1500 * time.Millisecond), Snapshot: "abcd",
+		Unreadable: new(uint64(0)),
 	}
 	pruneRun = parser.Process{
 		Command: parser.CommandPrune, Start: at(40), End: at(50), Done: true,
@@ -146,7 +151,7 @@ func TestFamilies(t *testing.T) {
 		"exporter_backups{}": 1, "backup_duration_seconds{action=backup}": 30,
 	})
 	unread := small
-	unread.Unreadable = 2
+	unread.Unreadable = new(uint64(2))
 	partly := func(b parser.Backup) parser.Process {
 		run := backupRun(0, b)
 		run.Incomplete = true
@@ -199,8 +204,7 @@ func TestFamilies(t *testing.T) {
 				"snapshot_files{backup=1,state=new}": 0, "snapshot_files{backup=1,state=changed}": 0, "snapshot_files{backup=1,state=unmodified}": 0,
 				"snapshot_dirs{backup=1,state=new}": 0, "snapshot_dirs{backup=1,state=changed}": 0, "snapshot_dirs{backup=1,state=unmodified}": 0,
 				"snapshot_processed_files{backup=1}": 1, "snapshot_processed_bytes{backup=1}": 0, "snapshot_added_bytes{backup=1}": 0,
-				"snapshot_unreadable_items{backup=1}": 0,
-				"repo_files{state=new}":               0, "repo_files{state=changed}": 0, "repo_files{state=unmodified}": 0,
+				"repo_files{state=new}": 0, "repo_files{state=changed}": 0, "repo_files{state=unmodified}": 0,
 				"repo_dirs{state=new}": 0, "repo_dirs{state=changed}": 0, "repo_dirs{state=unmodified}": 0,
 				"repo_size_bytes{state=new}": 0, "snapshot_last_created_timestamp_seconds{}": 1_700_000_030,
 				"exporter_backups{}": 1, "backup_duration_seconds{action=backup}": 30,

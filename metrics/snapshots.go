@@ -70,7 +70,9 @@ func (b *builder) snapshot(bk *parser.Backup, place string) {
 	b.set(snapshotProcessedFiles, float64(bk.ProcessedFiles), place)
 	b.set(snapshotProcessedBytes, float64(bk.ProcessedBytes), place)
 	b.set(snapshotAddedBytes, float64(bk.AddedBytes), place)
-	b.set(snapshotUnreadableItems, float64(bk.Unreadable), place)
+	if bk.Unreadable != nil {
+		b.set(snapshotUnreadableItems, float64(*bk.Unreadable), place)
+	}
 	if bk.StoredBytes != nil {
 		b.set(snapshotStoredBytes, float64(*bk.StoredBytes), place)
 	}

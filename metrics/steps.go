@@ -71,7 +71,7 @@ func (b *builder) steps() {
 				continue // not every release says how these end
 			}
 		}
-		if !p.Done && p.Fatal == "" && b.run.Outcome == invocation.Succeeded {
+		if !p.Done && p.Fatal == "" && b.run.Outcome == invocation.Succeeded && (p.Command != parser.CommandBackup || !p.Unfinished || b.run.Dropped > 0) {
 			continue // a quiet command, or a part of the log was dropped: unknown
 		}
 		s := at(p.Command)
@@ -85,6 +85,7 @@ func (b *builder) steps() {
 				until = p.End
 			}
 			f.add(parser.Process{Start: p.Start}, until)
+			f.bad = f.bad || p.Forget.Failed > 0
 		}
 	}
 

@@ -9,29 +9,31 @@ var backupForms = []form{
 	{pattern: "open repository", opens: CommandBackup, read: (*state).backupOpens},
 	{pattern: "using parent snapshot …", opens: CommandBackup, read: (*state).backupParent},
 	{pattern: "no parent snapshot found, will read all files", opens: CommandBackup, read: (*state).backupWarns},
-	{pattern: "load index files", tells: CommandBackup},
 	{pattern: "read data from stdin", tells: CommandBackup},
 	{pattern: "start scan on […", tells: CommandBackup},
-	{pattern: "start backup on […", tells: CommandBackup},
+	{pattern: "start backup on […", tells: CommandBackup, read: (*state).backupStarts},
 	{pattern: "scan finished in …", tells: CommandBackup},
 	{pattern: "scan: …", read: (*state).backupScan},
 
-	{pattern: "Files: # new, # changed, # unmodified", opens: CommandBackup, read: (*state).backupFiles},
-	{pattern: "Dirs: # new, # changed, # unmodified", tells: CommandBackup, read: (*state).backupDirs},
-	{pattern: "Added: # #", read: (*state).backupAdded},                                          // 0.9.0, 0.9.1
-	{pattern: "Added to the repo: # #", read: (*state).backupAdded},                              // 0.9.2 to 0.13
-	{pattern: "Added to the repository: # # (# # stored)", read: (*state).backupAddedStored},     // 0.14
-	{pattern: "Would add to the repo: # #", read: (*state).backupWouldAdd},                       // 0.13
-	{pattern: "Would add to the repository: # # (# # stored)", read: (*state).backupWouldAddAll}, // 0.14
-	{pattern: "processed # files, # # in #", read: (*state).backupProcessed},
-	{pattern: "snapshot # saved", read: (*state).backupSaved},
-	{pattern: "skipped creating snapshot", read: (*state).backupSkipped}, // 0.17
+	{pattern: "Files: # new, # changed, # unmodified", opens: CommandBackup, ends: true, read: (*state).backupFiles},
+	{pattern: "Dirs: # new, # changed, # unmodified", tells: CommandBackup, ends: true, read: (*state).backupDirs},
+	{pattern: "Added: # #", within: CommandBackup, ends: true, read: (*state).backupAdded},                                      // 0.9.0, 0.9.1
+	{pattern: "Added to the repo: # #", tells: CommandBackup, ends: true, read: (*state).backupAdded},                           // 0.9.2 to 0.13
+	{pattern: "Added to the repository: # # (# # stored)", tells: CommandBackup, ends: true, read: (*state).backupAdded},        // 0.14
+	{pattern: "Would add to the repo: # #", tells: CommandBackup, ends: true, read: (*state).backupWouldAdd},                    // 0.13
+	{pattern: "Would add to the repository: # # (# # stored)", tells: CommandBackup, ends: true, read: (*state).backupWouldAdd}, // 0.14
+	{pattern: "processed # files, # # in #", tells: CommandBackup, ends: true, read: (*state).backupProcessed},
+	{pattern: "snapshot # saved", within: CommandCopy, read: (*state).otherDone},
+	{pattern: "snapshot # saved", ends: true, read: (*state).backupSaved},
+	{pattern: "skipped creating snapshot", tells: CommandBackup, ends: true, read: (*state).backupSkipped}, // 0.17
 
-	{pattern: warningSources, tells: CommandBackup, read: (*state).backupWarned},
-	{pattern: warningSourceData, tells: CommandBackup, read: (*state).backupWarned},
+	{pattern: warningSources, tells: CommandBackup, ends: true, read: (*state).backupWarned},
+	{pattern: warningSourceData, tells: CommandBackup, ends: true, read: (*state).backupWarned},
+	{pattern: "Warning: …", within: CommandBackup, ends: true, read: (*state).backupOtherWarning},
 
 	{pattern: "… does not exist, skipping", read: (*state).backupMissing},
 	{pattern: "… cannot be accessed, skipping", read: (*state).backupMissing}, // 0.19.1
+	{pattern: `pattern "…" does not match any files, skipping`, read: (*state).backupPattern},
 }
 
 // What restic says last of a backup that could not read all.
@@ -62,11 +64,27 @@ type backupState struct {
 	summary Backup
 	dryRun  bool
 
-	verbose    bool   // "open repository" was seen: the line about the parent is one of -v
-	warns      bool   // a release that would have warned
-	warned     bool   // restic called its backup incomplete
+	verbose bool // "open repository" was seen: the line about the parent is one of -v
+	warns   bool // a release that would have warned
+	warned  bool // restic called its backup incomplete
+	unclear bool // a warning of other words
+
+	backupErrors
+}
+
+// What a backup says of sources that it could not read.
+type backupErrors struct {
 	missing    uint64 // sources that do not exist
 	unreadable uint64 // error lines
+	damage     uint64 // error lines that say that the repository is at fault
+	lines      int    // all of them
+}
+
+func (e *backupErrors) add(more backupErrors) {
+	e.missing += more.missing
+	e.unreadable += more.unreadable
+	e.damage += more.damage
+	e.lines += more.lines
 }
 
 type stage uint8
@@ -77,19 +95,34 @@ const (
 	dirs
 	added
 	processed
+	saved
+	broken // a line was missing, or could not be read
 )
 
-func (b *backupState) end(p *Process) {
+func (b *backupState) end(p *Process, after aftermath) {
+	errors := b.backupErrors
+	if b.warned || !b.warns {
+		errors.add(after.backupErrors)
+		p.Errors += after.lines
+	}
+	known := true
+	switch {
+	case b.unclear:
+		known = false
+	case b.warns && !b.warned && p.Backup != nil:
+		// restic 0.10 and later say so when they could not read something: these
+		// lines were not restic's own.
+		p.Errors -= int(errors.unreadable)
+		errors.unreadable = 0
+	case b.warned && errors.missing+errors.unreadable+errors.damage == 0:
+		known = false
+	}
+	p.Unreadable = errors.missing + errors.unreadable
 	if p.Backup != nil {
 		backup := *p.Backup
-		unreadable := b.unreadable
-		if b.warns && !b.warned {
-			// restic 0.10 and later say so when they could not read
-			// something: these lines were not restic's own.
-			unreadable = 0
-			p.Errors -= int(b.unreadable)
+		if known {
+			backup.Unreadable = new(p.Unreadable)
 		}
-		backup.Unreadable = b.missing + unreadable
 		p.Backup = &backup
 	}
 	if p.Command == CommandBackup {
@@ -100,6 +133,12 @@ func (b *backupState) end(p *Process) {
 
 func (s *state) backupOpens(*line) error {
 	s.backup.verbose = true
+	s.opened = false // 0.9.4 says so with --quiet, too
+	return nil
+}
+
+func (s *state) backupStarts(*line) error {
+	s.opened = true
 	return nil
 }
 
@@ -129,65 +168,87 @@ func (l *line) changes() (c Changes, err error) {
 }
 
 func (s *state) backupFiles(l *line) error {
-	s.backup.stage = none
+	b := &s.backup
 	c, err := l.changes()
+	if err == nil && b.stage > none && b.stage < saved && c == b.summary.Files {
+		return nil // the same line twice
+	}
+	b.stage = broken
 	if err != nil {
 		return err
 	}
-	s.backup.summary, s.backup.dryRun = Backup{Files: c}, false
-	s.backup.stage = files
+	b.summary, b.dryRun, b.stage = Backup{Files: c}, false, files
 	s.notLast()
 	return nil
 }
 
+// next reports whether a line of the summary stands where it should, after the
+// stage before it. If not its error is that of the line, nil if the line only
+// repeats what was said.
+func (s *state) next(before stage, repeats bool) (bool, error) {
+	b := &s.backup
+	switch {
+	case b.stage == before:
+		b.stage = broken // until the line has been read
+		return true, nil
+	case b.stage == broken, b.stage > before && repeats:
+		return false, nil
+	}
+	b.stage = broken
+	return false, s.unlessNamed(errMisplaced)
+}
+
 func (s *state) backupDirs(l *line) error {
-	before := s.backup.stage
-	s.backup.stage = none
+	b := &s.backup
 	c, err := l.changes()
-	if err != nil || before != files {
+	if err != nil {
+		b.stage = broken
 		return err
 	}
-	s.backup.summary.Dirs = c
-	s.backup.stage = dirs
+	if ok, err := s.next(files, c == b.summary.Dirs); !ok {
+		return err
+	}
+	b.summary.Dirs, b.stage = c, dirs
 	return nil
 }
 
-func (s *state) backupAdded(l *line) error       { return s.adds(l, false, false) }
-func (s *state) backupAddedStored(l *line) error { return s.adds(l, false, true) }
-func (s *state) backupWouldAdd(l *line) error    { return s.adds(l, true, false) }
-func (s *state) backupWouldAddAll(l *line) error { return s.adds(l, true, true) }
+func (s *state) backupAdded(l *line) error    { return s.adds(l, false) }
+func (s *state) backupWouldAdd(l *line) error { return s.adds(l, true) }
 
-func (s *state) adds(l *line, dryRun, stored bool) (err error) {
+func (s *state) adds(l *line, dryRun bool) (err error) {
 	b := &s.backup
-	if b.stage != dirs {
-		return nil
-	}
-	b.stage = none
-	if b.summary.AddedBytes, err = size(l.word[0], l.word[1]); err != nil {
+	size1, err := size(l.word[0], l.word[1])
+	if err != nil {
+		b.stage = broken
 		return err
 	}
-	if stored {
-		v, err := size(l.word[2], l.word[3])
+	if ok, err := s.next(dirs, size1 == b.summary.AddedBytes); !ok {
+		return err
+	}
+	b.summary.AddedBytes = size1
+	if l.word[2] != nil {
+		stored, err := size(l.word[2], l.word[3])
 		if err != nil {
 			return err
 		}
-		b.summary.StoredBytes = &v
+		b.summary.StoredBytes = &stored
 		b.warns = true
 	}
-	b.dryRun = dryRun
-	b.stage = added
+	b.dryRun, b.stage = dryRun, added
 	return nil
 }
 
-func (s *state) backupProcessed(l *line) (err error) {
+func (s *state) backupProcessed(l *line) error {
 	b := &s.backup
-	if b.stage != added {
-		return nil
-	}
-	b.stage = none
-	if b.summary.ProcessedFiles, err = count(l.word[0]); err != nil {
+	n, err := count(l.word[0])
+	if err != nil {
+		b.stage = broken
 		return err
 	}
+	if ok, err := s.next(added, n == b.summary.ProcessedFiles); !ok {
+		return err
+	}
+	b.summary.ProcessedFiles = n
 	if b.summary.ProcessedBytes, err = size(l.word[1], l.word[2]); err != nil {
 		return err
 	}
@@ -204,52 +265,93 @@ func (s *state) backupProcessed(l *line) (err error) {
 }
 
 func (s *state) backupSaved(l *line) error {
+	b := &s.backup
 	switch {
 	case !isID(l.word[0]):
-	case s.process.Command == CommandCopy:
-		s.process.Done = true
-	case s.backup.stage == processed && !s.backup.dryRun:
-		b := s.backup.summary
-		b.Snapshot = string(l.word[0])
-		s.saved(b, l.time)
+		return nil
+	case s.process.Command != CommandBackup || b.dryRun || s.process.Done && b.stage == none:
+		return nil
 	}
+	if ok, err := s.next(processed, true); !ok {
+		return err
+	}
+	b.summary.Snapshot = string(l.word[0])
+	s.saved(b.summary, l.time)
 	return nil
 }
 
 func (s *state) backupSkipped(*line) error {
-	if s.backup.stage == processed && !s.backup.dryRun {
-		s.saved(s.backup.summary, time.Time{})
+	if s.backup.dryRun {
+		return nil
 	}
+	if ok, err := s.next(processed, true); !ok {
+		return err
+	}
+	s.saved(s.backup.summary, time.Time{})
 	return nil
 }
 
 func (s *state) backupWarned(l *line) error {
-	if s.backup.stage == processed && !s.backup.dryRun {
+	b := &s.backup
+	if b.stage == processed && !b.dryRun {
 		// 0.10 to 0.12 may lose the line about the snapshot.
-		s.saved(s.backup.summary, l.time)
+		s.saved(b.summary, l.time)
 	}
-	s.backup.warned, s.names.ended = true, true
+	b.add(s.after.backupErrors)
+	s.process.Errors += s.after.lines
+	s.after = aftermath{}
+	b.warned, s.names.ended = true, true
 	return nil
 }
 
+// backupOtherWarning reads a warning after the summary, in words that no release
+// uses so far: something is wrong with the backup.
+func (s *state) backupOtherWarning(*line) error {
+	if s.backup.stage != saved && s.backup.stage != processed {
+		return nil
+	}
+	s.backup.unclear = true
+	return s.unlessNamed(errMisplaced)
+}
+
 // backupMissing reads the lines about sources that do not exist. restic prints
-// them before anything else, so later ones are forged.
+// them before anything else, so later ones are forged, or of the next backup.
+// A script may say the same: they count only in the output of a backup.
 func (s *state) backupMissing(*line) error {
-	if !s.begun {
-		s.restic = true
-		s.process.Command = CommandBackup
+	switch {
+	case !s.begun:
 		s.backup.missing++
 		s.process.Errors++
+		if s.known {
+			s.restic = true
+			s.process.Command = CommandBackup
+		}
+	case s.stream && s.over():
+		s.after.missing++
+		s.after.lines++
 	}
 	return nil
+}
+
+// backupPattern reads of a pattern in a file with sources. A path is one, too; what
+// has a wildcard may match nothing.
+func (s *state) backupPattern(l *line) error {
+	if bytes.ContainsAny(l.word[0], "*?[") {
+		return nil
+	}
+	return s.backupMissing(l)
 }
 
 // saved takes the summary that has been read: it is whole.
 func (s *state) saved(b Backup, t time.Time) {
+	p := &s.process
+	if !s.stream && p.Fatal != "" && !s.names.items && !s.names.complained && !has([]byte(p.Fatal), refreshFailed) {
+		return // it gave up, and what it quoted of its server's words goes on
+	}
 	b.Saved = t
 	s.backedUp(s.backup.dryRun)
-	s.process.Backup = &b
-	s.backup.stage = none
+	p.Backup = &b
+	s.backup.stage = saved
 }
 
 // backedUp notes the end of a backup. What looked like a reason to give up before

@@ -5,7 +5,7 @@ var checkForms = []form{
 	{pattern: "load indexes", opens: CommandCheck},
 	{pattern: "check all packs", tells: CommandCheck},
 	{pattern: "read all data", tells: CommandCheck},
-	{pattern: "no errors were found", tells: CommandCheck, read: (*state).checkGood},
+	{pattern: "no errors were found", tells: CommandCheck, ends: true, read: (*state).checkGood},
 
 	{pattern: "error for tree …:", tells: CommandCheck, read: (*state).checkTree},
 	{pattern: " …", within: CommandCheck, read: (*state).checkTreeError},
@@ -15,11 +15,33 @@ var checkForms = []form{
 	{pattern: "Pack ID does not match, want …", within: CommandCheck, read: (*state).checkError},
 	{pattern: "download error: …", within: CommandCheck, read: (*state).checkError},
 	{pattern: "unused blob …", within: CommandCheck, read: (*state).checkError},
+	{pattern: "snapshot error …", within: CommandCheck, read: (*state).checkError}, // after 0.19
+
+	// What else a check prints, so that what is not known is noticed.
+	{pattern: "[…", within: CommandCheck},
+	{pattern: "check snapshots, trees and blobs", within: CommandCheck},
+	{pattern: "create exclusive lock for repository", within: CommandCheck},
+	{pattern: "created new cache in …"},
+	{pattern: "duration: …", within: CommandCheck},
+	{pattern: "read …", within: CommandCheck},
+	{pattern: "pack …: not referenced in any index", within: CommandCheck},
+	{pattern: "pack … contained in several indexes: …", within: CommandCheck},
+	{pattern: "pack … contains a mix of tree and data blobs", within: CommandCheck},
+	{pattern: "Mixed packs …", within: CommandCheck},
+	{pattern: "Duplicate packs…", within: CommandCheck},
+	{pattern: "This is non-critical, …", within: CommandCheck},
+	{pattern: "You can run …", within: CommandCheck},
+	{pattern: "index … has old format", within: CommandCheck},
+	{pattern: "# additional files were found in the repo, …", within: CommandCheck},
+	{pattern: "The repository …", within: CommandCheck},
+	{pattern: "restic repair …", within: CommandCheck},
+	{pattern: "RESTIC_FEATURES=…", within: CommandCheck},
+	{pattern: "Damaged pack files can be caused by …", within: CommandCheck},
 }
 
 type checkState struct {
 	errors uint64
-	inTree bool // indented lines name the errors of a tree
+	tree   uint64 // hash of the line that names a tree: indented lines name its errors
 }
 
 func (c *checkState) end(p *Process) {
@@ -37,20 +59,27 @@ func (s *state) checkGood(*line) error {
 	return nil
 }
 
-func (s *state) checkTree(*line) error {
-	s.check.inTree = true
+func (s *state) checkTree(l *line) error {
+	s.check.tree = hash(l.text)
 	return nil
 }
 
+// checkTreeError reads an error of a tree. Two trees can have the same.
 func (s *state) checkTreeError(l *line) error {
-	if s.check.inTree {
-		return s.checkError(l)
+	if s.check.tree != 0 {
+		s.checkFound(s.check.tree ^ hash(l.text))
 	}
 	return nil
 }
 
-func (s *state) checkError(*line) error {
-	s.check.errors++
-	s.complaint()
+func (s *state) checkError(l *line) error {
+	s.checkFound(hash(l.text))
 	return nil
+}
+
+func (s *state) checkFound(h uint64) {
+	if !s.repeated(h) {
+		s.check.errors++
+		s.complaint()
+	}
 }

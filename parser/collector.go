@@ -1,6 +1,7 @@
 package parser
 
 import (
+	"bytes"
 	"errors"
 	"iter"
 	"slices"
@@ -46,12 +47,23 @@ func (c *Collector) Add(l Line) error {
 	span := &c.spans[c.lastSpan]
 	widen(&span.Start, &span.End, l.Time)
 
-	text := trim(l.Text)
-	if l.PID == 0 && len(text) > 0 && s.begins(s.line.find(text, l.Time, s.process.Command)) {
+	text := trim(visible(l.Text, l.PID == 0))
+	if len(text) == 0 {
+		widen(&s.process.Start, &s.process.End, l.Time)
+		return nil
+	}
+	s.known = s.known || l.Restic
+	var f *form
+	if !isItem(text) {
+		f = s.line.find(text, l.Time, s.process.Command)
+	}
+	if s.begins(f) {
+		before := s
 		s = c.start(origin{l.Source, l.PID}, l.Time)
+		s.follows(before, f)
 	}
 	widen(&s.process.Start, &s.process.End, l.Time)
-	if err := s.add(text, l.Time); err != nil {
+	if err := s.add(text, f); err != nil {
 		s.restic = true
 		s.process.SyntaxErrors++
 		return &SyntaxError{Line: c.lines, Text: string(text[:min(len(text), 256)]), Err: err}
@@ -83,7 +95,7 @@ func (c *Collector) Skip(text []byte, pid func() int) bool {
 	}
 	text = trim(text)
 	switch {
-	case len(text) == 0:
+	case len(text) == 0 || bytes.IndexByte(text, escape) >= 0:
 		return false
 	case isItem(text):
 		// The line refutes what looked like the end of its process. If that
@@ -91,7 +103,7 @@ func (c *Collector) Skip(text []byte, pid func() int) bool {
 		if !s.names.item || !c.othersSettled() && pid() != s.process.PID {
 			return false
 		}
-	case has(text, `{"message_type":"status",`), s.restic && has(text, `{"message_type":"verbose_status",`):
+	case s.process.Command != "" && has(text, `{"message_type":"status",`), s.restic && has(text, `{"message_type":"verbose_status",`):
 		if pid() != s.process.PID {
 			return false
 		}
@@ -139,7 +151,7 @@ func (c *Collector) lookUp(l Line) *state {
 }
 
 func (c *Collector) start(o origin, t time.Time) *state {
-	s := &state{process: Process{Source: o.source, PID: o.pid, Start: t, End: t}}
+	s := &state{stream: o.pid == 0, process: Process{Source: o.source, PID: o.pid, Start: t, End: t}}
 	c.processes = append(c.processes, s)
 	c.current[o] = s
 	c.last = s
@@ -151,7 +163,7 @@ func (c *Collector) start(o origin, t time.Time) *state {
 func (c *Collector) Processes() []Process {
 	var processes []Process
 	for _, s := range c.processes {
-		if s.restic {
+		if s.restic && !s.again(c.processes) {
 			processes = append(processes, s.result())
 		}
 	}

@@ -3,6 +3,7 @@ package parser
 import (
 	"bytes"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -13,35 +14,44 @@ var failureForms = []form{
 	{pattern: "error: …", read: (*state).errorLine},
 	{pattern: "Detected data corruption while saving …", read: (*state).otherError},
 	{pattern: "unable to refresh lock: …", read: (*state).otherError},
+	{pattern: "unable to remove snapshot/…", read: (*state).forgetFailed},  // 0.17 and later
+	{pattern: "unable to remove <snapshot/…", read: (*state).forgetFailed}, // 0.10 to 0.16
 	{pattern: "unable to remove …", read: (*state).otherError},
 
-	{pattern: "repo already locked, waiting up to …", read: (*state).known}, // 0.16 and later
-	{pattern: noLock + "…", read: (*state).fatalLine},
+	{pattern: "repo already locked, waiting up to …", failure: true, read: (*state).quiet}, // 0.16 and later
+	{pattern: noLock + "…", failure: true, read: (*state).fatalLine},
 	{pattern: "lock was created at … (# ago)", read: (*state).lockAge},
 
-	{pattern: "Fatal: …", read: (*state).fatalLine},
-	{pattern: "Resolving password failed: …", read: (*state).fatalLine},
-	{pattern: "unable to open config file: …", read: (*state).fatalLine},
-	{pattern: "Is there a repository at the following location?", read: (*state).noRepository},
-	{pattern: "context canceled", read: (*state).fatalLine},
-	{pattern: "signal # received, cleaning up", read: (*state).signal},
+	{pattern: "Fatal: …", failure: true, read: (*state).fatalLine},
+	{pattern: "Resolving password failed: …", failure: true, read: (*state).fatalLine},
+	{pattern: "unable to open config file: …", failure: true, read: (*state).fatalLine},
+	{pattern: "config cannot be loaded: …", failure: true, read: (*state).fatalLine},
+	{pattern: "failed to load snapshot …", failure: true, read: (*state).fatalLine},
+	{pattern: "context canceled", failure: true, read: (*state).fatalLine},
+	{pattern: "signal # received, cleaning up", failure: true, read: (*state).signal},
+	{pattern: "subprocess ssh: …", read: (*state).sshLine},
 
-	{pattern: "Save(…) returned error, retrying after …", read: (*state).retry},
-	{pattern: "Load(…) returned error, retrying after …", read: (*state).retry},
-	{pattern: "Stat(…) returned error, retrying after …", read: (*state).retry},
-	{pattern: "Remove(…) returned error, retrying after …", read: (*state).retry},
-	{pattern: "List(…) returned error, retrying after …", read: (*state).retry},
-	{pattern: "Test(…) returned error, retrying after …", read: (*state).retry},
+	{pattern: "Save(…) returned error, retrying after …", failure: true, read: (*state).retry},
+	{pattern: "Load(…) returned error, retrying after …", failure: true, read: (*state).retry},
+	{pattern: "Stat(…) returned error, retrying after …", failure: true, read: (*state).retry},
+	{pattern: "Remove(…) returned error, retrying after …", failure: true, read: (*state).retry},
+	{pattern: "List(…) returned error, retrying after …", failure: true, read: (*state).retry},
+	{pattern: "Test(…) returned error, retrying after …", failure: true, read: (*state).retry},
 }
 
-const noLock = "unable to create lock in backend: "
+const (
+	noLock        = "unable to create lock in backend: "
+	refreshFailed = "Fatal: failed to refresh lock"
+)
 
 type failureState struct {
 	locked    bool // by another process
 	signalled bool
+	refused   bool      // by the server, as ssh says
+	until     time.Time // when the last retry is: what seems to be an end before is the server's words
 }
 
-func (s *state) known(*line) error {
+func (s *state) quiet(*line) error {
 	s.restic = true
 	return nil
 }
@@ -50,10 +60,20 @@ func (s *state) known(*line) error {
 func (s *state) fatal(text []byte, cause Cause) {
 	s.restic, s.begun = true, true
 	p := &s.process
-	if cause == CauseKilled && p.Fatal != "" && !s.failure.signalled {
+	switch {
+	case s.failure.signalled && cause != CauseExists:
+		cause = CauseKilled
+	case cause == CauseKilled && p.Fatal != "":
 		return // the consequence of what it has said before
+	case cause == CauseExists && p.Fatal != "":
+		return // a script asked, and would have made one
+	case s.failure.refused && (cause == CauseNetwork || cause == CauseOther):
+		cause = CauseNoAccess
 	}
 	p.Fatal, p.Cause = string(text[:min(len(text), 512)]), cause
+	if p.Command == CommandBackup && !s.stream {
+		p.Backup, p.Done = nil, false // a summary before was not restic's own
+	}
 }
 
 func (s *state) complaint() {
@@ -63,20 +83,24 @@ func (s *state) complaint() {
 
 // fatalLine reads the line over which a process gives up.
 func (s *state) fatalLine(l *line) error {
-	text := l.text
-	if has(text, "Fatal: all ") || has(text, "Fatal: nothing to backup") || has(text, "Fatal: unable to save snapshot: ") {
-		s.is(CommandBackup)
+	s.gaveUp(l.text, classify(l.text))
+	return nil
+}
+
+func (s *state) gaveUp(text []byte, cause Cause) {
+	for _, begin := range []string{"Fatal: all ", "Fatal: nothing to backup", "Fatal: unable to save snapshot: "} {
+		if has(text, begin) {
+			s.is(CommandBackup)
+		}
 	}
-	cause := classify(text)
-	if cause == CauseCheckErrors {
+	switch cause {
+	case CauseCheckErrors:
 		s.is(CommandCheck)
-	}
-	if bytes.Contains(text, []byte(noLock+"repository is already locked")) {
+	case CauseLocked:
 		s.failure.locked = true
 		s.process.Lock = &Lock{}
 	}
 	s.fatal(text, cause)
-	return nil
 }
 
 // errorLine reads "error: …": of a backup, then it is mostly about a source, or
@@ -84,24 +108,39 @@ func (s *state) fatalLine(l *line) error {
 func (s *state) errorLine(l *line) error {
 	text := l.text[len("error: "):]
 	s.complaining()
-	s.complaint()
-	switch {
-	case s.process.Command == CommandCheck:
+	s.restic, s.begun = true, true
+	again := s.repeated(hash(l.text))
+	if s.stream && s.over() {
+		e := &s.after.backupErrors
+		if again {
+			e = &s.after.repeated
+		}
+		e.read(text)
+		return nil
+	}
+	if again {
+		return nil
+	}
+	s.process.Errors++
+	if s.process.Command == CommandCheck {
 		s.check.errors++
-	case !isDamage(text):
-		s.backup.unreadable++
+	} else {
+		s.backup.read(text)
 	}
 	if s.process.Command == "" && has(text, noLock) {
-		s.fatal(text, classify(text))
+		s.gaveUp(text, classify(text))
 	}
 	return nil
 }
 
-func (s *state) noRepository(*line) error {
-	if p := &s.process; p.Fatal != "" && p.Cause == CauseOther {
-		p.Cause = CauseNoRepository
+// read takes an error of a backup.
+func (e *backupErrors) read(text []byte) {
+	e.lines++
+	if isDamage(text) {
+		e.damage++
+	} else {
+		e.unreadable++
 	}
-	return nil
 }
 
 func (s *state) signal(*line) error {
@@ -124,9 +163,26 @@ func (s *state) lockAge(l *line) error {
 	return nil
 }
 
-func (s *state) retry(*line) error {
+// retry reads that an operation is tried again after some time. The reason can
+// be the words of a server, and hold line breaks.
+func (s *state) retry(l *line) error {
 	s.restic = true
 	s.process.Retries++
+	wait, _, _ := bytes.Cut(l.word[1], []byte(":"))
+	if d, err := time.ParseDuration(string(wait)); err == nil && !l.time.IsZero() {
+		if l.time.Nanosecond() == 0 {
+			d -= time.Second // the log has no fractions
+		}
+		if until := l.time.Add(d); until.After(s.failure.until) {
+			s.failure.until = until
+		}
+	}
+	return nil
+}
+
+// sshLine reads what ssh says before restic gives up.
+func (s *state) sshLine(l *line) error {
+	s.failure.refused = s.failure.refused || classify(l.text) == CauseNoAccess
 	return nil
 }
 
@@ -137,6 +193,7 @@ var causes = []struct {
 	words []string
 }{
 	{CauseLocked, []string{"repository is already locked"}},
+	{CauseExists, []string{"config file already exists", "already initialized"}},
 	{CausePassword, []string{
 		"wrong password or no key found", "an empty password is not", "resolving password failed",
 		"password file", "unable to open repository with the password",
@@ -148,6 +205,7 @@ var causes = []struct {
 	{CauseCheckErrors, []string{"repository contains errors", "loadindex returned errors"}},
 	{CauseNoSpace, []string{
 		"no space left on device", "disk quota exceeded", "quota exceeded", "insufficient storage", "not enough space", "disk is full",
+		"storage cap exceeded", "storage_cap_exceeded", "(413)", "413 request entity too large", "413 payload too large", "quotaexceeded",
 	}},
 	{CauseNetwork, []string{
 		"dial tcp", "connection refused", "connection reset", "connection timed out", "no such host", "no route to host",
@@ -156,20 +214,98 @@ var causes = []struct {
 		"500 internal", "502 bad gateway", "503 service", "504 gateway", "server closed", "ssh command exited", "x509:",
 		"unable to start the sftp session", "error talking http to rclone", "could not resolve hostname",
 	}},
-	{CauseNoRepository, []string{"repository does not exist", "unable to open config file"}},
-	{CauseSourceUnreadable, []string{"at least one source file could not be read", "failed to read all source data", "failed to save /stdin", "no data read"}},
-	{CauseKilled, []string{"context canceled", "signal received", "interrupt"}},
+	{CauseNoAccess, []string{
+		"(401)", "401 unauthorized", "(403)", "403 forbidden", "access denied", "accessdenied", "access key id",
+		"signature we calculated does not match", "signaturedoesnotmatch", "invalidaccesskeyid", "not entitled", "bad_auth_token",
+		"permission denied (", "host key verification failed", "ssh: handshake failed", "unable to authenticate",
+		"request time and the", "requesttimetooskewed", "authentication failed", "authorizationfailure", "authenticationfailed",
+	}},
+	{CauseSourceUnreadable, []string{
+		"at least one source file could not be read", "failed to read all source data", "failed to save /stdin", "no data read",
+	}},
+	{CauseKilled, []string{"context canceled", "signal received", "interrupted"}},
 }
 
-// classify returns why restic gave up, as far as its last line tells.
+// Words that mean something only in what restic says of its repository.
+var (
+	repository = []string{"config file", "repository", "lock in backend", "save snapshot", "key", "index"}
+	absent     = []string{
+		"does not exist", "no such file", "not found", "(404)", "404:", "nosuchkey", "nosuchbucket", "doesn't exist", "not exist",
+	}
+	denied = []string{"permission denied", "operation not permitted"}
+)
+
+// classify returns why restic gave up, as far as its last line tells. What it
+// quotes is not looked at.
 func classify(text []byte) Cause {
-	s := strings.ToLower(string(bytes.ToValidUTF8(text, []byte{'?'})))
+	s := strings.ToLower(string(bytes.ToValidUTF8(unquoted(text), []byte{'?'})))
 	for _, c := range causes {
-		for _, w := range c.words {
-			if strings.Contains(s, w) {
-				return c.cause
-			}
+		if containsAny(s, c.words) {
+			return c.cause
 		}
 	}
+	switch {
+	case !containsAny(s, repository):
+	case containsAny(s, denied):
+		return CauseNoAccess
+	case strings.Contains(s, "repository does not exist"), strings.Contains(s, "config file") && containsAny(s, absent):
+		return CauseNoRepository
+	}
 	return CauseOther
+}
+
+func containsAny(s string, words []string) bool {
+	return slices.ContainsFunc(words, func(w string) bool { return strings.Contains(s, w) })
+}
+
+// unquoted cuts from what restic says the names that it quotes: of files, which
+// may hold blanks and end at a colon, of hosts, and what stands in quotes.
+func unquoted(text []byte) []byte {
+	said := make([]byte, 0, len(text))
+	for len(text) > 0 {
+		word, rest, _ := bytes.Cut(text, []byte(" "))
+		name := bytes.Trim(word, "(),:")
+		switch {
+		case len(word) > 1 && (word[0] == '"' || word[0] == '\''):
+			if i := bytes.IndexByte(word[1:], word[0]); i < 0 {
+				if i := bytes.Index(rest, word[:1]); i >= 0 {
+					rest = rest[i+1:]
+				}
+			}
+		case bytes.Contains(name, []byte("//")), bytes.HasPrefix(name, []byte("/")), isLocation(name):
+			if word[len(word)-1] != ':' {
+				_, after, ok := bytes.Cut(rest, []byte(": "))
+				if !ok {
+					after = nil
+				}
+				rest = after
+			}
+			said = append(said, ": "...)
+		case isHost(name):
+		default:
+			said = append(append(said, word...), ' ')
+		}
+		text = rest
+	}
+	return said
+}
+
+// isLocation reports whether a word is where a repository is.
+func isLocation(name []byte) bool {
+	scheme, rest, ok := bytes.Cut(name, []byte(":"))
+	if !ok || len(rest) == 0 {
+		return false
+	}
+	switch string(scheme) {
+	case "s3", "b2", "azure", "gs", "swift", "rest", "rclone", "sftp", "local":
+		return true
+	}
+	return false
+}
+
+// isHost reports whether a word has a dot in it, and is none of the names that
+// the backends give their operations.
+func isHost(name []byte) bool {
+	i := bytes.IndexByte(name, '.')
+	return i > 0 && i < len(name)-1 && !has(name, "client.") && !has(name, "Client.") && !has(name, "net/") && !has(name, "http.")
 }

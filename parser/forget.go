@@ -2,28 +2,37 @@ package parser
 
 import (
 	"bytes"
+	"cmp"
 	"time"
 )
 
 var forgetForms = []form{
-	{pattern: "Applying Policy: …", opens: CommandForget, read: (*state).forgetPolicy},
+	{pattern: "Applying Policy: …", opens: CommandForget, ends: true, read: (*state).forgetPolicy},
 	{pattern: "snapshots for (…", read: (*state).forgetGroup},
-	{pattern: "keep # snapshots:", opens: CommandForget, read: (*state).forgetKeep},
-	{pattern: "remove # snapshots:", opens: CommandForget, read: (*state).forgetRemove},
-	{pattern: "# snapshots", read: (*state).forgetTableEnd},
-	{pattern: "[… files deleted", within: CommandForget, read: (*state).forgetDeleted},
+	{pattern: "keep # snapshots:", opens: CommandForget, ends: true, read: (*state).forgetKeep},
+	{pattern: "remove # snapshots:", opens: CommandForget, ends: true, read: (*state).forgetRemove},
+	{pattern: "--------…", within: CommandForget, read: (*state).forgetRule},
+	{pattern: "# snapshots", within: CommandForget, read: (*state).forgetTableEnd},
+	{pattern: "[… files deleted", within: CommandForget, ends: true, read: (*state).forgetDeleted},
 	{pattern: "Would have removed the following snapshots:", read: (*state).dryRun},
+	{pattern: "{…", within: CommandForget}, // the snapshots that a dry run would have removed
 	{pattern: "failed to remove one or more snapshots", tells: CommandForget, read: (*state).otherFatal},
 	{pattern: "refusing to delete last snapshot of snapshot group …", read: (*state).otherFatal},
 }
 
 type forgetState struct {
-	policy  bool   // a forget named its policy, and no group of snapshots yet
-	tables  int    // begun and not ended
+	policy  uint64 // hash of the line that names the policy; 0 without one
+	group   bool   // a group of snapshots was named
+	tables  int    // begun and not ended: 0 or 1
+	size    uint64 // of the last table
+	title   uint64 // hash of its first line
 	deleted uint64 // of the files to be deleted, by the last counter
 	of      uint64
 	counter string // its line; "" if there was none
 	counts  bool   // a release that prints this counter
+	failed  uint64 // snapshots that could not be removed
+	first   string // the line about the first of them
+	bad     bool   // the tables do not add up
 }
 
 // heard notes when the last line of a forget was logged.
@@ -34,26 +43,45 @@ func (f *forgetState) heard(p *Process, t time.Time) {
 }
 
 func (f *forgetState) end(p *Process) {
-	if f.policy && p.Forget == nil && p.Fatal == "" {
+	if p.Command == CommandForget && f.policy != 0 && !f.group && p.Forget == nil && p.Fatal == "" {
 		p.Forget = new(Forget) // it says no more if nothing matches
 	}
-	if f.counter != "" && f.deleted < f.of {
-		// 0.17 and 0.18 say no more, and exit with 0.
-		if p.Fatal == "" {
-			p.Fatal, p.Cause = f.counter, CauseOther
-		}
-		if p.Forget != nil && p.Forget.Removed == f.of {
-			forget := *p.Forget
-			forget.Removed = f.deleted
-			p.Forget = &forget
-		}
+	if f.bad {
+		p.Forget = nil
+		return
 	}
-	p.Done = p.Fatal == "" && f.tables == 0 && p.Forget != nil &&
-		(p.Forget.Removed == 0 || !f.counts || f.counter != "" || p.DryRun)
+	failure := f.first
+	if f.counter != "" && f.deleted < f.of && failure == "" {
+		failure = f.counter // 0.17 and 0.18 say no more, and exit with 0
+	}
+	if failure != "" && p.Forget != nil {
+		forget := *p.Forget
+		switch {
+		case f.failed > 0:
+			forget.Failed = min(f.failed, forget.Removed)
+		case forget.Removed == f.of:
+			forget.Failed = f.of - f.deleted
+		}
+		forget.Removed -= forget.Failed
+		p.Forget = &forget
+	}
+	if p.Command != CommandForget {
+		return
+	}
+	if failure != "" && p.Fatal == "" {
+		p.Fatal, p.Cause = failure, CauseOther
+	}
+	p.Done = p.Fatal == "" && f.tables == 0 && p.Forget != nil && f.deletes(p)
+}
+
+// deletes reports whether all was deleted that was to be, as far as the release
+// says so.
+func (f *forgetState) deletes(p *Process) bool {
+	return p.Forget.Removed == 0 || !f.counts || f.counter != "" || p.DryRun
 }
 
 func (s *state) forgetPolicy(l *line) error {
-	s.forget.policy = true
+	s.forget.policy = hash(l.text)
 	// 0.11 and later count the files that they delete, and begin with "keep 7 latest".
 	policy := l.word[0]
 	s.forget.counts = has(policy, "keep ") && !has(policy, "keep the last ") && !bytes.HasSuffix(policy, []byte(" snapshots snapshots"))
@@ -61,40 +89,62 @@ func (s *state) forgetPolicy(l *line) error {
 }
 
 func (s *state) forgetGroup(*line) error {
-	s.forget.policy = false
+	s.forget.group = true
 	return nil
 }
 
-func (s *state) forgetKeep(l *line) error {
-	n, err := count(l.word[0])
-	if err == nil {
-		s.forgetTable().Kept += n
-	}
-	return err
-}
-
-func (s *state) forgetRemove(l *line) error {
-	n, err := count(l.word[0])
-	if err == nil {
-		s.forgetTable().Removed += n
-	}
-	return err
-}
+func (s *state) forgetKeep(l *line) error   { return s.forgetTable(l, true) }
+func (s *state) forgetRemove(l *line) error { return s.forgetTable(l, false) }
 
 // forgetTable begins a table of snapshots.
-func (s *state) forgetTable() *Forget {
-	s.forget.tables++
+func (s *state) forgetTable(l *line, keep bool) error {
+	f := &s.forget
+	title := hash(l.text)
+	if f.tables > 0 && f.title == title {
+		return nil // the same line twice
+	}
+	n, err := count(l.word[0])
+	if err == nil && f.tables > 0 {
+		err = errMisplaced // the last has no end
+	}
+	if err != nil {
+		f.bad = true
+		return err
+	}
+	f.tables, f.size, f.title = 1, n, title
 	if s.process.Forget == nil {
 		s.process.Forget = new(Forget)
 	}
-	return s.process.Forget
-}
-
-func (s *state) forgetTableEnd(*line) error {
-	if s.forget.tables > 0 {
-		s.forget.tables--
+	if keep {
+		s.process.Forget.Kept += n
+	} else {
+		s.process.Forget.Removed += n
 	}
 	return nil
+}
+
+// forgetRule reads a line of a table: then it must have begun.
+func (s *state) forgetRule(*line) error {
+	f := &s.forget
+	if f.tables == 0 && f.title == 0 && !f.bad {
+		f.bad = true
+		return s.unlessNamed(errMisplaced)
+	}
+	return nil
+}
+
+func (s *state) forgetTableEnd(l *line) error {
+	f := &s.forget
+	n, err := count(l.word[0])
+	switch {
+	case err == nil && n == f.size && f.title != 0: // or the same line twice
+		f.tables = 0
+		return nil
+	case err == nil:
+		err = errIncomplete
+	}
+	f.tables, f.bad = 0, true
+	return err
 }
 
 // forgetDeleted reads "[0:00] 100.00%  3 / 3 files deleted". With
@@ -108,8 +158,27 @@ func (s *state) forgetDeleted(l *line) error {
 	}
 	deleted, err := count(w[2])
 	of, err2 := count(w[4])
-	if err == nil && err2 == nil {
-		f.deleted, f.of = deleted, of
+	if err := cmp.Or(err, err2); err != nil {
+		f.counter = ""
+		return err
+	}
+	f.deleted, f.of = deleted, of
+	if !f.bad && (f.tables > 0 || s.process.Forget == nil || s.process.Forget.Removed != of) {
+		f.bad = true
+		return s.unlessNamed(errIncomplete)
+	}
+	return nil
+}
+
+// forgetFailed reads that a snapshot could not be removed. What counts the files
+// after that may still say 100 %.
+func (s *state) forgetFailed(l *line) error {
+	if s.repeated(hash(l.text)) {
+		return nil
+	}
+	s.complaint()
+	if s.forget.failed++; s.forget.first == "" {
+		s.forget.first = string(l.text)
 	}
 	return nil
 }

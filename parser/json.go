@@ -12,34 +12,44 @@ import (
 // With --json restic prints an object a line. Their message_type is not unique:
 // it takes the other fields to tell what they are.
 var jsonForms = []form{
-	{pattern: `{"message_type":"status",…`},                              // many a second, and nothing in them
-	{pattern: `{"message_type":"verbose_status"…`, read: (*state).known}, // one for each file
-	{pattern: `{"message_type":"summary","files_new":…`, opens: CommandBackup, read: (*state).jsonMessage},
-	{pattern: `{"message_type":"summary","num_errors":…`, opens: CommandCheck, read: (*state).jsonMessage},
+	{pattern: `{"message_type":"status",…`, read: (*state).jsonStatus},   // many a second
+	{pattern: `{"message_type":"verbose_status"…`, read: (*state).quiet}, // one for each file
+	{pattern: `{"message_type":"summary","files_new":…`, opens: CommandBackup, ends: true, read: (*state).jsonMessage},
+	{pattern: `{"message_type":"summary","num_errors":…`, opens: CommandCheck, ends: true, read: (*state).jsonMessage},
+	{pattern: `{"message_type":"summary","blobs":…`, opens: CommandPrune, ends: true, read: (*state).jsonMessage}, // after 0.19
 	{pattern: `{"message_type":"initialized"…`, opens: CommandInit, read: (*state).jsonMessage},
-	{pattern: `{"message_type":"summary"…`, read: (*state).jsonMessage},
+	{pattern: `{"message_type":"summary"…`, ends: true, read: (*state).jsonMessage},
 	{pattern: `{"message_type":"error"…`, read: (*state).jsonMessage},
-	{pattern: `{"message_type":"exit_error"…`, read: (*state).jsonMessage},
-	{pattern: `[{"tags":…"keep":…`, opens: CommandForget, read: (*state).jsonForget},
+	{pattern: `{"message_type":"exit_error"…`, failure: true, read: (*state).jsonMessage},
+	{pattern: `{"message_type":"…`, read: (*state).jsonMessage},
+	{pattern: `{"…"message_type":"…`, ends: true, read: (*state).jsonMessage}, // in another order
+	{pattern: `{"files_new":…`, read: (*state).jsonUnknown},
+	{pattern: `[{"…"keep":…`, opens: CommandForget, ends: true, read: (*state).jsonForget},
+	{pattern: `[{"…"reasons":…`, opens: CommandForget, ends: true, read: (*state).jsonForget},
 }
 
-// A message is what is of interest in the objects that restic prints with
-// --json, one a line. Their message_type is not unique: it takes the other
-// fields to tell what they are.
+// Messages in which there is nothing of interest.
+var otherMessages = map[string]bool{
+	"status": true, "verbose_status": true, "excluded_item": true, // backup, restore
+	"change": true, "statistics": true, // diff
+	"changed": true, "version": true, "snapshot": true, "node": true, "matches": true,
+}
+
+// A message is what is of interest in those objects.
 type message struct {
 	Type string `json:"message_type"`
 
 	// summary of a backup
 	FilesNew        *uint64  `json:"files_new"`
-	FilesChanged    uint64   `json:"files_changed"`
-	FilesUnmodified uint64   `json:"files_unmodified"`
-	DirsNew         uint64   `json:"dirs_new"`
-	DirsChanged     uint64   `json:"dirs_changed"`
-	DirsUnmodified  uint64   `json:"dirs_unmodified"`
-	DataAdded       uint64   `json:"data_added"`
+	FilesChanged    *uint64  `json:"files_changed"`
+	FilesUnmodified *uint64  `json:"files_unmodified"`
+	DirsNew         *uint64  `json:"dirs_new"`
+	DirsChanged     *uint64  `json:"dirs_changed"`
+	DirsUnmodified  *uint64  `json:"dirs_unmodified"`
+	DataAdded       *uint64  `json:"data_added"`
 	DataAddedPacked *uint64  `json:"data_added_packed"`
-	FilesProcessed  uint64   `json:"total_files_processed"`
-	BytesProcessed  uint64   `json:"total_bytes_processed"`
+	FilesProcessed  *uint64  `json:"total_files_processed"`
+	BytesProcessed  *uint64  `json:"total_bytes_processed"`
 	Duration        *float64 `json:"total_duration"`
 	SnapshotID      string   `json:"snapshot_id"`
 	DryRun          bool     `json:"dry_run"`
@@ -47,11 +57,30 @@ type message struct {
 	// summary of a check
 	NumErrors *uint64 `json:"num_errors"`
 
+	// summary of a prune
+	Blobs map[string]uint64 `json:"blobs"`
+	Bytes map[string]uint64 `json:"bytes"`
+
 	// error, exit_error
 	During  string          `json:"during"`
 	Error   json.RawMessage `json:"error"`
 	Code    *int            `json:"code"`
 	Message string          `json:"message"`
+}
+
+// jsonStatus tells a backup by how far it is.
+func (s *state) jsonStatus(l *line) error {
+	if s.process.Command == "" && (bytes.Contains(l.text, []byte(`"files_done":`)) || bytes.Contains(l.text, []byte(`"current_files":`))) {
+		s.is(CommandBackup)
+		s.opened = true
+	}
+	return nil
+}
+
+var errUnknownJSON = fmt.Errorf("JSON: a message that is not known: %w", strconv.ErrSyntax)
+
+func (s *state) jsonUnknown(*line) error {
+	return s.unlessNamed(errUnknownJSON)
 }
 
 func (s *state) jsonMessage(l *line) error {
@@ -61,66 +90,142 @@ func (s *state) jsonMessage(l *line) error {
 	}
 	switch {
 	case m.Type == "initialized":
-		s.process.Done = true
+		s.is(CommandInit)
+		s.process.Done = s.process.Command == CommandInit
+		return nil
 	case m.Type == "exit_error" && m.Code != nil:
 		s.jsonExit(m)
+		return nil
 	case m.Type == "error":
 		return s.jsonError(m)
-	case m.Type == "summary" && m.FilesNew != nil:
-		s.jsonBackup(m, l.time)
-	case m.Type == "summary" && m.NumErrors != nil:
+	case m.Type == "summary":
+		return s.jsonSummary(&m, l)
+	case otherMessages[m.Type]:
+		return nil
+	}
+	return s.jsonUnknown(l)
+}
+
+// jsonSummary reads the summary of a command, which is told by its names.
+func (s *state) jsonSummary(m *message, l *line) error {
+	switch {
+	case m.FilesNew != nil:
+		return s.jsonBackup(m, l)
+	case m.NumErrors != nil:
 		s.is(CommandCheck)
 		if s.process.Command == CommandCheck {
 			s.process.Check = &Check{Errors: *m.NumErrors}
 			s.process.Done = *m.NumErrors == 0
 		}
+		return nil
+	case m.Blobs != nil:
+		return s.jsonPrune(m)
+	}
+	for name := range members(l.text) {
+		switch string(name) {
+		case "message_type", "changed_snapshots", // tag
+			"seconds_elapsed", "total_files", "files_restored", "files_skipped", "files_deleted",
+			"total_bytes", "bytes_restored", "bytes_skipped": // restore
+		default:
+			return s.jsonUnknown(l)
+		}
 	}
 	return nil
 }
 
-func (s *state) jsonBackup(m message, t time.Time) {
+func (s *state) jsonBackup(m *message, l *line) error {
+	s.is(CommandBackup)
+	for _, v := range []*uint64{m.FilesChanged, m.FilesUnmodified, m.DirsNew, m.DirsChanged, m.DirsUnmodified, m.DataAdded, m.FilesProcessed, m.BytesProcessed} {
+		if v == nil {
+			return s.unlessNamed(errIncomplete)
+		}
+	}
+	for name, value := range members(l.text) {
+		// A new flag may change what the figures mean, as dry_run did. Of a skipped
+		// snapshot there is no ID: then one of another name would be its.
+		if !jsonSummaryNames[string(name)] && (value[0] == 't' || value[0] == 'f' || m.SnapshotID == "" && value[0] == '"') || m.Duration == nil {
+			return s.jsonUnknown(l)
+		}
+	}
 	b := Backup{
-		Files:          Changes{*m.FilesNew, m.FilesChanged, m.FilesUnmodified},
-		Dirs:           Changes{m.DirsNew, m.DirsChanged, m.DirsUnmodified},
-		ProcessedFiles: m.FilesProcessed,
-		ProcessedBytes: m.BytesProcessed,
-		AddedBytes:     m.DataAdded,
+		Files:          Changes{*m.FilesNew, *m.FilesChanged, *m.FilesUnmodified},
+		Dirs:           Changes{*m.DirsNew, *m.DirsChanged, *m.DirsUnmodified},
+		ProcessedFiles: *m.FilesProcessed,
+		ProcessedBytes: *m.BytesProcessed,
+		AddedBytes:     *m.DataAdded,
 		StoredBytes:    m.DataAddedPacked,
 		Snapshot:       m.SnapshotID,
 		Exact:          true,
 	}
 	// restic 0.18 gives a negative time for a skipped snapshot.
-	if d := m.Duration; d != nil && *d >= 0 && *d < math.MaxInt32 {
-		b.Duration = new(time.Duration(math.Round(*d * float64(time.Second))))
+	if d := *m.Duration; d >= 0 && d < math.MaxInt32 {
+		b.Duration = new(time.Duration(math.Round(d * float64(time.Second))))
 	}
 	if m.DryRun {
 		s.backedUp(true)
 		s.process.Backup = nil
-		return
+		return nil
 	}
 	s.backup.dryRun = false
-	s.saved(b, t)
+	t := l.time
 	if b.Snapshot == "" {
-		s.process.Backup.Saved = time.Time{}
+		t = time.Time{}
 	}
+	s.saved(b, t)
+	return nil
+}
+
+var jsonSummaryNames = map[string]bool{
+	"message_type": true, "files_new": true, "files_changed": true, "files_unmodified": true, "dirs_new": true, "dirs_changed": true,
+	"dirs_unmodified": true, "data_blobs": true, "tree_blobs": true, "data_added": true, "data_added_packed": true,
+	"total_files_processed": true, "total_bytes_processed": true, "total_duration": true, "backup_start": true, "backup_end": true,
+	"snapshot_id": true, "dry_run": true,
+}
+
+// jsonPrune reads the plan of a prune. restic prints it before the work is done,
+// and no more unless that fails.
+func (s *state) jsonPrune(m *message) error {
+	s.is(CommandPrune)
+	if s.process.Command != CommandPrune {
+		return nil
+	}
+	for _, name := range []string{"repack", "remove_total", "remaining"} {
+		_, ok := m.Blobs[name]
+		_, ok2 := m.Bytes[name]
+		if !ok || !ok2 {
+			return s.unlessNamed(errIncomplete)
+		}
+	}
+	blobs := func(name string) Blobs { return Blobs{m.Blobs[name], m.Bytes[name]} }
+	p := Prune{Removed: blobs("remove_total"), Repacked: new(blobs("repack")), Remaining: blobs("remaining")}
+	p.TotalBytes = p.Remaining.Bytes + p.Removed.Bytes
+	if v, ok := m.Bytes["remaining_unused"]; ok {
+		p.Unused = &v
+	}
+	s.process.Prune, s.process.Done = &p, true
+	return nil
 }
 
 // jsonError reads a message of type error: of a backup or a restore, then it
 // has an item, or of a check.
 func (s *state) jsonError(m message) error {
-	switch m.During {
-	case "scan":
+	switch {
+	case m.During == "" && m.Message != "":
+		return s.jsonText(m.Message)
+	case m.During == "scan":
 		return nil // the backup itself meets the same file, and counts
-	case "archival":
+	case s.repeated(hash(s.line.text)):
+		return nil
+	case m.During == "archival":
 		s.is(CommandBackup)
 		var reason struct{ Message string }
-		if json.Unmarshal(m.Error, &reason) != nil || !isDamage([]byte(reason.Message)) {
-			s.backup.unreadable++
+		text := []byte(nil)
+		if json.Unmarshal(m.Error, &reason) == nil {
+			text = []byte(reason.Message)
 		}
-	case "":
-		if m.Message != "" {
-			return s.jsonText(m.Message)
-		}
+		s.backup.read(text)
+	case m.During != "restore":
+		return s.jsonUnknown(nil)
 	}
 	s.complaint()
 	return nil
@@ -146,7 +251,8 @@ func (s *state) jsonExit(m message) {
 	s.restic = true
 	s.process.ExitCode = m.Code
 	text := []byte(m.Message)
-	cause := classify(text)
+	first, _, _ := bytes.Cut(text, []byte{'\n'})
+	cause := classify(first)
 	switch *m.Code {
 	case 3:
 		s.backup.warned = true
@@ -162,9 +268,9 @@ func (s *state) jsonExit(m message) {
 	case 130:
 		cause = CauseKilled
 	}
-	if cause == CauseLocked {
-		s.failure.locked = true
-		s.process.Lock = &Lock{}
+	s.gaveUp(first, cause)
+	if cause == CauseKilled {
+		s.process.Fatal, s.process.Cause = string(first[:min(len(first), 512)]), cause
 	}
 	for text := range bytes.Lines(text) {
 		if text = trim(text); has(text, "lock was created at ") {
@@ -172,29 +278,37 @@ func (s *state) jsonExit(m message) {
 			_ = s.read(s.line.find(text, s.line.time, s.process.Command))
 		}
 	}
-	first, _, _ := bytes.Cut(text, []byte{'\n'})
-	s.fatal(first, cause)
-	if cause == CauseKilled {
-		s.process.Fatal, s.process.Cause = string(first[:min(len(first), 512)]), cause
-	}
+}
+
+// partial reports whether the line is the last one of a backup that could not
+// read all, which restic says with --json as it says why it gave up.
+func (l *line) partial() bool {
+	return l.text[0] == '{' && bytes.Contains(l.text, []byte(`"code":3,`))
 }
 
 // jsonForget reads the one line that forget --json prints: an array of groups.
 func (s *state) jsonForget(l *line) error {
+	s.forget.bad = true // until it has been read
 	if !json.Valid(l.text) {
 		return fmt.Errorf("JSON: %w", strconv.ErrSyntax)
 	}
 	f := new(Forget)
 	for group := range elements(l.text) {
-		for key, value := range members(group) {
-			switch string(key) {
+		found := 0
+		for name, value := range members(group) {
+			switch string(name) {
 			case "keep":
 				f.Kept += length(value)
+				found++
 			case "remove":
 				f.Removed += length(value)
+				found++
 			}
 		}
+		if found != 2 {
+			return s.unlessNamed(errIncomplete)
+		}
 	}
-	s.process.Forget = f
+	s.process.Forget, s.forget.bad = f, false
 	return nil
 }

@@ -21,6 +21,10 @@ type form struct {
 	tells Command
 	// within is the command in whose output alone the line means this.
 	within Command
+	// ends says that the line gives a figure, or the end of a command.
+	ends bool
+	// failure says that no command prints the line after its own good end.
+	failure bool
 	// read takes what the line says. It is not called in the output of another
 	// command than the one that the line tells, but for a backup's: what it
 	// prints last is true, whatever stood in the names of files before.
@@ -176,7 +180,7 @@ func has(text []byte, prefix string) bool {
 }
 
 // trim cuts what surrounds a line: its newline, the padding of restic's sizes,
-// and the control characters that restic sends before a signal's line.
+// and what moves the cursor of a terminal before it.
 func trim(text []byte) []byte {
 	for len(text) > 0 {
 		switch text[len(text)-1] {
@@ -186,8 +190,59 @@ func trim(text []byte) []byte {
 		}
 		break
 	}
-	if len(text) > 0 && (text[0] == '\x1b' || text[0] == '\r') {
-		text = bytes.TrimPrefix(bytes.TrimPrefix(text, []byte("\x1b[2K")), []byte("\r"))
+	for len(text) > 0 {
+		switch text[0] {
+		case '\r':
+			text = text[1:]
+			continue
+		case escape:
+			if n := sequence(text); n > 0 {
+				text = text[n:]
+				continue
+			}
+		}
+		break
 	}
 	return text
+}
+
+const escape = '\x1b'
+
+// sequence returns the length of the control sequence that text begins with, 0
+// if it begins with none. It is "ESC [", parameters, and a letter.
+func sequence(text []byte) int {
+	if len(text) < 3 || text[0] != escape || text[1] != '[' {
+		return 0
+	}
+	for i, c := range text[2:] {
+		if c >= '@' && c <= '~' {
+			return i + 3
+		}
+	}
+	return 0
+}
+
+// visible returns what a terminal would show of a line that holds an escape or
+// a carriage return. Colours are always cut. What overwrites the line is obeyed
+// only in a stream: the name of a file can hold these characters, too, and could
+// leave of a line what it likes.
+func visible(text []byte, stream bool) []byte {
+	if bytes.IndexByte(text, escape) < 0 && (!stream || bytes.IndexByte(text, '\r') < 0) {
+		return text
+	}
+	shown := make([]byte, 0, len(text))
+	for len(text) > 0 {
+		n := sequence(text)
+		switch {
+		case n > 0 && (text[n-1] == 'm' || stream && len(shown) == 0):
+		case n > 0 && stream, text[0] == '\r' && stream:
+			shown = shown[:0]
+			n = max(n, 1)
+		default:
+			n = max(n, 1)
+			shown = append(shown, text[:n]...)
+		}
+		text = text[n:]
+	}
+	return shown
 }

@@ -4,23 +4,68 @@ package parser
 var otherForms = []form{
 	{pattern: "created restic repository …", opens: CommandInit, read: (*state).otherDone},
 
-	{pattern: "snapshot # of [… at …", tells: CommandCopy, read: (*state).copyNext},
-	{pattern: "snapshot # saved, copied …", tells: CommandCopy, read: (*state).otherDone}, // 0.19
+	{pattern: "snapshot # of [… at …", opens: another, read: (*state).otherSnapshot}, // ls, rewrite, copy
+	{pattern: "  copy started, this may take a while...", within: another, read: (*state).copyBegins},
+	{pattern: "snapshot # saved, copied …", within: CommandCopy, read: (*state).otherDone}, // 0.19
+	{pattern: "skipping source snapshot …", within: another, read: (*state).copySkips},
 	{pattern: "skipping source snapshot …", tells: CommandCopy, read: (*state).otherDone},
 
 	{pattern: "restoring …", opens: CommandRestore},
 	{pattern: "Summary: Restored …", within: CommandRestore, read: (*state).otherDone}, // 0.16 and later
 	{pattern: "ignoring error for …", within: CommandRestore, read: (*state).otherError},
+
+	// These print names, which may hold any line.
+	{pattern: "comparing snapshot # to #", opens: another},
+	{pattern: "Found matching entries in snapshot …", opens: another},
+
+	{pattern: "saved new snapshot #", read: (*state).otherCommand}, // recover, rewrite
+	{pattern: "repository # opened …"},
+	{pattern: "load index files"},
+	{pattern: "lock repository"},
+	{pattern: "found # old cache directories in …"},
+	{pattern: "removing # old cache dirs from …"},
+	{pattern: "read password from stdin"},
+	{pattern: "reading repository password from stdin"},
+	{pattern: "unable to open cache: …"},
+	{pattern: "unable to create cache directory …"},
+	{pattern: "rclone: …"},
+	{pattern: "subprocess …"},
+}
+
+// another is a command of which nothing is of interest but why it gave up.
+const another Command = "another"
+
+// otherSnapshot notes that a command goes on with the next snapshot.
+func (s *state) otherSnapshot(*line) error {
+	s.process.Done = false
+	return nil
+}
+
+// copyBegins tells a copy from the other commands that name snapshots.
+func (s *state) copyBegins(*line) error {
+	s.process.Command = CommandCopy
+	return nil
+}
+
+func (s *state) copySkips(*line) error {
+	s.process.Command, s.process.Done = CommandCopy, true
+	return nil
+}
+
+// printsNames reports whether a command is one that prints names without more
+// on their line. They may hold line breaks, and so be any line.
+func printsNames(c Command) bool { return c == another || c == CommandRestore || c == CommandCopy }
+
+// otherCommand notes that what began as a backup is none.
+func (s *state) otherCommand(*line) error {
+	if !s.stream && s.process.Backup == nil {
+		s.process.Command = another
+	}
+	return nil
 }
 
 func (s *state) otherDone(*line) error {
 	s.process.Done = true
-	return nil
-}
-
-// copyNext notes that a copy goes on with the next snapshot.
-func (s *state) copyNext(*line) error {
-	s.process.Done = false
 	return nil
 }
 

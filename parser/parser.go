@@ -48,6 +48,9 @@ type Line struct {
 	// or that the writer passes on what others wrote, like tee: the commands in
 	// such a stream are told apart by their first and last lines.
 	PID int
+	// Restic says that the process is known to be restic itself, not a script
+	// or a program that passes on what restic prints.
+	Restic bool
 	// Time is when the line was logged; zero if unknown.
 	Time time.Time
 	// Text is the line, with or without its newline. It is not kept.
@@ -80,6 +83,9 @@ type Process struct {
 	// Done reports whether the command reached its own good end. Quiet
 	// commands do not say so.
 	Done bool
+	// Unfinished reports that the command began, and neither came to its end nor
+	// said why it gave up: it was killed, or is still running.
+	Unfinished bool
 	// DryRun reports that the command said it would only pretend.
 	DryRun bool
 
@@ -93,9 +99,14 @@ type Process struct {
 	Prune  *Prune  // what a prune did, nil until it is done
 	Check  *Check  // what a check found, nil until it is done
 
+	// Unreadable counts the sources that the process says it could not read. It
+	// does so without a summary, too: that may be in another stream.
+	Unreadable uint64
+
 	// Errors counts the lines in which the process complained and went on.
 	Errors int
-	// SyntaxErrors counts the lines that gave a [SyntaxError].
+	// SyntaxErrors counts the lines that gave a [SyntaxError], and an end of the
+	// command that is not one of those that restic is known to print.
 	SyntaxErrors int
 	// Retries counts the operations on the repository that were retried.
 	Retries int
@@ -120,6 +131,8 @@ const (
 	CauseLocked           Cause = "locked"
 	CausePassword         Cause = "password"
 	CauseNoRepository     Cause = "no_repository"
+	CauseNoAccess         Cause = "no_access" // the repository may be there, but did not let us in
+	CauseExists           Cause = "exists"    // init: there is a repository already
 	CauseNetwork          Cause = "network"
 	CauseNoSpace          Cause = "no_space"
 	CauseSourceUnreadable Cause = "source_unreadable"
@@ -145,8 +158,9 @@ type Backup struct {
 	// Saved is when the line that says so was logged; zero if no snapshot was
 	// saved, or the log has no times.
 	Saved time.Time
-	// Unreadable counts the sources that could not be read.
-	Unreadable uint64
+	// Unreadable counts the sources that could not be read; nil if restic said
+	// that there are some, and the lines that name them are not there.
+	Unreadable *uint64
 	// Exact reports that the figures are from JSON, not rounded for reading.
 	Exact bool
 }
@@ -157,6 +171,8 @@ type Changes struct{ New, Changed, Unmodified uint64 }
 // A Forget is what a forget decided, summed over its groups.
 type Forget struct {
 	Kept, Removed uint64
+	// Failed counts the snapshots that were to be removed but could not be.
+	Failed uint64
 	// End is when the last line about it was logged. A forget --prune goes on
 	// from there.
 	End time.Time

@@ -38,7 +38,7 @@ func seconds(n float64) *time.Duration { return new(time.Duration(n * float64(ti
 var small = parser.Backup{
 	Files: parser.Changes{New: 18}, Dirs: parser.Changes{New: 4},
 	AddedBytes: 1035, StoredBytes: new(uint64(856)),
-	ProcessedFiles: 18, ProcessedBytes: 941249, Duration: seconds(0), Snapshot: "298b4840",
+	ProcessedFiles: 18, ProcessedBytes: 941249, Duration: seconds(0), Snapshot: "298b4840", Unreadable: new(uint64(0)),
 }
 
 const smallText = `
@@ -84,7 +84,7 @@ processed 235933 files, 1.500 TiB in 25:11:12
 snapshot 298b4840 saved
 `, parser.Process{Done: true, Backup: &parser.Backup{
 			Files: parser.Changes{Unmodified: 235933}, Dirs: parser.Changes{Unmodified: 1},
-			ProcessedFiles: 235933, ProcessedBytes: 3 << 39, Duration: seconds(25*3600 + 11*60 + 12), Snapshot: "298b4840",
+			ProcessedFiles: 235933, ProcessedBytes: 3 << 39, Duration: seconds(25*3600 + 11*60 + 12), Snapshot: "298b4840", Unreadable: new(uint64(0)),
 		}}},
 		"0.14": {smallText, parser.Process{Done: true, Backup: &small}},
 		"sizes above TiB": {`
@@ -95,7 +95,7 @@ processed 1 files, 1024.000 TiB in 1:00
 snapshot 298b4840 saved
 `, parser.Process{Done: true, Backup: &parser.Backup{
 			Files: parser.Changes{New: 1}, AddedBytes: 1 << 50, StoredBytes: new(uint64(2 << 60)),
-			ProcessedFiles: 1, ProcessedBytes: 1 << 50, Duration: seconds(60), Snapshot: "298b4840",
+			ProcessedFiles: 1, ProcessedBytes: 1 << 50, Duration: seconds(60), Snapshot: "298b4840", Unreadable: new(uint64(0)),
 		}}},
 		"skipped snapshot, nonsense for a duration (0.18)": {`
 using parent snapshot 298b4840
@@ -106,7 +106,7 @@ processed 12 files, 6.778 MiB in 5124095573468383:13:00
 skipped creating snapshot
 `, parser.Process{Done: true, Backup: &parser.Backup{
 			Files: parser.Changes{Unmodified: 12}, Dirs: parser.Changes{Unmodified: 4}, StoredBytes: new(uint64(0)),
-			ProcessedFiles: 12, ProcessedBytes: 7107248,
+			ProcessedFiles: 12, ProcessedBytes: 7107248, Unreadable: new(uint64(0)),
 		}}},
 		"dry run": {`
 Files:           7 new,     5 changed,   246 unmodified
@@ -117,7 +117,7 @@ processed 258 files, 13.192 MiB in 0:00
 		"partial": {`
 no parent snapshot found, will read all files
 error: open /srv/secret: permission denied` + smallText + `Warning: at least one source file could not be read
-`, parser.Process{Done: true, Incomplete: true, Errors: 1, Backup: with(small, func(b *parser.Backup) { b.Unreadable = 1 })}},
+`, parser.Process{Done: true, Incomplete: true, Errors: 1, Backup: with(small, func(b *parser.Backup) { b.Unreadable = new(uint64(1)) })}},
 		"partial, before 0.10 warned": {`
 error: open /srv/secret: permission denied
 Files:          18 new,     0 changed,     0 unmodified
@@ -125,12 +125,12 @@ Dirs:            4 new,     0 changed,     0 unmodified
 Added to the repo: 1.011 KiB
 processed 18 files, 919.188 KiB in 0:00
 snapshot 298b4840 saved
-`, parser.Process{Done: true, Errors: 1, Backup: with(small, func(b *parser.Backup) { b.Unreadable, b.StoredBytes = 1, nil })}},
+`, parser.Process{Done: true, Errors: 1, Backup: with(small, func(b *parser.Backup) { b.Unreadable, b.StoredBytes = new(uint64(1)), nil })}},
 		"a source is missing": {"/srv/none does not exist, skipping\nopen repository\n" + smallText,
-			parser.Process{Done: true, Errors: 1, Backup: with(small, func(b *parser.Backup) { b.Unreadable = 1 })}},
+			parser.Process{Done: true, Errors: 1, Backup: with(small, func(b *parser.Backup) { b.Unreadable = new(uint64(1)) })}},
 		"sources are missing whose names begin as lines of restic's do": {
 			missing("photos", "work", "www", "files", "Files", "repo", "keys", "Archive", "snapshots", "done", "7 snapshots", "[x]", "{}", "read all data"),
-			parser.Process{Done: true, Errors: 14, Backup: with(small, func(b *parser.Backup) { b.Unreadable = 14 })}},
+			parser.Process{Done: true, Errors: 14, Backup: with(small, func(b *parser.Backup) { b.Unreadable = new(uint64(14)) })}},
 		"an error in the middle of the summary": {`
 Files:          18 new,     0 changed,     0 unmodified
 error: lstat /srv/x: no such file or directory
@@ -139,7 +139,7 @@ Added to the repository: 1.011 KiB (856 B   stored)
 processed 18 files, 919.188 KiB in 0:00
 snapshot 298b4840 saved
 Warning: at least one source file could not be read
-`, parser.Process{Done: true, Incomplete: true, Errors: 1, Backup: with(small, func(b *parser.Backup) { b.Unreadable = 1 })}},
+`, parser.Process{Done: true, Incomplete: true, Errors: 1, Backup: with(small, func(b *parser.Backup) { b.Unreadable = new(uint64(1)) })}},
 		"without its last line, partial": {`
 no parent snapshot found, will read all files
 error: open /srv/secret: permission denied
@@ -149,7 +149,7 @@ Added to the repo: 926.784 KiB
 processed 18 files, 919.188 KiB in 0:00
 Warning: failed to read all source data during backup
 `, parser.Process{Done: true, Incomplete: true, Errors: 1, Backup: with(small, func(b *parser.Backup) {
-			b.Unreadable, b.Snapshot, b.StoredBytes = 1, "", nil
+			b.Unreadable, b.Snapshot, b.StoredBytes = new(uint64(1)), "", nil
 			b.Files, b.Dirs, b.AddedBytes = parser.Changes{New: 18}, parser.Changes{New: 4}, 949027
 			b.ProcessedFiles, b.ProcessedBytes = 18, 941249
 		})}},
@@ -161,15 +161,7 @@ Files:          18 new,     0 changed,     0 unmodified
 Dirs:            4 new,     0 changed,     0 unmodified
 Added to the repository: 1.011 KiB (856 B   stored)
 processed 18 files, 919.188 KiB in 0:00
-`, parser.Process{}},
-		"lines out of order": {`
-no parent snapshot found, will read all files
-Dirs:            4 new,     0 changed,     0 unmodified
-Files:          18 new,     0 changed,     0 unmodified
-Added to the repository: 1.011 KiB (856 B   stored)
-processed 18 files, 919.188 KiB in 0:00
-snapshot 298b4840 saved
-`, parser.Process{}},
+`, parser.Process{SyntaxErrors: 1}},
 		"interrupted": {"no parent snapshot found, will read all files\n\x1b[2Ksignal terminated received, cleaning up\n" +
 			"Fatal: unable to save snapshot: context canceled\n",
 			parser.Process{Fatal: "Fatal: unable to save snapshot: context canceled", Cause: parser.CauseKilled}},
@@ -180,22 +172,25 @@ snapshot 298b4840 saved
 `, parser.Process{Done: true, Backup: &parser.Backup{
 				Files: parser.Changes{New: 7, Changed: 5, Unmodified: 228}, Dirs: parser.Changes{Changed: 9, Unmodified: 18},
 				AddedBytes: 1155355, StoredBytes: new(uint64(1132069)), ProcessedFiles: 240, ProcessedBytes: 10024273,
-				Duration: seconds(0.5), Snapshot: "ebad61a7", Exact: true,
+				Duration: seconds(0.5), Snapshot: "ebad61a7", Exact: true, Unreadable: new(uint64(0)),
 			}}},
 		"JSON, partial": {
 			`{"message_type":"error","error":{"message":"open /srv/secret: permission denied"},"during":"scan","item":"/srv/secret"}
 {"message_type":"error","error":{"message":"open /srv/secret: permission denied"},"during":"archival","item":"/srv/secret"}
-{"message_type":"summary","files_new":1,"total_files_processed":1,"total_duration":-9223372036.854776,"snapshot_id":"ebad61a7"}
+{"message_type":"summary","files_new":1,"files_changed":0,"files_unmodified":0,"dirs_new":0,"dirs_changed":0,"dirs_unmodified":0,"data_blobs":0,"tree_blobs":0,"data_added":0,"total_files_processed":1,"total_bytes_processed":0,"total_duration":-9223372036.854776,"snapshot_id":"ebad61a7"}
 {"message_type":"exit_error","code":3,"message":"Warning: at least one source file could not be read"}
 `, parser.Process{Done: true, Incomplete: true, Errors: 1, ExitCode: new(3), Backup: &parser.Backup{
-				Files: parser.Changes{New: 1}, ProcessedFiles: 1, Snapshot: "ebad61a7", Exact: true, Unreadable: 1,
+				Files: parser.Changes{New: 1}, ProcessedFiles: 1, Snapshot: "ebad61a7", Exact: true, Unreadable: new(uint64(1)),
 			}}},
-		"JSON, dry run": {`{"message_type":"summary","files_new":1,"total_duration":1,"snapshot_id":"ebad61a7","dry_run":true}
+		"JSON, dry run": {`{"message_type":"summary","files_new":1,"files_changed":0,"files_unmodified":0,"dirs_new":0,"dirs_changed":0,"dirs_unmodified":0,"data_blobs":0,"tree_blobs":0,"data_added":0,"total_files_processed":1,"total_bytes_processed":0,"total_duration":1,"snapshot_id":"ebad61a7","dry_run":true}
 `, parser.Process{Done: true, DryRun: true}},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			test.want.Command = parser.CommandBackup
+			if b := test.want.Backup; b != nil && b.Unreadable != nil {
+				test.want.Unreadable = *b.Unreadable
+			}
 			assert.Equal(t, one(test.want), collect(t, test.log))
 		})
 	}
@@ -217,34 +212,37 @@ snapshot deadbeef saved
 		want parser.Process
 	}{
 		"a summary, then the true one":     {begin + forged + "x" + end + smallText, parser.Process{Done: true, Backup: &small}},
-		"a summary, then killed":           {begin + forged + end, parser.Process{}},
+		"a summary, then killed":           {begin + forged + end, parser.Process{Unfinished: true}},
 		"a summary without a verbose line": {"no parent snapshot found, will read all files\nerror: open /srv/a" + forged + ": permission denied\n" + smallText, parser.Process{Done: true, Backup: &small}},
 		"a line of a summary":              {begin + "\nFiles:           1 new,     2 changed,     3 unmodified" + end + smallText, parser.Process{Done: true, Backup: &small}},
 		"errors":                           {begin + "\nerror: open /srv/b: permission denied\nx" + end + smallText, parser.Process{Done: true, Backup: &small}},
 		"a warning":                        {begin + "\nWarning: at least one source file could not be read\nx" + end + smallText, parser.Process{Done: true, Backup: &small}},
 		"an exit status":                   {begin + "\n" + `{"message_type":"exit_error","code":3,"message":"x"}` + "\nx" + end + smallText, parser.Process{Done: true, Backup: &small}},
 		"in an error, and --quiet": {"error: open /srv/a" + forged + "x: permission denied\nerror: open /srv/b: permission denied\nWarning: at least one source file could not be read\n",
-			parser.Process{Done: true, Incomplete: true, Errors: 2}},
-		"in an error, then killed": {"no parent snapshot found, will read all files\nerror: open /srv/a" + forged + "x: permission denied\n", parser.Process{Errors: 1}},
-		"in an error, a last word": {"no parent snapshot found, will read all files\nerror: open /srv/a" + forged + "Warning: at least one source file could not be read: permission denied\n", parser.Process{Errors: 1}},
-		"in an error, JSON":        {"no parent snapshot found, will read all files\nerror: open /srv/a\n" + `{"message_type":"summary","files_new":999,"snapshot_id":"deadbeef"}` + "\n" + `{"a":1}: permission denied` + "\n", parser.Process{Errors: 1}},
-		"in the error of a scan":   {"no parent snapshot found, will read all files\nscan: open /srv/a" + forged + "x: permission denied\n", parser.Process{}},
+			parser.Process{Done: true, Incomplete: true, Unreadable: 2, Errors: 2}},
+		"in an error, then killed": {"no parent snapshot found, will read all files\nerror: open /srv/a" + forged + "x: permission denied\n", parser.Process{Unfinished: true, Unreadable: 1, Errors: 1}},
+		"in an error, a last word": {"no parent snapshot found, will read all files\nerror: open /srv/a" + forged + "Warning: at least one source file could not be read: permission denied\n", parser.Process{Unfinished: true, Unreadable: 1, Errors: 1}},
+		"in an error, JSON":        {"no parent snapshot found, will read all files\nerror: open /srv/a\n" + `{"message_type":"summary","files_new":999,"files_changed":0,"files_unmodified":0,"dirs_new":0,"dirs_changed":0,"dirs_unmodified":0,"data_blobs":0,"tree_blobs":0,"data_added":0,"total_files_processed":1,"total_bytes_processed":0,"total_duration":1,"snapshot_id":"deadbeef"}` + "\n" + `{"a":1}: permission denied` + "\n", parser.Process{Unfinished: true, Unreadable: 1, Errors: 1}},
+		"in the error of a scan":   {"no parent snapshot found, will read all files\nscan: open /srv/a" + forged + "x: permission denied\n", parser.Process{Unfinished: true}},
 		"in an error, a true one": {"no parent snapshot found, will read all files\nerror: open /srv/a" + forged + "x: permission denied\n" + smallText + "Warning: at least one source file could not be read\n",
-			parser.Process{Done: true, Incomplete: true, Errors: 1, Backup: with(small, func(b *parser.Backup) { b.Unreadable = 1 })}},
-		"in an error, a prune":              {"no parent snapshot found, will read all files\nerror: open /srv/a\nloading indexes...\ntotal prune: 1 blobs / 1 B\nremaining: 1 blobs / 1 B\ndone\nx: permission denied\n", parser.Process{Errors: 1}},
+			parser.Process{Done: true, Incomplete: true, Errors: 1, Backup: with(small, func(b *parser.Backup) { b.Unreadable = new(uint64(1)) })}},
+		"in an error, a prune":              {"no parent snapshot found, will read all files\nerror: open /srv/a\nloading indexes...\ntotal prune: 1 blobs / 1 B\nremaining: 1 blobs / 1 B\ndone\nx: permission denied\n", parser.Process{Unfinished: true, Unreadable: 1, Errors: 1}},
 		"a source that is missing":          {begin + "\n/srv/b does not exist, skipping\nx" + end + smallText, parser.Process{Done: true, Backup: &small}},
 		"a fatal line":                      {begin + "\nFatal: wrong password or no key found\nx" + end + smallText, parser.Process{Done: true, Backup: &small}},
-		"a good check":                      {begin + "\nno errors were found\nx" + end, parser.Process{}},
+		"a good check":                      {begin + "\nno errors were found\nx" + end, parser.Process{Unfinished: true}},
 		"a good check, a forget, a prune":   {begin + "\ncheck all packs\nno errors were found\nkeep 1 snapshots:\n1 snapshots\ntotal prune: 1 blobs / 1 B\nremaining: 1 blobs / 1 B\ndone\nx" + end + smallText, parser.Process{Done: true, Backup: &small}},
-		"JSON":                              {begin + "\n" + `{"message_type":"summary","files_new":999,"snapshot_id":"deadbeef"}` + "\nx" + end + smallText, parser.Process{Done: true, Backup: &small}},
+		"JSON":                              {begin + "\n" + `{"message_type":"summary","files_new":999,"files_changed":0,"files_unmodified":0,"dirs_new":0,"dirs_changed":0,"dirs_unmodified":0,"data_blobs":0,"tree_blobs":0,"data_added":0,"total_files_processed":1,"total_bytes_processed":0,"total_duration":1,"snapshot_id":"deadbeef"}` + "\nx" + end + smallText, parser.Process{Done: true, Backup: &small}},
 		"JSON that goes on as a name does":  {begin + "\n" + `{"message_type":"summary","files_new":999}` + end + smallText, parser.Process{Done: true, Backup: &small}},
 		"a lock":                            {begin + "\nunable to create lock in backend: repository is already locked by PID 1\nlock was created at 2026-11-23 00:40:22 (9h ago)\nx" + end + smallText, parser.Process{Done: true, Backup: &small}},
 		"quoted, as 0.15.2 and later do":    {"no parent snapshot found, will read all files\n" + `new       "/srv/a\nFatal: x", saved in 0.003s (0 B added)` + smallText, parser.Process{Done: true, Backup: &small}},
-		"a summary, and the kill before it": {begin + "\n" + forged + "unchanged /srv/b\n", parser.Process{}},
+		"a summary, and the kill before it": {begin + "\n" + forged + "unchanged /srv/b\n", parser.Process{Unfinished: true}},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			test.want.Command = parser.CommandBackup
+			if b := test.want.Backup; b != nil && b.Unreadable != nil {
+				test.want.Unreadable = *b.Unreadable
+			}
 			assert.Equal(t, one(test.want), collect(t, test.log))
 		})
 	}
@@ -283,15 +281,15 @@ unused size after prune: 370 B (0.00% of remaining size)
 		"forget, fails behind its policy": {"Applying Policy: keep 1 latest snapshots\nFatal: it broke\n",
 			parser.Process{Command: parser.CommandForget, Fatal: "Fatal: it broke", Cause: parser.CauseOther}},
 		"forget, cut off behind a group": {"Applying Policy: keep 1 latest snapshots\nsnapshots for (host [t1]):\n",
-			parser.Process{Command: parser.CommandForget}},
-		"forget, cut off before it deletes": {tables, parser.Process{Command: parser.CommandForget, Forget: forget}},
+			parser.Process{Command: parser.CommandForget, Unfinished: true}},
+		"forget, cut off before it deletes": {tables, parser.Process{Command: parser.CommandForget, Unfinished: true, Forget: forget}},
 		"forget, 0.9, says nothing of deleting": {"Applying Policy: keep the last 1 snapshots snapshots\nkeep 1 snapshots:\n1 snapshots\nremove 2 snapshots:\n2 snapshots\n",
 			parser.Process{Command: parser.CommandForget, Done: true, Forget: forget}},
 		"forget, JSON": {`[{"tags":null,"host":"t1","paths":["/srv"],"keep":[{"id":"1"}],"remove":[{"id":"2"},{"id":"3"}],"reasons":[]},{"tags":null,"host":"t1","paths":["/etc"],"keep":[{"id":"4"}],"remove":null,"reasons":[]}]
 `, parser.Process{Command: parser.CommandForget, Done: true, Forget: &parser.Forget{Kept: 2, Removed: 2}}},
 		"forget --prune": {tables + "[0:00] 100.00%  2 / 2 files deleted\n2 snapshots have been removed, running prune\nloading indexes...\n" + plan + "repacking packs\nrebuilding index\nremoving 1 old packs\ndone\n",
 			parser.Process{Command: parser.CommandPrune, Done: true, Forget: forget, Prune: &prune}},
-		"prune, cut off": {"loading all snapshots...\n" + plan + "repacking packs\n", parser.Process{Command: parser.CommandPrune}},
+		"prune, cut off": {"loading all snapshots...\n" + plan + "repacking packs\n", parser.Process{Command: parser.CommandPrune, Unfinished: true}},
 		"prune, dry run": {"loading all snapshots...\nWould have made the following changes:\n" + plan,
 			parser.Process{Command: parser.CommandPrune, Done: true, DryRun: true}},
 		"prune, nothing left, a wrapped size": {"loading indexes...\n" + `to repack:             0 blobs / 0 B
@@ -344,9 +342,9 @@ Fatal: repository contains errors
 		"check, a pack is missing": {"load indexes\npack 629cb0bd: does not exist\ndownload error: open /srv/repo/data/62/629cb0bd: no such file or directory\nFatal: repository contains errors\n",
 			parser.Process{Command: parser.CommandCheck, Errors: 2, Check: &parser.Check{Errors: 2}, Fatal: "Fatal: repository contains errors", Cause: parser.CauseCheckErrors}},
 		"forget that may not remove": {tables + "Remove(<snapshot/9a20db5448>) failed: remove /srv/repo/x: permission denied\n[0:00] 50.00%  1 / 2 files deleted\nfailed to remove one or more snapshots\n",
-			parser.Process{Command: parser.CommandForget, Forget: &parser.Forget{Kept: 1, Removed: 1}, Fatal: "failed to remove one or more snapshots", Cause: parser.CauseOther}},
+			parser.Process{Command: parser.CommandForget, Forget: &parser.Forget{Kept: 1, Removed: 1, Failed: 1}, Fatal: "failed to remove one or more snapshots", Cause: parser.CauseOther}},
 		"forget that may not remove, and exits with 0": {tables + "[0:00] 0.00%  0 / 2 files deleted\n",
-			parser.Process{Command: parser.CommandForget, Forget: &parser.Forget{Kept: 1}, Fatal: "[0:00] 0.00%  0 / 2 files deleted", Cause: parser.CauseOther}},
+			parser.Process{Command: parser.CommandForget, Forget: &parser.Forget{Kept: 1, Failed: 2}, Fatal: "[0:00] 0.00%  0 / 2 files deleted", Cause: parser.CauseOther}},
 		"forget that shows how far it is": {tables + "[0:00] 50.00%  1 / 2 files deleted\n[0:01] 100.00%  2 / 2 files deleted\n",
 			parser.Process{Command: parser.CommandForget, Done: true, Forget: forget}},
 		"check, JSON, locked": {`{"message_type":"summary","num_errors":1,"broken_packs":null,"suggest_repair_index":false,"suggest_prune":false}
@@ -456,7 +454,7 @@ func TestParseSeveral(t *testing.T) {
 	log := "Fatal: unable to open config file: stat /srv/repo/config: no such file or directory\nIs there a repository at the following location?\n/srv/repo\n" +
 		"created restic repository 74eb236fb2 at /srv/repo\n" +
 		"no parent snapshot found, will read all files\n" + smallText +
-		"using parent snapshot 298b4840\n" + smallText +
+		"using parent snapshot 298b4840\n" + strings.ReplaceAll(smallText, "298b4840", "298b4841") +
 		"Applying Policy: keep 1 latest snapshots\nkeep 1 snapshots:\n1 snapshots\n" +
 		"using temporary cache in /tmp/x\ncreate exclusive lock for repository\nload indexes\ncheck all packs\nno errors were found\n"
 	runs, err := parser.Parse(bytes.Lines([]byte(log)))
@@ -465,7 +463,7 @@ func TestParseSeveral(t *testing.T) {
 		{Fatal: "Fatal: unable to open config file: stat /srv/repo/config: no such file or directory", Cause: parser.CauseNoRepository},
 		{Command: parser.CommandInit, Done: true},
 		{Command: parser.CommandBackup, Done: true, Backup: &small},
-		{Command: parser.CommandBackup, Done: true, Backup: &small},
+		{Command: parser.CommandBackup, Done: true, Backup: with(small, func(b *parser.Backup) { b.Snapshot = "298b4841" })},
 		{Command: parser.CommandForget, Done: true, Forget: &parser.Forget{Kept: 1}},
 		{Command: parser.CommandCheck, Done: true, Check: &parser.Check{}},
 	}, runs)

@@ -10,33 +10,70 @@ var pruneForms = []form{
 	{pattern: "# snapshots would be removed, running prune dry run", tells: CommandPrune, read: (*state).dryRun},
 	{pattern: "Would have made the following changes:", read: (*state).dryRun},
 
-	{pattern: "to repack: # blobs / # #", tells: CommandPrune, read: (*state).pruneRepack},
-	{pattern: "total prune: # blobs / # #", tells: CommandPrune, read: (*state).pruneTotal},
-	{pattern: "remaining: # blobs / # #", tells: CommandPrune, read: (*state).pruneRemaining},
-	{pattern: "unused size after prune: # # (…size)", read: (*state).pruneUnused},
+	{pattern: "to repack: # blobs / # #", tells: CommandPrune, ends: true, read: (*state).pruneRepack},
+	{pattern: "this removes: # blobs / # #", tells: CommandPrune, ends: true, read: (*state).pruneRepackRemoves}, // 0.13 and later
+	{pattern: "this removes # blobs / # #", tells: CommandPrune, ends: true, read: (*state).pruneRepackRemoves},  // 0.12
+	{pattern: "to delete: # blobs / # #", tells: CommandPrune, ends: true, read: (*state).pruneDeletes},
+	{pattern: "total prune: # blobs / # #", tells: CommandPrune, ends: true, read: (*state).pruneTotal},
+	{pattern: "remaining: # blobs / # #", tells: CommandPrune, ends: true, read: (*state).pruneRemaining},
+	{pattern: "unused size after prune: # # (…size)", ends: true, read: (*state).pruneUnused},
 
-	{pattern: "repository contains # packs (# blobs) with # #", tells: CommandPrune, read: (*state).pruneContents},
-	{pattern: "processed # blobs: # duplicate blobs, …", tells: CommandPrune, read: (*state).pruneDuplicates},
-	{pattern: "found # of # data blobs still in use, removing # blobs", tells: CommandPrune, read: (*state).pruneInUse},
-	{pattern: "will delete # packs and rewrite # packs, this frees # #", tells: CommandPrune, read: (*state).pruneFrees},
-	{pattern: "will delete # packs and rewrite # packs, this frees #", tells: CommandPrune, read: (*state).pruneFrees}, // "0B", until 0.9.3
+	{pattern: "repository contains # packs (# blobs) with # #", tells: CommandPrune, ends: true, read: (*state).pruneContents},
+	{pattern: "processed # blobs: # duplicate blobs, …", tells: CommandPrune, ends: true, read: (*state).pruneDuplicates},
+	{pattern: "found # of # data blobs still in use, removing # blobs", tells: CommandPrune, ends: true, read: (*state).pruneInUse},
+	{pattern: "will delete # packs and rewrite # packs, this frees # #", tells: CommandPrune, ends: true, read: (*state).pruneFrees},
+	{pattern: "will delete # packs and rewrite # packs, this frees #", tells: CommandPrune, ends: true, read: (*state).pruneFrees}, // "0B", until 0.9.3
 
 	{pattern: "repacking packs", within: CommandPrune, read: (*state).pruneAction},
 	{pattern: "rebuilding index", within: CommandPrune, read: (*state).pruneAction},
 	{pattern: "removing # old packs", within: CommandPrune, read: (*state).pruneAction},
 	{pattern: "deleting …", within: CommandPrune, read: (*state).pruneAction},
-	{pattern: "done", within: CommandPrune, read: (*state).pruneDone},
+	{pattern: "done", within: CommandPrune, ends: true, read: (*state).pruneDone},
 	{pattern: "done …", within: CommandPrune, read: (*state).pruneAction},
 	{pattern: "getting pack files to read...", within: CommandPrune, read: (*state).repairIndex},
+
+	// What else a prune prints, so that what is not known is noticed.
+	{pattern: "[…", within: CommandPrune},
+	{pattern: "building new index for repo", within: CommandPrune},
+	{pattern: "load all snapshots", within: CommandPrune},
+	{pattern: "find data that is still in use for …", within: CommandPrune},
+	{pattern: "finding data that is still in use for …", within: CommandPrune},
+	{pattern: "searching used packs...", within: CommandPrune},
+	{pattern: "collecting packs for deletion and repacking", within: CommandPrune},
+	{pattern: "will remove …", within: CommandPrune},
+	{pattern: "incomplete pack file …", within: CommandPrune},
+	{pattern: "used: …", within: CommandPrune},
+	{pattern: "duplicates: …", within: CommandPrune},
+	{pattern: "unused: …", within: CommandPrune},
+	{pattern: "unreferenced: …", within: CommandPrune},
+	{pattern: "total: …", within: CommandPrune},
+	{pattern: "unused size: …", within: CommandPrune},
+	{pattern: "not yet compressed: …", within: CommandPrune},
+	{pattern: "totally used packs: …", within: CommandPrune},
+	{pattern: "partly used packs: …", within: CommandPrune},
+	{pattern: "unused packs: …", within: CommandPrune},
+	{pattern: "to keep: # packs", within: CommandPrune},
+	{pattern: "to repack: # packs", within: CommandPrune},
+	{pattern: "to delete: # packs", within: CommandPrune},
+	{pattern: "to delete: # unreferenced packs", within: CommandPrune},
+	{pattern: "Repeated prune dry-runs …", within: CommandPrune},
+	{pattern: "Would have …", within: CommandPrune},
+	{pattern: "{…", within: CommandPrune},
+	{pattern: "finding old index files", within: CommandPrune},
+	{pattern: "saved new indexes as …", within: CommandPrune},
+	{pattern: "remove # old …", within: CommandPrune},
+	{pattern: "removed …", within: CommandPrune},
+	{pattern: "warning: running prune without a cache, …"},
 }
 
 // A pruneState is what a prune has said before it is done.
 type pruneState struct {
 	prune Prune
-	found uint8 // which of the lines below were seen
+	found uint16 // which of the lines below were seen
 
 	oldTotal   Blobs
 	duplicates uint64
+	parts      Blobs // what is removed with what is repacked, and with what is deleted
 }
 
 const (
@@ -46,10 +83,15 @@ const (
 	foundContents
 	foundInUse
 	foundFrees
+	foundRepackRemoves
+	foundDeletes
 	foundAction // it has begun to change the repository
 )
 
 func (pr *pruneState) end(p *Process) {
+	if p.Command != CommandPrune {
+		return
+	}
 	if !p.Done && p.Fatal == "" && pr.found&(foundUnused|foundAction) == foundUnused {
 		// Releases 0.12 to 0.14 do not say that they only pretend: they
 		// stop after the plan.
@@ -58,12 +100,12 @@ func (pr *pruneState) end(p *Process) {
 	if p.DryRun && p.Fatal == "" && pr.found&(foundUnused|foundFrees) != 0 {
 		p.Done = true
 	}
-	if p.DryRun {
-		p.Prune = nil
+	if p.DryRun || p.Fatal != "" {
+		p.Prune = nil // with --json the plan is printed before the work is done
 	}
 }
 
-// blobs reads the words "N blobs / SIZE" from the i-th on.
+// blobs reads the words "N blobs / SIZE".
 func (l *line) blobs() (b Blobs, err error) {
 	if b.Count, err = count(l.word[0]); err != nil {
 		return b, err
@@ -76,6 +118,18 @@ func (s *state) pruneRepack(l *line) error {
 	b, err := l.blobs()
 	if err == nil {
 		s.prune.prune.Repacked = &b
+	}
+	return err
+}
+
+func (s *state) pruneRepackRemoves(l *line) error { return s.part(l, foundRepackRemoves) }
+func (s *state) pruneDeletes(l *line) error       { return s.part(l, foundDeletes) }
+
+func (s *state) part(l *line, found uint16) error {
+	b, err := l.blobs()
+	if err == nil && s.prune.found&found == 0 {
+		s.prune.parts.Count += b.Count
+		s.prune.found |= found
 	}
 	return err
 }
@@ -171,19 +225,27 @@ func (s *state) repairIndex(*line) error {
 	return nil
 }
 
-// pruneDone takes what a prune has said: it is done.
+// pruneDone takes what a prune has said: it is done. Without the plan that is
+// all that is known.
 func (s *state) pruneDone(*line) error {
+	const (
+		old = foundContents | foundInUse | foundFrees
+		all = foundRemoved | foundRemaining | foundUnused | foundRepackRemoves | foundDeletes
+	)
+	if s.process.Done {
+		return nil // the same line twice
+	}
+	s.process.Done, s.names.ended = true, true
 	pr, found := s.prune.prune, s.prune.found
 	switch {
-	case found&(foundRemoved|foundRemaining) == foundRemoved|foundRemaining:
-		pr.TotalBytes = pr.Remaining.Bytes + pr.Removed.Bytes
-	case found&foundContents != 0 && found&foundInUse != 0 && found&foundFrees != 0:
+	case found&old == old:
 		pr.TotalBytes = s.prune.oldTotal.Bytes
 		pr.Remaining.Bytes = pr.TotalBytes - min(pr.Removed.Bytes, pr.TotalBytes)
+	case found&all == all && pr.Repacked != nil && s.prune.parts.Count == pr.Removed.Count:
+		pr.TotalBytes = pr.Remaining.Bytes + pr.Removed.Bytes
 	default:
-		return nil // rebuild-index ends like this, too
+		return s.unlessNamed(errIncomplete)
 	}
 	s.process.Prune = &pr
-	s.process.Done, s.names.ended = true, true
 	return nil
 }

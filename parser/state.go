@@ -4,14 +4,26 @@ import (
 	"bytes"
 	"cmp"
 	"encoding/json"
-	"time"
+	"fmt"
+	"hash/maphash"
+	"strconv"
+	"syscall"
 )
 
 // A state is what one process has said so far.
 type state struct {
 	process Process
 	restic  bool // something that it printed is restic's
+	known   bool // the process is restic itself
 	begun   bool // something was printed that can only come after the sources were looked at
+	opened  bool // a line was seen that the command prints unless it is quiet
+	strange int  // lines that are not understood since then
+
+	// stream: several restics may be behind the process, which passes on what
+	// they print. Commands are told apart by their first and last lines.
+	stream bool
+	after  aftermath
+	seen   map[uint64]struct{} // complaints, by their hash
 
 	names   suspicion
 	backup  backupState
@@ -26,7 +38,8 @@ type state struct {
 // A suspicion is what is known of lines that may have stood in a file's name.
 // restic prints some names raw, and they may hold line breaks.
 type suspicion struct {
-	item bool // nothing but lines about single files since the last such line
+	item  bool // nothing but lines about single files since the last such line
+	items bool // there were such lines
 
 	// A line about a source that cannot be read has its name in the middle, so
 	// what follows may be the name's. Then after the name comes the reason.
@@ -35,11 +48,17 @@ type suspicion struct {
 	ended      bool    // the end of a command was seen, and can be refuted
 }
 
-// add reads one line of the process. It is matched whole, by all its words.
-func (s *state) add(text []byte, t time.Time) error {
-	if len(text) == 0 {
-		return nil
-	}
+// An aftermath is what a stream says of sources after the end of a command. It
+// belongs to that command if a warning follows, else to the backup that begins
+// next.
+type aftermath struct {
+	backupErrors
+	repeated backupErrors // what was said before
+}
+
+// add reads one line of the process, which has the form f or none. It is matched
+// whole, by all its words.
+func (s *state) add(text []byte, f *form) error {
 	if isItem(text) {
 		if !s.names.item {
 			s.item()
@@ -48,16 +67,38 @@ func (s *state) add(text []byte, t time.Time) error {
 	}
 	s.names.item = false
 	s.refute(text)
-	return s.read(s.line.find(text, t, s.process.Command))
+	if f == nil {
+		switch {
+		case s.restic && s.forget.tables > 0: // a row of a table
+		case s.restic:
+			s.strange++
+		case !s.known:
+			// restic's own first line is restic's, so this is the output of
+			// several programs.
+			s.stream = true
+		}
+	}
+	return s.read(f)
 }
 
 // read takes what s.line says, which has the form f or none.
 func (s *state) read(f *form) error {
 	var err error
-	if f != nil {
+	switch {
+	case f == nil:
+	case printsNames(s.process.Command) && !f.failure && f.within != s.process.Command && f.opens != s.process.Command:
+		// What it prints may be a name.
+	case printsNames(f.opens) && (s.names.complained || s.names.items):
+		// That was in a name.
+	case f.ends && s.line.time.Before(s.failure.until):
+		// The backend's server said so: restic waits until then.
+	default:
 		c := cmp.Or(f.tells, f.opens)
 		if c != "" {
 			s.is(c)
+		}
+		if f.opens != "" && f.opens == s.process.Command && !s.opened {
+			s.opened, s.strange = true, 0
 		}
 		if f.read != nil && (c == "" || c == CommandBackup || c == s.process.Command) {
 			err = f.read(s, &s.line)
@@ -79,15 +120,22 @@ func (s *state) is(c Command) {
 // item notes a line about one file of a backup: the backup is still going on,
 // and what looked like its end, or like another command's, was in a file's name.
 func (s *state) item() {
+	p := &s.process
+	switch {
+	case p.Command == another:
+		return
+	case s.stream && p.Done && !s.names.items && !s.names.complained:
+		return // nothing could have stood in a name
+	}
 	s.names.item = true
 	s.is(CommandBackup)
-	p := &s.process
 	if p.Command == CommandRestore {
 		return
 	}
+	s.names.items = true
 	fatal, cause := p.Fatal, p.Cause
 	s.onlyBackup()
-	if has([]byte(fatal), "Fatal: failed to refresh lock") {
+	if has([]byte(fatal), refreshFailed) {
 		p.Fatal, p.Cause = fatal, cause // restic goes on for a while
 	}
 	s.backup.stage, p.Backup, p.Done = none, nil, false
@@ -107,71 +155,189 @@ func (s *state) complaining() {
 }
 
 // refute looks at what follows the end of a command that may have stood in the
-// name of a source that cannot be read: of a real end nothing follows but that
-// not all could be read.
+// name of a source that cannot be read: after a name comes the reason.
 func (s *state) refute(text []byte) {
-	if !s.names.ended || !s.names.complained || !bytes.Contains(text, []byte(": ")) {
+	if !s.names.ended || !s.names.complained || !endsInReason(text) {
 		return
 	}
-	if string(text) == warningSources || string(text) == warningSourceData || text[0] == '{' && json.Valid(text) {
+	switch {
+	case has(text, "error: "), has(text, "error while unlocking: "), has(text, "Remove(<lock/"):
+		return
+	case string(text) == warningSources, string(text) == warningSourceData, text[0] == '{' && json.Valid(text):
 		return
 	}
 	s.names.ended = false
 	s.notLast()
 	s.onlyBackup()
+	s.backup.stage = none
 	p := &s.process
 	p.Command, p.Backup, p.Done, p.DryRun = s.names.honest, nil, false, false
+	s.opened = s.opened && p.Command != ""
+}
+
+// reasons are the words of the system for why something failed.
+var reasons = func() map[string]bool {
+	m := make(map[string]bool)
+	for n := syscall.Errno(1); n < 134; n++ {
+		m[n.Error()] = true
+	}
+	return m
+}()
+
+func endsInReason(text []byte) bool {
+	i := bytes.LastIndex(text, []byte(": "))
+	return i >= 0 && reasons[string(text[i+2:])]
 }
 
 // onlyBackup forgets what a backup cannot have said: one process is one
 // command.
 func (s *state) onlyBackup() {
-	p := &s.process
-	if p.PID == 0 {
+	if s.stream {
 		return
 	}
+	p := &s.process
 	p.Command = CommandBackup
 	p.Forget, p.Prune, p.Check = nil, nil, nil
 	p.Fatal, p.Cause, p.Lock = "", "", nil
 	s.forget, s.prune, s.check, s.failure.locked = forgetState{}, pruneState{}, checkState{}, false
 }
 
+// over reports whether the command has come to its end.
+func (s *state) over() bool {
+	p := &s.process
+	switch {
+	case p.Fatal != "":
+		return !has([]byte(p.Fatal), refreshFailed)
+	case p.Command == CommandForget:
+		return p.Forget != nil && s.forget.tables == 0 && s.forget.deletes(p)
+	}
+	return p.Done
+}
+
 // begins reports whether a line of the form f is the first of another command
-// than the one that s has been printing. It is asked only where there is no
-// process ID to tell.
+// than the one that s has been printing.
 func (s *state) begins(f *form) bool {
-	if !s.restic || f == nil || f.opens == "" {
+	if !s.stream || !s.restic || f == nil || f.opens == "" && !f.failure {
 		return false
 	}
 	p, c := &s.process, f.opens
-	ended := p.Done || p.Fatal != "" || p.Command == CommandForget && (p.Forget != nil || s.forget.policy) && s.forget.tables == 0
 	switch {
+	case f.failure:
+		return s.over() && !s.line.partial()
 	case p.Command == "" || p.Command == CommandForget && c == CommandPrune:
 		return p.Fatal != ""
+	case p.Command == another && has(s.line.text, "Files: "):
+		return false // of diff, or in a name
 	case c != p.Command:
 		return true
 	case c == CommandBackup && p.Backup == nil && s.backup.dryRun && s.backup.stage == processed:
 		return true
-	case c == CommandForget && !has(s.line.text, "Applying Policy: "):
-		return false // the next group
+	case c == CommandForget:
+		if !has(s.line.text, "Applying Policy: ") || s.forget.tables > 0 {
+			return false // the next group
+		}
+		again := s.forget.policy == hash(s.line.text) // the same line twice
+		return p.Forget != nil || p.Fatal != "" || s.forget.policy != 0 && !again
 	}
-	return ended
+	return p.Done || p.Fatal != ""
 }
+
+// follows takes over from the command before what belongs to this one, which
+// begins with a line of the form f.
+func (s *state) follows(before *state, f *form) {
+	s.line, s.stream, s.known = before.line, true, before.known
+	if f.opens == CommandBackup {
+		s.backup.backupErrors = before.after.backupErrors
+		s.backup.add(before.after.repeated)
+		s.process.Errors = s.backup.lines
+		before.after = aftermath{}
+	}
+}
+
+// again reports whether s repeats the output of an earlier process of its
+// stream: the snapshot is the same.
+func (s *state) again(processes []*state) bool {
+	b := s.process.Backup
+	if b == nil || b.Snapshot == "" || !s.stream {
+		return false
+	}
+	for _, e := range processes {
+		if e == s {
+			break
+		}
+		if earlier := e.process.Backup; earlier != nil && earlier.Snapshot == b.Snapshot && e.process.Source == s.process.Source && e.process.PID == s.process.PID {
+			return true
+		}
+	}
+	return false
+}
+
+// repeated reports whether the process has complained in the words of this hash before.
+// What it remembers is bounded.
+func (s *state) repeated(h uint64) bool {
+	if _, ok := s.seen[h]; ok {
+		return true
+	}
+	if s.seen == nil {
+		s.seen = make(map[uint64]struct{})
+	}
+	if len(s.seen) < 1<<16 {
+		s.seen[h] = struct{}{}
+	}
+	return false
+}
+
+var seed = maphash.MakeSeed()
+
+func hash(text []byte) uint64 { return max(1, maphash.Bytes(seed, text)) }
 
 // result returns the process as far as it has come.
 func (s *state) result() Process {
 	p := s.process
-	s.backup.end(&p)
+	s.backup.end(&p, s.after)
 	switch p.Command {
-	case CommandForget:
+	case CommandForget, CommandPrune:
 		s.forget.end(&p)
-	case CommandPrune:
 		s.prune.end(&p)
 	case CommandCheck:
 		s.check.end(&p)
+	case another:
+		p.Command = ""
 	}
 	if p.Fatal != "" {
 		p.Done = false
 	}
+	if p.Incomplete && p.Backup == nil && s.opened && p.SyntaxErrors == 0 {
+		p.SyntaxErrors++ // its summary was not understood
+	}
+	if s.opened && !p.Done && p.Fatal == "" && !p.DryRun {
+		switch p.Command {
+		case CommandForget, CommandPrune, CommandCheck:
+			if s.strange > 0 && !s.stream && p.SyntaxErrors == 0 {
+				p.SyntaxErrors++ // it came to an end that is not known
+			}
+			p.Unfinished = p.SyntaxErrors == 0
+		case CommandBackup:
+			if s.backup.stage == processed && !s.failure.signalled {
+				p.SyntaxErrors++ // the line about the snapshot is not there
+			}
+			p.Unfinished = p.SyntaxErrors == 0
+		}
+	}
 	return p
 }
+
+// unlessNamed returns err, unless what it is about may have stood in a file's name.
+func (s *state) unlessNamed(err error) error {
+	if s.names.items || s.names.complained {
+		return nil
+	}
+	return err
+}
+
+// errMisplaced is that of a line which is whole, but not where restic prints it.
+var errMisplaced = fmt.Errorf("not where restic prints it: %w", strconv.ErrSyntax)
+
+// errIncomplete is that of the last line of a command, if those before it lack
+// something or do not add up.
+var errIncomplete = fmt.Errorf("what comes before it does not add up: %w", strconv.ErrSyntax)
