@@ -95,7 +95,8 @@ func read(ctx context.Context, from journal.Source, unit string, id journal.ID, 
 		if e.Kind == journal.Output && e.Identifier == exporter && bytes.HasPrefix(e.Message, []byte(exporter+": ")) {
 			continue // what an exporter logs is not part of the run
 		}
-		if !v.add(e) {
+		later := r.ID != (journal.ID{}) && e.Invocation == (journal.ID{}) && e.Kind == journal.Manager
+		if !v.add(e) || later {
 			continue // it is about a later start
 		}
 		r.ID = e.Invocation

@@ -179,6 +179,11 @@ type Source interface {
 	// of unit, in the order in which journald received them, those without an
 	// invocation ID last. Each pair is an entry and nil or, at most once and last,
 	// a zero Entry and an error. An invocation without entries is no error.
+	//
+	// If id is zero, what the manager says of starts after the latest run that came to
+	// nothing follows it: entries of EventStartFailed, EventStartLimit and EventNotDue
+	// without an Invocation. There may be no run before them. While a unit stays
+	// loaded, the manager says such things under the ID of its last run instead.
 	Entries(ctx context.Context, unit string, id ID) iter.Seq2[Entry, error]
 
 	// Skim is Entries in a hurry, for invocations that log very much: it may leave

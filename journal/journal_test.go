@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"io/fs"
 	"iter"
@@ -932,6 +933,62 @@ func TestBareName(t *testing.T) {
 	}
 	_, err := collect(iso.Entries(t.Context(), "restic-backup", ID{}))
 	assert.EqualError(t, err, says)
+}
+
+// unnamed is what the manager says of a start that has no invocation.
+func unnamed(messageID, message string, more ...string) fields {
+	f := manager(id1, messageID, message, more...)
+	return slices.DeleteFunc(f, func(field string) bool { return strings.HasPrefix(field, "INVOCATION_ID=") || field == "MESSAGE_ID=" })
+}
+
+// TestRefused: what the manager says of starts after the latest run follows it, also
+// if it names no invocation, but is no part of a run that was asked for by its ID.
+func TestRefused(t *testing.T) {
+	const startFailed = "be02cf6855d2428ba40df7e9d022f03d"
+	dependency := unnamed(startFailed, "Dependency failed for x.", "JOB_RESULT=dependency")
+	limit := unnamed("", unit+": Start request repeated too quickly.")
+	notDue := unnamed(started, "x was skipped because of an unmet condition check")
+	other := unnamed("", "x.service: Unit configuration has a weak spot")
+	forged := fields{"MESSAGE=forged", "_PID=666", "_SYSTEMD_UNIT=x.service", "UNIT=" + unit, "MESSAGE_ID=" + startFailed, "JOB_RESULT=dependency"}
+	run := log{manager(id1, starting, "Starting"), line(id1, 7, "hello"), manager(id1, succeeded, "ok")}
+	whole := []says{{Manager, "Starting", EventStarting, "", 0, 1}, {Output, "hello", 0, "", 0, 1}, {Manager, "ok", EventSucceeded, Success, 0, 1}}
+	refused := []says{
+		{Manager, "Dependency failed for x.", EventStartFailed, "", 0, 1},
+		{Manager, unit + ": Start request repeated too quickly.", EventStartLimit, "", 0, 1},
+		{Manager, "x was skipped because of an unmet condition check", EventNotDue, "", 0, 1},
+	}
+	after := log{dependency, other, limit, notDue, forged}
+	afterReboot := slices.Clone(after)
+	for i := range afterReboot {
+		afterReboot[i] = append(slices.Clone(afterReboot[i]), "_BOOT_ID="+id3.String())
+	}
+	tests := map[string]struct {
+		log      log
+		id       ID
+		want     []says
+		notFound bool
+	}{
+		"after a run":         {log: slices.Concat(run, after), want: slices.Concat(whole, refused)},
+		"by its ID":           {log: slices.Concat(run, after), id: id1, want: whole},
+		"before a run":        {log: slices.Concat(after, run), want: whole},
+		"after a reboot":      {log: slices.Concat(run, afterReboot), want: slices.Concat(whole, refused)},
+		"the machine crashed": {log: slices.Concat(run[:2], afterReboot), want: slices.Concat(whole[:2], refused)},
+		"never a run":         {log: after, want: refused},
+		"nothing of it":       {log: log{other, forged}, notFound: true},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			for kind, source := range tt.log.sources(t, false) {
+				for _, entries := range []iter.Seq2[Entry, error]{
+					source.Entries(t.Context(), unit, tt.id), source.Skim(t.Context(), unit, tt.id, keepAll),
+				} {
+					got, err := collect(entries)
+					assert.Equal(t, tt.notFound, errors.Is(err, ErrNotFound), "%s: %v", kind, err)
+					assert.Equal(t, tt.want, inShort(got), kind)
+				}
+			}
+		})
+	}
 }
 
 // TestZeroID: it stands for the latest invocation.

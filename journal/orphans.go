@@ -34,7 +34,7 @@ const (
 // add takes an entry into account. It returns lines that are of the invocation.
 func (o *orphans) add(e Entry, r *record) []Entry {
 	switch {
-	case e.Kind == Manager && e.Invocation != o.of[e.Boot]:
+	case e.Kind == Manager && e.Invocation != o.of[e.Boot] && e.Invocation != (ID{}):
 		return o.next(e)
 	case e.Kind != Output || e.Invocation != (ID{}):
 		return nil

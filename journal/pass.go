@@ -15,6 +15,9 @@ type pass struct {
 	s     selector
 	id    ID
 	yield func(Entry, error) bool
+	// newest reports that the invocation is the latest, and that starts after it that
+	// came to nothing are wanted.
+	newest bool
 	progress
 	gaps gaps
 }
@@ -128,7 +131,10 @@ func (p *pass) skim(skipper Skipper) error {
 func (p *pass) late() (again Entry, err error) {
 	from := p.orphansFrom()
 	if from.IsZero() {
-		return again, nil
+		if p.newest {
+			err = p.refused(cmp.Or(p.firstSent, p.firstLine))
+		}
+		return again, err
 	}
 	if p.count+p.gaps.skipped < rereadEntries && !p.firstLine.IsZero() && p.firstLine.Before(from) {
 		from = p.firstLine
@@ -147,6 +153,12 @@ func (p *pass) late() (again Entry, err error) {
 			again = Entry{Time: usec(rec.usec), Invocation: of}
 		}
 		e := rec.entry(kind, of)
+		if of == (ID{}) && kind == Manager {
+			if p.newest && e.notStarted() && !e.sent().Before(p.verdictSent) && !p.yield(e, nil) {
+				return again, errStop
+			}
+			continue
+		}
 		if of == (ID{}) || kind == Manager {
 			if e.Boot != p.boot {
 				continue // other machines can have a unit of that name

@@ -13,6 +13,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // A Reader reads a journal. The zero Reader reads that of the local system. It
@@ -59,12 +60,24 @@ func (r Reader) read(ctx context.Context, unit string, id ID, skipper Skipper, o
 				some = true
 				return yield(e, err)
 			}}
-			if id == (ID{}) {
-				if p.id, err = latestIn(ctx, b, p.s); err != nil {
+			if id != (ID{}) {
+				return p.run(skipper)
+			}
+			p.newest = true
+			if p.id, err = latestIn(ctx, b, p.s); err != ErrNotFound {
+				if err != nil {
 					return err
 				}
+				return p.run(skipper)
 			}
-			return p.run(skipper)
+			// It may have been refused each time.
+			if err := p.refused(time.Time{}); err != nil {
+				return err
+			}
+			if !some {
+				return ErrNotFound
+			}
+			return nil
 		})
 		if !some {
 			err = cmp.Or(r.unreadable(), hint(unit, err))

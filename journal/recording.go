@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"iter"
@@ -163,14 +164,50 @@ func (r *Recording) entries(ctx context.Context, unit string, id ID) iter.Seq2[E
 	case rs == nil:
 		return r.plain(ctx)
 	case id == (ID{}):
-		if id, err = r.Latest(ctx, unit); err != nil {
-			return failed(err)
-		}
-		if rs, err = r.records(); err != nil {
-			return failed(err)
-		}
+		return r.latestEntries(ctx, unit)
 	}
 	return entries(ctx, rs, selectorOf(unit, r.User), id)
+}
+
+// latestEntries yields the latest run, and what comes of starts after it.
+func (r *Recording) latestEntries(ctx context.Context, unit string) iter.Seq2[Entry, error] {
+	return func(yield func(Entry, error) bool) {
+		id, none := r.Latest(ctx, unit)
+		if none != nil && !errors.Is(none, ErrNotFound) {
+			yield(Entry{}, none)
+			return
+		}
+		rs, err := r.records()
+		if err != nil {
+			yield(Entry{}, err)
+			return
+		}
+		s := selectorOf(unit, r.User)
+		var refused []Entry
+		rs = refusedAfter(rs, s, id, &refused)
+		if none != nil {
+			for _, err := range rs {
+				if err := cmp.Or(err, ctx.Err()); err != nil {
+					yield(Entry{}, err)
+					return
+				}
+			}
+		} else {
+			for e, err := range entries(ctx, rs, s, id) {
+				if !yield(e, err) || err != nil {
+					return
+				}
+			}
+		}
+		for _, e := range refused {
+			if !yield(e, nil) {
+				return
+			}
+		}
+		if none != nil && len(refused) == 0 {
+			yield(Entry{}, none)
+		}
+	}
 }
 
 func (r *Recording) plain(ctx context.Context) iter.Seq2[Entry, error] {

@@ -60,7 +60,7 @@ func selectorOf(unit string, user bool) selector {
 }
 
 // kind tells who speaks in r of the unit, and of which invocation. A line that came
-// late has none: see [orphans].
+// late has none, see [orphans], nor has a start that was refused, see refused.go.
 func (s selector) kind(r *record) (Kind, ID, bool) {
 	for k := range s.scope {
 		rule := &s.scope[k]
@@ -69,12 +69,10 @@ func (s selector) kind(r *record) (Kind, ID, bool) {
 		}
 		id, ok := r.id(rule.id)
 		switch kind := Kind(k); kind {
-		case Output:
-			return kind, id, ok || len(r.fields[rule.id]) == 0
 		case Dropped:
 			return kind, id, ok && len(r.fields[fieldDropped]) > 0
 		default:
-			return kind, id, ok
+			return kind, id, ok || len(r.fields[rule.id]) == 0
 		}
 	}
 	return 0, ID{}, false

@@ -1,0 +1,70 @@
+package journal
+
+import (
+	"bytes"
+	"cmp"
+	"slices"
+	"time"
+)
+
+// A start that the manager refused, or skipped, has no invocation of its own. As long as
+// the unit is loaded the manager speaks of it with the ID of the run before, else with
+// none: then it comes after the latest run.
+
+// notStarted reports whether e is about a start that came to nothing, and names no
+// invocation.
+func (e *Entry) notStarted() bool {
+	if e.Kind != Manager || e.Invocation != (ID{}) {
+		return false
+	}
+	return e.Event == EventStartFailed || e.Event == EventStartLimit || e.Event == EventNotDue
+}
+
+// maxRefused bounds how many starts after a run are held; the latest are kept.
+const maxRefused = 1000
+
+// refusedAfter yields rs, and appends to refused what comes of starts after the run id
+// has begun.
+func refusedAfter(rs records, s selector, id ID, refused *[]Entry) records {
+	return func(yield func(*record, error) bool) {
+		some := false
+		for r, err := range rs {
+			if err == nil {
+				if kind, of, ok := s.kind(r); ok {
+					e := r.entry(kind, of)
+					begins := of == id && id != (ID{}) && (!some || e.Event == EventStarting)
+					switch {
+					case begins:
+						some, *refused = true, nil
+					case e.notStarted():
+						e.Message = bytes.Clone(e.Message)
+						*refused = append(*refused, e)
+						if len(*refused) > maxRefused {
+							*refused = slices.Delete(*refused, 0, 1)
+						}
+					}
+				}
+			}
+			if !yield(r, err) {
+				return
+			}
+		}
+	}
+}
+
+// refused hands on what comes of starts since a time.
+func (p *pass) refused(since time.Time) error {
+	for r, err := range p.b.read(p.ctx, p.s, match{p.s.match(Manager)}, since) {
+		if err := cmp.Or(err, p.ctx.Err()); err != nil {
+			return err
+		}
+		kind, of, ok := p.s.kind(r)
+		if !ok {
+			continue
+		}
+		if e := r.entry(kind, of); e.notStarted() && !p.yield(e, nil) {
+			return errStop
+		}
+	}
+	return nil
+}
