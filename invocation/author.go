@@ -103,19 +103,31 @@ var summaries = []parser.Command{parser.CommandBackup, parser.CommandForget, par
 
 // believed returns the processes without those that only claim to be restic's:
 // what a process that is known as restic says of its command itself, nobody else
-// can say of that command in the same run.
+// can say of that command in the same run. Others can still say why they gave up.
 func believed(processes []parser.Process, known func(parser.Process) bool) []parser.Process {
-	var own []parser.Command
+	var own, any []parser.Command // whose summaries restic itself printed, and some process that is not a stream
 	for _, p := range processes {
-		if known(p) && saysAll(p) {
-			own = append(own, p.Command)
-			if p.Forget != nil {
-				own = append(own, parser.CommandForget)
-			}
+		if !saysAll(p) || p.PID == 0 {
+			continue
+		}
+		commands := []parser.Command{p.Command}
+		if p.Forget != nil {
+			commands = append(commands, parser.CommandForget)
+		}
+		any = append(any, commands...)
+		if known(p) {
+			own = append(own, commands...)
 		}
 	}
 	return slices.DeleteFunc(processes, func(p parser.Process) bool {
-		return !known(p) && saysAll(p) && slices.Contains(summaries, p.Command) && slices.Contains(own, p.Command)
+		switch {
+		case known(p) || !slices.Contains(summaries, p.Command):
+			return false
+		case saysAll(p):
+			return slices.Contains(own, p.Command)
+		}
+		// Lines about files alone, as cat prints them from a file, are not a backup.
+		return p.Fatal == "" && (slices.Contains(own, p.Command) || p.PID == 0 && slices.Contains(any, p.Command))
 	})
 }
 

@@ -54,6 +54,9 @@ func (v *verdict) add(e journal.Entry) bool {
 		return false
 	case e.Event == journal.EventNotDue:
 		return false
+	case v.result != "" && e.Result == resources:
+		v.refused = e.Time // in a recording without IDs: the manager says nothing when such a start begins
+		return false
 	case v.result != "":
 		v.restarting = v.restarting || e.Event == journal.EventRestarting
 		again := e.Event == journal.EventFailed || e.Event == journal.EventSucceeded // when a unit with RemainAfterExit= is stopped, or at a start limit
@@ -215,10 +218,12 @@ func (f *firstWords) add(e journal.Entry) {
 
 // neverSpawned reports whether the first command of the unit could not be
 // started: its sandbox could not be set up, or its program or a directory is
-// missing (systemd.exec(5) lists these statuses). A first command that ran and
-// logged nothing does not show.
+// missing (systemd.exec(5) lists these statuses). What the process says of that is
+// not always there, for journald knows the unit of a process only while it lives. So
+// such a status counts if nobody else has logged anything: a first command that
+// logs nothing and exits with it, or before another that does, does not show.
 func (v *verdict) neverSpawned() bool {
-	if v.exit == nil || v.exit.Status < 200 || v.exit.Status > 245 || len(v.spoke.spawned) == 0 || len(v.spoke.first) > manyProcesses {
+	if v.exit == nil || v.exit.Status < 200 || v.exit.Status > 245 || len(v.spoke.first) > manyProcesses {
 		return false
 	}
 	for pid, t := range v.spoke.first {

@@ -92,6 +92,8 @@ func (r *Recording) textEntry(l textLine, unit string) (Entry, bool) {
 		return e, false
 	case blobData().Match(l.message):
 		e.Lost = true
+	case strings.HasPrefix(string(l.message), unit+": Failed at step "):
+		e.Event = EventSpawnFailed
 	}
 	return e, true
 }
