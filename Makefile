@@ -79,7 +79,7 @@ e2e: setup packages
 # it anew. SUITE=forky is Debian testing.
 SUITE ?= trixie
 test-systemd: setup
-	SYSTEMD_SUITE=$(SUITE) $(GO) test -count=1 -timeout 20m -run '^(TestBoot|TestLive)' ./internal/machine ./cmd/restic-exporter
+	SYSTEMD_SUITE=$(SUITE) $(GO) test -count=1 -timeout 20m -run '^(TestBoot|TestLive|TestStarts)' ./internal/machine ./cmd/restic-exporter
 
 # libsystemd's headers are all that a build needs beyond Go.
 setup-build:

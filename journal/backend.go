@@ -46,10 +46,34 @@ func firstOf(ctx context.Context, s selector, rs records) (Entry, error) {
 	return Entry{}, ctx.Err()
 }
 
-// messageStarting is the MESSAGE_ID of EventStarting.
-const messageStarting = "7d4958e842da4a758f6c1cdc7b36dcc5"
+// The MESSAGE_IDs of EventStarting and EventSkipped.
+const (
+	messageStarting = "7d4958e842da4a758f6c1cdc7b36dcc5"
+	messageSkipped  = "0e4284a0caca4bfc81c0bb6786972673"
+)
 
-// latestIn returns the invocation of the unit that began last.
+// notSkipped returns the last invocation in which something ran; if there is none
+// the one that is given, whose start was skipped.
+func notSkipped(ctx context.Context, b backend, s selector, skipped ID) (ID, error) {
+	seen := make(map[ID]bool)
+	for rec, err := range b.backwards(ctx, s, match{s.match(Manager, "MESSAGE_ID="+messageStarting), s.match(Manager, "MESSAGE_ID="+messageSkipped)}) {
+		if err := cmp.Or(err, ctx.Err()); err != nil {
+			return ID{}, err
+		}
+		kind, id, ok := s.kind(rec)
+		switch {
+		case !ok || kind != Manager || id == (ID{}):
+		case rec.is(fieldMessageID, messageSkipped):
+			seen[id] = true
+		case !seen[id]:
+			return id, nil
+		}
+	}
+	return skipped, nil
+}
+
+// latestIn returns the invocation of the unit that began last, but for those whose
+// start was skipped.
 func latestIn(ctx context.Context, b backend, s selector) (ID, error) {
 	// A process that an earlier invocation has left behind may log last. So
 	// what the manager started last counts, unless it said nothing of what
@@ -60,6 +84,9 @@ func latestIn(ctx context.Context, b backend, s selector) (ID, error) {
 	}
 	if final.Invocation == (ID{}) {
 		return ID{}, ErrNotFound
+	}
+	if final.Event == EventSkipped || final.Event == EventNotDue {
+		return notSkipped(ctx, b, s, final.Invocation)
 	}
 	started, err := last(ctx, b, s, match{s.match(Manager, "MESSAGE_ID="+messageStarting)})
 	if err != nil {

@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"context"
 	"iter"
+	"slices"
 	"strconv"
 	"time"
 )
@@ -150,7 +151,7 @@ func (r *record) event() (Event, Result, *Exit) {
 		return EventFailed, Result(r.fields[fieldUnitResult]), nil
 	case "7ad2d189f7e94e70a38c781354912448":
 		return EventSucceeded, Success, nil
-	case "0e4284a0caca4bfc81c0bb6786972673":
+	case messageSkipped:
 		return EventSkipped, ExecCondition, nil
 	case "de5b426a63be47a7b6ac3eaac82e2f6f":
 		return EventStopping, "", nil
@@ -167,23 +168,34 @@ func (r *record) event() (Event, Result, *Exit) {
 // records are what the ways to read a journal have in common.
 type records = iter.Seq2[*record, error]
 
-// latest returns the invocation that began last.
+// latest returns the invocation that began last, but for those whose start was skipped.
 func latest(ctx context.Context, rs records, s selector) (ID, error) {
-	var last ID
+	var order []ID // without those whose start was skipped
+	var skipped ID // the last of those
 	seen := make(map[ID]bool)
 	for r, err := range rs {
 		if err := cmp.Or(err, ctx.Err()); err != nil {
 			return ID{}, err
 		}
-		if kind, id, ok := s.kind(r); ok && kind != Dropped && id != (ID{}) && !seen[id] {
+		kind, id, ok := s.kind(r)
+		switch {
+		case !ok || kind == Dropped || id == (ID{}):
+		case kind == Manager && r.is(fieldMessageID, messageSkipped):
+			skipped = id
+			order = slices.DeleteFunc(order, func(of ID) bool { return of == id })
 			seen[id] = true
-			last = id
+		case !seen[id]:
+			seen[id] = true
+			order = append(order, id)
 		}
 	}
-	if last == (ID{}) {
-		return last, ErrNotFound
+	switch {
+	case len(order) > 0:
+		return order[len(order)-1], nil
+	case skipped != (ID{}):
+		return skipped, nil
 	}
-	return last, nil
+	return ID{}, ErrNotFound
 }
 
 // entries yields what rs hold of an invocation.

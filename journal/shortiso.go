@@ -163,14 +163,25 @@ const maxEarly = 1000
 // shortISO yields the last invocation. A first pass counts them.
 func (r *Recording) shortISO(ctx context.Context, unit string) iter.Seq2[Entry, error] {
 	return func(yield func(Entry, error) bool) {
-		last := 0
-		for n, err := range r.invocations(ctx, unit, func(int, Entry) bool { return true }) {
+		last, before, skipped := 0, 0, 0 // skipped: nothing ran in it
+		for n, err := range r.invocations(ctx, unit, func(n int, e Entry) bool {
+			if e.Event == EventSkipped {
+				skipped = n
+			}
+			return true
+		}) {
 			if err != nil {
 				yield(Entry{}, err)
 				return
 			}
-			last = n
+			switch {
+			case n == skipped:
+				last = before
+			case n != last:
+				before, last = last, n
+			}
 		}
+		last = cmp.Or(last, skipped)
 		if _, err := r.r.Seek(0, io.SeekStart); err != nil {
 			yield(Entry{}, err)
 			return
@@ -189,11 +200,12 @@ func (r *Recording) shortISO(ctx context.Context, unit string) iter.Seq2[Entry, 
 func (r *Recording) invocations(ctx context.Context, unit string, f func(n int, e Entry) bool) iter.Seq2[int, error] {
 	return func(yield func(int, error) bool) {
 		var (
-			n      int
-			ended  bool // the manager has given its verdict
-			pids   = make(map[int]bool)
-			early  []Entry // after the end: late lines of this invocation, or early ones of the next
-			failed bool
+			n        int
+			ended    bool // the manager has given its verdict
+			starting bool // the manager has said that it starts the unit, and not yet that it has
+			pids     = make(map[int]bool)
+			early    []Entry // after the end: late lines of this invocation, or early ones of the next
+			failed   bool
 		)
 		give := func(e Entry) bool {
 			if !f(n, e) || !yield(n, nil) {
@@ -216,9 +228,10 @@ func (r *Recording) invocations(ctx context.Context, unit string, f func(n int, 
 				return
 			}
 			switch {
-			case e.Event == EventStarting:
+			case e.Event == EventStarting, e.Event == EventStarted && e.Result == "" && !starting && ended:
+				// Of a unit of Type=simple the manager says only that it has started it.
 				n++
-				ended = false
+				starting, ended = e.Event == EventStarting, false
 				clear(pids)
 				if !flush() {
 					return
@@ -244,6 +257,9 @@ func (r *Recording) invocations(ctx context.Context, unit string, f func(n int, 
 				continue
 			case e.Kind == Manager && (e.Result != "" || e.Event == EventStartFailed):
 				ended = true
+			}
+			if e.Event == EventStarted || e.Event == EventStartFailed {
+				starting = false
 			}
 			if e.Kind == Output {
 				pids[e.PID] = true
