@@ -38,6 +38,10 @@ collector of node_exporter.
                             cleanup=cleanup-backups.sh, prune=restic-prune.sh)
   --label NAME=VALUE        add a label to every series; repeatable
   --max-age DURATION        age of the last success above which to alert, as 26h
+  --store URL               read a VictoriaLogs; --output DIR gets HOST.prom
+  --host NAME               of a store: this host; repeatable, may be a pattern
+  --store-headers FILE      headers for the store, NAME: VALUE on each line
+  --sender-field NAME       of a store: the field that tells who sent an entry
   --version, --help         print the version or this, and exit
 
 LOG is read in place of the journal, - is standard input: the output of
@@ -78,6 +82,7 @@ type options struct {
 	labels     map[string]string
 	maxAge     time.Duration
 	log        string
+	store      storeOptions
 
 	version, help bool
 }
@@ -133,6 +138,13 @@ func parseFlags(args []string) (options, error) {
 		o.labels[name] = value
 		return nil
 	})
+	fs.Func("store", "", path(&o.store.url))
+	fs.Func("store-headers", "", path(&o.store.headers))
+	fs.Func("sender-field", "", path(&o.store.sender))
+	fs.Func("host", "", func(s string) error {
+		o.store.hosts = append(o.store.hosts, s)
+		return nil
+	})
 	fs.Func("max-age", "", func(s string) (err error) {
 		o.maxAge, err = parseAge(s)
 		return err
@@ -180,6 +192,12 @@ func parseFlags(args []string) (options, error) {
 			}
 			o.actions[identifier] = action
 		}
+	}
+	if err := o.checkStore(); err != nil {
+		return o, err
+	}
+	if o.store.url != "" && strings.ContainsAny(o.unit, "*?[") {
+		return o, nil
 	}
 	var err error
 	if o.unit, err = unitName(o.unit); err != nil {

@@ -64,6 +64,13 @@ func (p *program) run(ctx context.Context, args []string) int {
 		fmt.Fprintf(p.stdout, "restic-exporter %s (revision %s, %s)\n", p.build.version, p.build.revision, p.build.goVersion)
 		return 0
 	}
+	if o.store.url != "" {
+		if err := p.collect(ctx, o); err != nil {
+			p.say("error", "%v", err)
+			return 1
+		}
+		return 0
+	}
 	err = p.export(ctx, o)
 	switch {
 	case errors.Is(err, invocation.ErrSkipped):
@@ -152,7 +159,7 @@ const readTimeout = 34 * time.Second
 
 // read reads the run, and warns of what is missing from its log.
 func (p *program) read(ctx context.Context, from source, o options) (*invocation.Run, error) {
-	if o.log == "" {
+	if o.log == "" && o.store.url == "" {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, readTimeout)
 		defer cancel()

@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"fmt"
 	"os"
+	"path/filepath"
 	"regexp"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -44,4 +46,63 @@ func TestStoreGolden(t *testing.T) {
 			assert.Equal(t, byPackages(t, open(t, recording)), byPackages(t, host))
 		})
 	}
+}
+
+// TestStoreCommand collects from a store with good hosts and bad ones.
+func TestStoreCommand(t *testing.T) {
+	at := victorialogs.Start(t, victorialogs.Flags...)
+	const recording = "../../testdata/0.16.5/first-run.export"
+	send := func(host string, n int, sender string) {
+		victorialogs.Send(t, at, bytes.NewReader(as(t, recording, host, n)), "sender="+sender)
+	}
+	send("good", 1, "good")
+	send("silent", 2, "mallory")
+	send("twice", 3, "twice")
+	send("twice", 4, "twice")
+	send("../escape", 5, "../escape")
+	other := bytes.ReplaceAll(as(t, recording, "good", 1), []byte("restic-backup.service"), []byte("restic-second.service"))
+	other = bytes.ReplaceAll(other, []byte("i=13"), []byte("i=23"))
+	victorialogs.Send(t, at, bytes.NewReader(other), "sender=good")
+
+	dir := t.TempDir()
+	args := []string{"--store", at, "--unit", "restic-*", "--sender-field", "sender", "--output", dir}
+	got := call(t, nil, "", args...)
+	assert.Equal(t, 1, got.code)
+	for _, want := range []string{
+		`host "../escape": this is not a DNS name`, `host "silent": "mallory" sent entries in the name of this host`,
+		`host "twice": two machines, `, "there was trouble with 3 of 4 hosts",
+	} {
+		assert.Contains(t, got.stderr, want)
+	}
+	files, err := filepath.Glob(filepath.Join(dir, "*"))
+	require.NoError(t, err)
+	good := filepath.Join(dir, "good.prom")
+	assert.Equal(t, []string{good}, files)
+
+	text, err := os.ReadFile(good)
+	require.NoError(t, err)
+	for line := range strings.Lines(string(text)) {
+		if line[0] != '#' {
+			assert.Contains(t, line, `host="good"`)
+		}
+	}
+	for _, unit := range []string{"restic-backup.service", "restic-second.service"} {
+		assert.Contains(t, string(text), `unit="`+unit+`"`)
+	}
+
+	// Once more changes nothing, and needs no word about it.
+	args = append(args, "--host", "goo*")
+	assert.Equal(t, result{}, call(t, nil, "", args...))
+	again, err := os.ReadFile(good)
+	require.NoError(t, err)
+	assert.Equal(t, string(text), string(again))
+
+	headers := filepath.Join(dir, "headers")
+	require.NoError(t, os.WriteFile(headers, []byte("AccountID: 0\n"), 0o644))
+	assert.Contains(t, call(t, nil, "", append(args, "--store-headers", headers)...).stderr, "chmod 0600")
+	require.NoError(t, os.Chmod(headers, 0o600))
+	assert.Equal(t, result{}, call(t, nil, "", append(args, "--store-headers", headers)...))
+
+	assert.Equal(t, 2, call(t, nil, "", append(args, "--label", "host=x")...).code)
+	assert.Equal(t, 2, call(t, nil, "", "--host", "x").code)
 }
