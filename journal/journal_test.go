@@ -25,6 +25,7 @@ import (
 	_ "github.com/restic-exporter/restic-exporter/internal/golden" // go test ./... -update
 	"github.com/restic-exporter/restic-exporter/internal/journaltest"
 	"github.com/restic-exporter/restic-exporter/internal/testenv"
+	"github.com/restic-exporter/restic-exporter/internal/victorialogs"
 )
 
 const unit = "restic-backup.service"
@@ -156,7 +157,30 @@ func (l log) sources(t *testing.T, user bool) map[string]Source {
 	fromExport, fromJSON := recording(t, l.export()), recording(t, out)
 	fromExport.User, fromJSON.User = user, user
 	reader := Reader{Dir: dir, User: user}
-	return map[string]Source{"reader": reader, "journalctl": throughJournalctl{reader}, "export": fromExport, "json": fromJSON}
+	sources := map[string]Source{"reader": reader, "journalctl": throughJournalctl{reader}, "export": fromExport, "json": fromJSON}
+	if at, ok := victorialogs.Shared(t); ok && !user {
+		sources["store"] = l.store(t, at)
+	}
+	return sources
+}
+
+func TestMain(m *testing.M) { victorialogs.Main(m) }
+
+// hosts is how many logs have been sent to the store.
+var hosts int
+
+// store sends l to a store, as the journal of a host of its own.
+func (l log) store(t testing.TB, at string) Source {
+	hosts++
+	host := fmt.Sprint("host", hosts)
+	var own log
+	for _, entry := range l {
+		own = append(own, append(slices.Clone(entry), "_HOSTNAME="+host, fmt.Sprintf("_MACHINE_ID=%032x", hosts)))
+	}
+	if len(own) > 0 {
+		victorialogs.Send(t, at, bytes.NewReader(own.export()))
+	}
+	return Store{URL: at}.Host(host)
 }
 
 // journalctlAt puts another program in the place of journalctl.
@@ -455,6 +479,8 @@ func TestLatest(t *testing.T) {
 		"a silent manager":      {log{line(id1, 7, "a"), line(id2, 8, "b")}, id2, nil},
 		"silenced later":        {log{manager(id1, starting, "Starting"), line(id1, 7, "a"), line(id2, 8, "b")}, id2, nil},
 		"a note comes late":     {log{manager(id1, starting, "Starting"), manager(id2, starting, "Starting"), dropped(id1, 3)}, id2, nil},
+		"skipped":               {log{manager(id1, starting, "Starting"), manager(id2, starting, "Starting"), manager(id2, skipped, "Skipped")}, id1, nil},
+		"all skipped":           {log{manager(id1, starting, "Starting"), manager(id1, skipped, "Skipped"), manager(id2, starting, "Starting"), manager(id2, skipped, "Skipped")}, id2, nil},
 		"forged":                {log{manager(id1, starting, "Starting"), {"_PID=666", "_SYSTEMD_UNIT=x.service", "UNIT=" + unit, "INVOCATION_ID=" + id2.String(), "MESSAGE_ID=" + starting, "MESSAGE=Starting"}}, id1, nil},
 		"never":                 {log{{"MESSAGE=x", "_PID=9", "_SYSTEMD_UNIT=other.service", "_SYSTEMD_INVOCATION_ID=" + id2.String()}}, ID{}, ErrNotFound},
 		"a name as a beginning": {log{{"MESSAGE=x", "_PID=9", "_SYSTEMD_UNIT=" + unit + "x", "_SYSTEMD_INVOCATION_ID=" + id2.String()}}, ID{}, ErrNotFound},

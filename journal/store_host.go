@@ -19,16 +19,21 @@ type storeHost struct {
 
 // Latest implements [Source].
 func (h storeHost) Latest(ctx context.Context, unit string) (ID, error) {
-	s := selectorOf(unit, false)
-	var latest ID
-	var began time.Time
+	id, _, err := h.latest(ctx, selectorOf(unit, false))
+	return id, hint(unit, err)
+}
+
+// latest returns the invocation that began last, but for those whose start was skipped,
+// and when it began.
+func (h storeHost) latest(ctx context.Context, s selector) (ID, time.Time, error) {
 	first := make(map[ID]time.Time)
+	skipped := make(map[ID]bool)
 	for _, k := range []Kind{Output, Manager} {
 		field := fieldNames[s.scope[k].id]
-		query := fmt.Sprintf("%s | stats by (%s) min(_time) first", h.query(match{s.match(k)}), field)
+		query := fmt.Sprintf(`%s | stats by (%s) min(_time) first, count() if (MESSAGE_ID:="%s") skipped`, h.query(match{s.match(k)}), field, messageSkipped)
 		for row, err := range h.store.ask(ctx, query) {
 			if err != nil {
-				return ID{}, err
+				return ID{}, time.Time{}, err
 			}
 			var id ID
 			if id.UnmarshalText([]byte(row[field])) != nil {
@@ -36,56 +41,87 @@ func (h storeHost) Latest(ctx context.Context, unit string) (ID, error) {
 			}
 			t, err := time.Parse(time.RFC3339Nano, row["first"])
 			if err != nil {
-				return ID{}, fmt.Errorf("%w: %w", ErrStoreAnswer, err)
+				return ID{}, t, fmt.Errorf("%w: %w", ErrStoreAnswer, err)
 			}
 			if earlier, ok := first[id]; !ok || t.Before(earlier) {
 				first[id] = t
 			}
+			skipped[id] = skipped[id] || k == Manager && row["skipped"] != "0"
 		}
 	}
+	var latest ID
 	for id, t := range first {
-		if t.After(began) {
-			latest, began = id, t
+		switch {
+		case latest == (ID{}), skipped[latest] && !skipped[id], skipped[latest] == skipped[id] && t.After(first[latest]):
+			latest = id
 		}
 	}
 	if latest == (ID{}) {
-		return latest, ErrNotFound
+		return latest, time.Time{}, ErrNotFound
 	}
-	return latest, nil
+	return latest, first[latest], nil
 }
 
 // Entries implements [Source]. It reports ErrIncomplete after the last entry if the
 // store does not have the beginning of the run. The answer of the store is held in memory.
 func (h storeHost) Entries(ctx context.Context, unit string, id ID) iter.Seq2[Entry, error] {
 	return func(yield func(Entry, error) bool) {
-		var err error
-		if id == (ID{}) {
-			if id, err = h.Latest(ctx, unit); err != nil {
-				yield(Entry{}, err)
-				return
-			}
-		}
-		s := selectorOf(unit, false)
-		// Whose the lines without an ID are shows by the manager's words about other runs.
-		m := append(s.whole(id), s.match(Manager), s.match(Output, fieldNames[fieldSystemdInvocation]+"="))
-		found, err := h.records(ctx, m)
-		if err != nil {
+		err := h.entries(ctx, selectorOf(unit, false), id, yield)
+		if err = hint(unit, err); err != nil && err != errStop {
 			yield(Entry{}, err)
-			return
-		}
-		var p progress
-		for e, err := range entries(ctx, found, s, id) {
-			if err == nil {
-				p.add(e)
-			}
-			if !yield(e, err) || err != nil {
-				return
-			}
-		}
-		if !p.begun() {
-			yield(Entry{}, ErrIncomplete)
 		}
 	}
+}
+
+func (h storeHost) entries(ctx context.Context, s selector, id ID, yield func(Entry, error) bool) error {
+	newest := id == ID{}
+	// Whose the lines without an ID are shows by the manager's words about other runs.
+	m := match{s.match(Manager), s.match(Output, fieldNames[fieldSystemdInvocation]+"=")}
+	var since, none = time.Time{}, error(nil)
+	if newest {
+		if id, since, none = h.latest(ctx, s); none != nil && none != ErrNotFound {
+			return none
+		}
+	}
+	if none == nil {
+		m = append(s.whole(id), m...)
+	}
+	rs, err := h.records(ctx, m, since)
+	if err != nil {
+		return err
+	}
+	var refused []Entry
+	if newest {
+		rs = refusedAfter(rs, s, id, &refused)
+	}
+	if none != nil {
+		for range rs {
+			continue // there is no run, but starts may have been refused
+		}
+	}
+	var p progress
+	if none == nil {
+		for e, err := range entries(ctx, rs, s, id) {
+			if err != nil {
+				return err
+			}
+			if p.add(e); !yield(e, nil) {
+				return errStop
+			}
+		}
+	}
+	for _, e := range refused {
+		if !yield(e, nil) {
+			return errStop
+		}
+	}
+	switch {
+	case len(refused) == 0 && none != nil:
+		return none
+	case none == nil && !p.begun():
+		return ErrIncomplete
+	}
+	return nil
 }
 
 // Skim implements [Source]. It leaves nothing out.
@@ -137,9 +173,14 @@ type numbered struct {
 	number uint64 // i= of it
 }
 
-// records returns what the store has, each entry once, in the order of the journal.
-func (h storeHost) records(ctx context.Context, m match) (records, error) {
-	query := h.query(m) + " | fields _time, " + cursor + ", " + machine
+// records returns what the store has from a time on, each entry once, in the order of
+// the journal; the zero time is the beginning.
+func (h storeHost) records(ctx context.Context, m match, since time.Time) (records, error) {
+	query := h.query(m)
+	if !since.IsZero() {
+		query = "_time:>=" + since.UTC().Format(time.RFC3339Nano) + " " + query
+	}
+	query += " | fields _time, " + cursor + ", " + machine
 	for _, name := range fieldNames {
 		query += ", " + storeField(name)
 	}

@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -21,14 +22,20 @@ const Version = "v1.52.1"
 
 const module = "github.com/VictoriaMetrics/VictoriaLogs/app/victoria-logs@" + Version
 
+// cached returns where the program is, or is to be, and whether it is there.
+func cached(t testing.TB) (name string, ok bool) {
+	cache, err := os.UserCacheDir()
+	require.NoError(t, err)
+	name = filepath.Join(cache, "restic-exporter-tools", "victoria-logs-"+Version, "victoria-logs")
+	_, err = os.Stat(name)
+	return name, err == nil
+}
+
 // binary returns the program. It builds it if it is not in the user's cache, which takes
 // a minute: with -short the test is skipped then.
 func binary(t testing.TB) string {
-	cache, err := os.UserCacheDir()
-	require.NoError(t, err)
-	dir := filepath.Join(cache, "restic-exporter-tools", "victoria-logs-"+Version)
-	name := filepath.Join(dir, "victoria-logs")
-	if _, err := os.Stat(name); err == nil {
+	name, ok := cached(t)
+	if ok {
 		return name
 	}
 	if testing.Short() {
@@ -36,7 +43,7 @@ func binary(t testing.TB) string {
 	}
 	cmd := exec.Command("go", "install", module)
 	cmd.Dir = t.TempDir() // outside of the module
-	cmd.Env = append(os.Environ(), "GOBIN="+dir, "GOFLAGS=")
+	cmd.Env = append(os.Environ(), "GOBIN="+filepath.Dir(name), "GOFLAGS=")
 	out, err := cmd.CombinedOutput()
 	require.NoError(t, err, "building VictoriaLogs: %s", out)
 	return name
@@ -47,28 +54,74 @@ var Flags = []string{"-journald.includeEntryMetadata"}
 
 // Start starts a VictoriaLogs with some flags, which ends with the test, and returns its URL.
 func Start(t testing.TB, flags ...string) string {
+	at, stop := start(t, t.TempDir(), flags...)
+	t.Cleanup(stop)
+	return at
+}
+
+func start(t testing.TB, dir string, flags ...string) (at string, stop func()) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	addr := l.Addr().String()
 	require.NoError(t, l.Close())
-	args := append([]string{"-httpListenAddr=" + addr, "-storageDataPath=" + t.TempDir(), "-retentionPeriod=100y", "-loggerLevel=ERROR"}, flags...)
+	args := append([]string{"-httpListenAddr=" + addr, "-storageDataPath=" + dir, "-retentionPeriod=100y", "-loggerLevel=ERROR"}, flags...)
 	cmd := exec.Command(binary(t), args...)
 	cmd.Stderr = os.Stderr
 	require.NoError(t, cmd.Start())
-	t.Cleanup(func() {
+	stop = func() {
 		cmd.Process.Kill()
 		cmd.Wait()
-	})
-	at := "http://" + addr
-	require.Eventually(t, func() bool {
+	}
+	at = "http://" + addr
+	for deadline := time.Now().Add(30 * time.Second); ; time.Sleep(20 * time.Millisecond) {
 		resp, err := http.Get(at + "/health")
-		if err != nil {
-			return false
+		if err == nil {
+			resp.Body.Close()
+			if resp.StatusCode == http.StatusOK {
+				return at, stop
+			}
 		}
-		defer resp.Body.Close()
-		return resp.StatusCode == http.StatusOK
-	}, 30*time.Second, 20*time.Millisecond, "VictoriaLogs does not start")
-	return at
+		if time.Now().After(deadline) {
+			stop()
+			t.Fatalf("VictoriaLogs does not start: %v", err)
+		}
+	}
+}
+
+// shared is a VictoriaLogs for all tests of a package.
+var shared struct {
+	sync.Mutex
+	at, dir string
+	stop    func()
+}
+
+// Shared returns the URL of a VictoriaLogs that tests share: each has hosts of its own in
+// it. [Main] stops it. With -short there is none if the program is not built yet.
+func Shared(t testing.TB) (at string, ok bool) {
+	if _, ok := cached(t); !ok && testing.Short() {
+		return "", false
+	}
+	shared.Lock()
+	defer shared.Unlock()
+	if shared.at == "" {
+		dir, err := os.MkdirTemp("", "victorialogs-")
+		require.NoError(t, err)
+		shared.dir = dir
+		shared.at, shared.stop = start(t, dir, Flags...)
+	}
+	return shared.at, true
+}
+
+// Main runs the tests of a package that call [Shared].
+func Main(m *testing.M) {
+	code := m.Run()
+	if shared.stop != nil {
+		shared.stop()
+	}
+	if shared.dir != "" {
+		os.RemoveAll(shared.dir)
+	}
+	os.Exit(code)
 }
 
 // Send sends entries in the export format, as systemd-journal-upload does, and makes
