@@ -127,7 +127,7 @@ func believed(processes []parser.Process, known func(parser.Process) bool) []par
 			return slices.Contains(own, p.Command)
 		}
 		// Lines about files alone, as cat prints them from a file, are not a backup.
-		return p.Fatal == "" && (slices.Contains(own, p.Command) || p.PID == 0 && slices.Contains(any, p.Command))
+		return p.Fatal == "" && slices.Contains(any, p.Command)
 	})
 }
 

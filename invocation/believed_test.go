@@ -25,6 +25,7 @@ func TestBelieved(t *testing.T) {
 		"another command":                    {[]parser.Process{backup(own), check}, []parser.Process{backup(own), check}},
 		"a reason to give up":                {[]parser.Process{gaveUp, backup(own)}, []parser.Process{gaveUp, backup(own)}},
 		"names of files in a stream":         {[]parser.Process{items, backup(8)}, []parser.Process{backup(8)}},
+		"names of files, nobody saw whose":   {[]parser.Process{{PID: 6, Command: parser.CommandBackup}, backup(8)}, []parser.Process{backup(8)}},
 		"names of files, and nothing else":   {[]parser.Process{items}, []parser.Process{items}},
 		"a summary in a stream, and another": {[]parser.Process{backup(0), backup(0)}, []parser.Process{backup(0), backup(0)}},
 	}

@@ -567,11 +567,29 @@ func TestOpenRecording(t *testing.T) {
 		want format
 		err  string
 	}{
-		"export":             {text: string(export), want: formatExport},
-		"json":               {text: `{"__REALTIME_TIMESTAMP":"1","MESSAGE":"a"}` + "\n", want: formatJSON},
-		"short-iso":          {text: "2026-11-23T00:00:00+0000 host a[1]: b\n", want: formatShortISO},
-		"short-iso of 255":   {text: "2026-11-23T00:00:00+00:00 host a[1]: b\n", want: formatShortISO},
-		"behind a remark":    {text: "-- Journal begins at Mon 2026-11-23 --\n2026-11-23T00:00:00+0000 host a[1]: b\n", want: formatShortISO},
+		"export":           {text: string(export), want: formatExport},
+		"json":             {text: `{"__REALTIME_TIMESTAMP":"1","MESSAGE":"a"}` + "\n", want: formatJSON},
+		"short-iso":        {text: "2026-11-23T00:00:00+0000 host a[1]: b\n", want: formatText},
+		"short-iso of 255": {text: "2026-11-23T00:00:00+00:00 host a[1]: b\n", want: formatText},
+		"behind a remark":  {text: "-- Journal begins at Mon 2026-11-23 --\n2026-11-23T00:00:00+0000 host a[1]: b\n", want: formatText},
+		"short":            {text: "Nov 23 00:00:00 host a[1]: b\n", want: formatText},
+		"short-precise":    {text: "Nov  3 00:00:00.123456 host a[1]: b\n", want: formatText},
+		"short-full":       {text: "Mon 2026-11-23 00:00:00 UTC host a[1]: b\n", want: formatText},
+		"with-unit":        {text: "Mon 2026-11-23 00:00:00 UTC host a.service[1]: b\n", want: formatText},
+		"short-unix":       {text: "1795392558.123456 host a[1]: b\n", want: formatText},
+		"rsyslog":          {text: "2026-11-23T00:00:00.123456+00:00 host a[1]: b\n", want: formatText},
+		"json-seq":         {text: "\x1e" + `{"__REALTIME_TIMESTAMP":"1","MESSAGE":"a"}` + "\n", want: formatJSON},
+		"json-pretty":      {text: "{\n\t\"__REALTIME_TIMESTAMP\" : \"1\",\n\t\"MESSAGE\" : \"a\"\n}\n", want: formatJSON},
+		"docker logs -t":   {text: "2026-11-23T00:00:00.123456789Z no parent snapshot found, will read all files\n", want: formatStamped},
+		"--no-hostname": {text: "Nov 23 00:00:00 a[1]: b\n", err: "no known recording format: it looks like journalctl --no-hostname, " +
+			"whose lines do not say where the identifier begins; want " + formats},
+		"short-monotonic": {text: "[  123.456789] host a[1]: b\n", err: "no known recording format: it looks like journalctl -o short-monotonic " +
+			"or short-delta, which has no wall clock; want " + formats},
+		"short-delta": {text: "[  123.456789 <    0.1 >] host a[1]: b\n", err: "no known recording format: it looks like journalctl " +
+			"-o short-monotonic or short-delta, which has no wall clock; want " + formats},
+		"json-sse": {text: "data: {\"__CURSOR\"", err: "no known recording format: it looks like journalctl -o json-sse; want " + formats},
+		"verbose": {text: "Mon 2026-11-23 00:00:00.123456 UTC [s=1;i=2]\n    _PID=1\n",
+			err: "no known recording format: it looks like journalctl -o verbose; want " + formats},
 		"restic's own":       {text: "no parent snapshot found, will read all files\n", want: formatPlain},
 		"restic's own JSON":  {text: `{"message_type":"summary"}` + "\n", want: formatPlain},
 		"a name, and no end": {text: "A=b", want: formatPlain},

@@ -8,24 +8,39 @@ import (
 	"strconv"
 )
 
-// readJSON reads entries as journalctl -o json prints them, one a line. A line
-// that cannot be read ends it only if it is the last: then the recording is
-// cut off; in the middle it costs itself.
+// recordSeparator stands before each line of journalctl -o json-seq (RFC 7464).
+const recordSeparator = "\x1e"
+
+// readJSON reads entries as journalctl -o json and json-seq print them, one a line,
+// or json-pretty, one from a line "{" to a line "}". One that cannot be read ends it
+// only if it is the last: then the recording is cut off; in the middle it costs
+// itself.
 func readJSON(r io.Reader) records {
 	return func(yield func(*record, error) bool) {
 		var rec record
 		var broken error
 		n := 0
+		var pretty []byte // an entry over several lines, so far
 		for line, err := range lines(r) {
 			n++
 			if err != nil {
 				yield(nil, err)
 				return
 			}
-			broken = nil
-			if line = bytes.TrimSpace(line); len(line) == 0 || isRemark(line) {
+			if line = bytes.TrimSpace(bytes.TrimLeft(line, recordSeparator)); len(line) == 0 || isRemark(line) {
 				continue
 			}
+			if len(pretty) > 0 || string(line) == "{" {
+				if len(pretty)+len(line) < maxKept {
+					pretty = append(append(pretty, line...), '\n')
+				}
+				if string(line) != "}" {
+					broken = errCutOff
+					continue
+				}
+				line, pretty = pretty, nil
+			}
+			broken = nil
 			var fields map[string]json.RawMessage
 			if err := json.Unmarshal(line, &fields); err != nil {
 				broken = fmt.Errorf("recording in JSON, line %d: %w", n, err)
@@ -60,6 +75,10 @@ func (r *record) fromJSON(fields map[string]json.RawMessage) {
 	}
 }
 
+// maxSeveral bounds an array of several values: decoding one takes many times its
+// size.
+const maxSeveral = 1 << 20
+
 // jsonValue reads a field: one value, or an array of several, of which the first
 // counts as in the other formats. What is lost is known to have been there.
 func jsonValue(raw json.RawMessage) (value []byte, lost bool) {
@@ -68,7 +87,7 @@ func jsonValue(raw json.RawMessage) (value []byte, lost bool) {
 	}
 	value, ok := oneValue(raw)
 	var several []json.RawMessage
-	if !ok && json.Unmarshal(raw, &several) == nil && len(several) > 0 {
+	if !ok && len(raw) <= maxSeveral && json.Unmarshal(raw, &several) == nil && len(several) > 0 {
 		value, ok = oneValue(several[0])
 	}
 	return value, !ok

@@ -8,10 +8,10 @@ type progress struct {
 	firstLine, lastLine, firstNote time.Time // received; a note is a word about the unit
 
 	starting       bool      // the manager has said that it starts the unit
-	started, ended time.Time // received: that it has started it, and that it is over
+	started, ended time.Time // received: that it has started it, and that it ends
 
-	firstSent, verdictSent time.Time // when the manager sent its first word, and its verdict
-	boot                   ID
+	firstSent, startedSent, verdictSent time.Time // when the manager sent its first word, that it has started the unit, its verdict
+	boot                                ID
 }
 
 func (p *progress) add(e Entry) {
@@ -36,9 +36,9 @@ func (p *progress) add(e Entry) {
 		// "Finished", which systemd 252 says of a oneshot unit, may come before
 		// the last lines.
 		if e.Result == "" {
-			p.started = e.Time
+			p.started, p.startedSent = e.Time, e.sent()
 		}
-	case EventExited:
+	case EventExited, EventStopping:
 		p.ended = e.Time
 	case EventFailed, EventSucceeded:
 		p.ended, p.verdictSent = e.Time, e.sent()
@@ -50,7 +50,9 @@ func (p *progress) add(e Entry) {
 // begun reports whether the beginning was read: the manager says that it starts
 // the unit, or, of a simple one, that it has started it.
 func (p *progress) begun() bool {
-	// Of a oneshot unit the manager says last that it has started it.
-	simple := !p.started.IsZero() && (p.lastLine.After(p.started) || p.ended.After(p.started))
+	// Of a oneshot unit an old manager says last that it has started it. The lines of a
+	// simple one can reach journald before that word.
+	simple := !p.started.IsZero() && (p.lastLine.After(p.started) || p.ended.After(p.started) ||
+		!p.firstLine.Before(p.startedSent.Add(-lateBefore)))
 	return p.starting || simple || p.firstLine.IsZero()
 }

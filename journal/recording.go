@@ -18,18 +18,24 @@ import (
 // what they need: export and JSON do; in short-iso a line is believed to be of
 // the process that it names.
 //
-// The formats are those of "journalctl -o export", "-o json" (with --all, or
-// long messages are lost), "-o short-iso" and plain lines, such as the output
-// of a program. Which one it is shows from the content.
+// It reads what journalctl prints with the wall clock and the host: export, json,
+// json-pretty and json-seq (with --all, or long messages are lost), short-iso, short,
+// short-full, short-unix, their precise kin and with-unit; the files of syslog daemons;
+// what "docker logs -t" prints, and plain lines, such as the output of a program. Which
+// one it is shows from the content. Not read, and refused by name, are verbose,
+// short-monotonic, short-delta, json-sse, and what --no-hostname leaves.
 //
-// Short-iso and plain text have no invocation IDs. Short-iso is taken for the
-// log of one unit, and holds an invocation from each "Starting" of the manager
-// on; plain text holds one invocation, without times, processes or a verdict.
+// Only export and JSON have invocation IDs. A text log is taken for the log of one unit,
+// and holds an invocation from each "Starting" of the manager on, or from "Started" if
+// the unit is of Type=simple. Times without a year are the last that are not in the
+// future; without a zone they are local. with-unit has no identifiers. Plain text holds
+// one invocation, without processes or a verdict.
 type Recording struct {
 	User bool // the unit is one of a user manager's
 
 	r      io.ReadSeeker
 	format format
+	layout *layout // of the times in a text; nil without
 }
 
 type format uint8
@@ -37,16 +43,16 @@ type format uint8
 const (
 	formatExport format = iota
 	formatJSON
-	formatShortISO
+	formatText
+	formatStamped // lines with a time, and nothing else before them
 	formatPlain
 )
 
 // Compiled when a recording is read: to do it at start-up would cost readers of
 // the journal more than reading a short run.
 var (
-	exportStart   = lazily(`^[A-Z_][A-Z0-9_]{0,63}=`)
-	jsonStart     = lazily(`^\{\s*"`)
-	shortISOStart = lazily(`^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:[.,]\d{1,9})?(?:Z|[+-]\d\d:?\d\d) `)
+	exportStart = lazily(`^[A-Z_][A-Z0-9_]{0,63}=`)
+	jsonStart   = lazily(`^\{\s*"`)
 )
 
 func lazily(expr string) func() *regexp.Regexp {
@@ -74,19 +80,20 @@ func OpenRecording(r io.ReadSeeker) (*Recording, error) {
 		return nil, fmt.Errorf("%w: it is a file of a journal; read the directory that it is in with --journal", ErrFormat)
 	case exportStart().Match(first) && bytes.Contains(head, []byte(realtime+"=")):
 		rec.format = formatExport
-	case jsonStart().Match(first) && bytes.Contains(head, []byte(`"`+realtime+`"`)):
+	case (jsonStart().Match(bytes.TrimLeft(first, recordSeparator)) || string(first) == "{") && bytes.Contains(head, []byte(`"`+realtime+`"`)):
 		rec.format = formatJSON
 	case bytes.IndexByte(head, 0) >= 0:
 		return nil, fmt.Errorf("%w: it is no text; want %s", ErrFormat, formats)
-	case shortISOStart().Match(first):
-		rec.format = formatShortISO
 	default:
-		rec.format = formatPlain
+		rec.format, rec.layout, err = textFormat(head)
+		if err != nil {
+			return nil, err
+		}
 	}
 	return rec, nil
 }
 
-const formats = "the output of journalctl -o export, -o json or -o short-iso, or of restic"
+const formats = "the output of journalctl -o export, -o json --all or -o short-iso, or of restic"
 
 // firstLine returns the first line that is not empty and not a remark of
 // journalctl's, such as "-- Boot 5bd2… --".
@@ -103,7 +110,7 @@ func isRemark(line []byte) bool { return bytes.HasPrefix(line, []byte("-- ")) }
 
 // Plain reports whether r is plain text: then nothing shows that it is a log at
 // all.
-func (r *Recording) Plain() bool { return r.format == formatPlain }
+func (r *Recording) Plain() bool { return r.format == formatPlain || r.format == formatStamped }
 
 // Latest implements [Source]. In a format without invocation IDs it returns the
 // zero ID.
@@ -140,7 +147,7 @@ func (r *Recording) Entries(ctx context.Context, unit string, id ID) iter.Seq2[E
 				return
 			}
 		}
-		if r.format == formatPlain || some {
+		if r.Plain() || some {
 			return
 		}
 		if err := hint(unit, nil); err != nil {
@@ -159,8 +166,8 @@ func (r *Recording) entries(ctx context.Context, unit string, id ID) iter.Seq2[E
 		return failed(err)
 	case rs == nil && id != (ID{}):
 		return func(func(Entry, error) bool) {}
-	case r.format == formatShortISO:
-		return r.shortISO(ctx, unit)
+	case r.format == formatText:
+		return r.text(ctx, unit)
 	case rs == nil:
 		return r.plain(ctx)
 	case id == (ID{}):
@@ -217,7 +224,14 @@ func (r *Recording) plain(ctx context.Context) iter.Seq2[Entry, error] {
 				yield(Entry{}, err)
 				return
 			}
-			if line = bytes.TrimRight(line, "\r\n"); len(line) > 0 && !yield(Entry{Message: line, Parts: 1}, nil) {
+			line = bytes.TrimRight(line, "\r\n")
+			e := Entry{Message: line, Parts: 1}
+			if r.layout != nil {
+				if t, rest, ok := r.layout.cut(line); ok {
+					e.Time, e.Message = t, rest
+				}
+			}
+			if len(e.Message) > 0 && !yield(e, nil) {
 				return
 			}
 		}

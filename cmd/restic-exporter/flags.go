@@ -44,9 +44,9 @@ collector of node_exporter.
   --sender-field NAME       of a store: the field that tells who sent an entry
   --version, --help         print the version or this, and exit
 
-LOG is read in place of the journal, - is standard input: the output of
-journalctl -o export, -o json --all or -o short-iso, or of restic itself. The
-metrics of LOG go to standard output unless --output says otherwise.
+LOG is read in place of the journal, - is standard input: whatever journalctl
+prints with the wall clock and the host (best: -o export), a syslog file, or the
+output of restic itself. Its metrics go to standard output without --output.
 
 Textfile directory: the first of these that exists.
   %s

@@ -185,6 +185,16 @@ func rounding(bytes float64) float64 {
 	return unit/2000 + twinSlack
 }
 
+// timeless are the series but for times, which some formats have in whole seconds,
+// or without the year.
+func timeless(t *testing.T, text string) map[string]float64 {
+	series := metrictest.Flat(t, text)
+	maps.DeleteFunc(series, func(name string, _ float64) bool {
+		return strings.Contains(name, "timestamp") || strings.Contains(name, "duration")
+	})
+	return series
+}
+
 // TestFormats reads each recording as each of the formats, which it has from
 // journalctl and a real journal file.
 func TestFormats(t *testing.T) {
@@ -207,7 +217,7 @@ func TestFormats(t *testing.T) {
 			want := metricsOf(t, recording)
 			assert.Equal(t, want, metricsOf(t, "--journal", dir, "--output", "-"), "journal files")
 			assert.Equal(t, want, byPackages(t, journal.Reader{Dir: dir}), "another program, journal files")
-			for name, args := range map[string][]string{"export": nil, "json": {"--all"}} {
+			for name, args := range map[string][]string{"export": nil, "json": {"--all"}, "json-pretty": {"--all"}, "json-seq": {"--all"}} {
 				file := format(name, args...)
 				assert.Equal(t, want, metricsOf(t, file), name)
 				assert.Equal(t, want, byPackages(t, open(t, file)), "another program, %s", name)
@@ -222,6 +232,11 @@ func TestFormats(t *testing.T) {
 			assert.Equal(t, shortISO, result{shortISO.code, shortISO.stdout, strings.ReplaceAll(call(t, nil, "", later).stderr, later, iso)}, "systemd 255")
 			assert.Equal(t, shortISO.stdout, byPackages(t, open(t, iso)), "another program, short-iso")
 			compareShortISO(t, metrictest.Flat(t, want), metrictest.Flat(t, shortISO.stdout))
+			for _, name := range []string{"short-iso-precise", "short", "short-precise", "short-full", "short-unix", "with-unit"} {
+				got := call(t, nil, "", format(name))
+				assert.Equal(t, shortISO.code, got.code, name)
+				assert.Equal(t, timeless(t, shortISO.stdout), timeless(t, got.stdout), name)
+			}
 		})
 	}
 }

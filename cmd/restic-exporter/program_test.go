@@ -247,7 +247,7 @@ func TestBadInput(t *testing.T) {
 		"no journal files":               {[]string{"--journal", empty}, "", []string{"no journal file among its 0 entries"}},
 		"no recording":                   {[]string{filepath.Join(empty, "none")}, "", []string{"none: no such file or directory"}},
 		"a directory":                    {[]string{empty}, "", []string{"is a directory", "--journal " + empty}},
-		"empty recording":                {[]string{write("empty", "")}, "", []string{"it is empty; want the output of journalctl -o export, -o json or -o short-iso, or of restic"}},
+		"empty recording":                {[]string{write("empty", "")}, "", []string{"it is empty; want the output of journalctl -o export, -o json --all or -o short-iso, or of restic"}},
 		"empty standard input":           {[]string{"-"}, "", []string{"standard input", "it is empty"}},
 		"no format":                      {[]string{write("prose", "Dear diary,\nnothing happened.\n")}, "", []string{"nothing in it is restic's", "journalctl -o export"}},
 		"binary":                         {[]string{write("elf", "\x7fELF\x00\x00")}, "", []string{"it is no text"}},

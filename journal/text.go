@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-// A textLine is a line of short-iso.
+// A textLine is a line of a text log: short-iso and its kin, or a syslog file.
 type textLine struct {
 	time       time.Time
 	identifier string
@@ -20,14 +20,12 @@ type textLine struct {
 	column     int // where the message begins: the lines of a longer one are indented to there
 }
 
-// parseShortISO reads "2026-11-23T00:06:11+0000 host identifier[pid]: message".
-func parseShortISO(line []byte) (textLine, bool) {
+// textLine reads "TIME host identifier[pid]: message".
+func (y *layout) textLine(line []byte) (textLine, bool) {
 	var l textLine
-	stamp, rest, ok := bytes.Cut(line, []byte{' '})
-	if !ok || len(stamp) < 20 || stamp[4] != '-' {
-		return l, false
-	}
-	if l.time, ok = parseStamp(string(stamp)); !ok {
+	var rest []byte
+	var ok bool
+	if l.time, rest, ok = y.cut(line); !ok {
 		return l, false
 	}
 	_, rest, ok = bytes.Cut(rest, []byte{' '}) // the host's name
@@ -53,18 +51,6 @@ func parseShortISO(line []byte) (textLine, bool) {
 	return l, true
 }
 
-// parseStamp reads a time with the offset as systemd before 255 prints it, or
-// as 255 and later do.
-func parseStamp(s string) (time.Time, bool) {
-	s = strings.Replace(s, ",", ".", 1)
-	for _, layout := range []string{"2006-01-02T15:04:05Z07:00", "2006-01-02T15:04:05Z0700"} {
-		if t, err := time.Parse(layout, s); err == nil {
-			return t.UTC(), true
-		}
-	}
-	return time.Time{}, false
-}
-
 var (
 	blobData   = lazily(`^\[[0-9.]+[BKMGT]? blob data\]$`)
 	exitText   = lazily(`^(Main|Control) process exited, code=(exited|killed|dumped), status=([0-9]+)/`)
@@ -78,7 +64,7 @@ var (
 func (r *Recording) textEntry(l textLine, unit string) (Entry, bool) {
 	e := Entry{Kind: Output, Time: l.time, Identifier: l.identifier, PID: l.pid, Message: l.message, Parts: 1}
 	switch {
-	case l.identifier == "systemd" && (l.pid == 1 || r.User):
+	case (l.identifier == "systemd" || l.identifier == "init.scope") && (l.pid == 1 || r.User): // the unit, in with-unit
 		e.Kind = Manager
 		return e, managerText(&e, string(l.message), unit)
 	case l.identifier == "systemd-journald":
@@ -160,8 +146,8 @@ func managerText(e *Entry, text, unit string) bool {
 // belong.
 const maxEarly = 1000
 
-// shortISO yields the last invocation. A first pass counts them.
-func (r *Recording) shortISO(ctx context.Context, unit string) iter.Seq2[Entry, error] {
+// text yields the last invocation. A first pass counts them.
+func (r *Recording) text(ctx context.Context, unit string) iter.Seq2[Entry, error] {
 	return func(yield func(Entry, error) bool) {
 		last, before, skipped := 0, 0, 0 // skipped: nothing ran in it
 		for n, err := range r.invocations(ctx, unit, func(n int, e Entry) bool {
@@ -293,7 +279,7 @@ func (r *Recording) textEntries(ctx context.Context, unit string) iter.Seq2[Entr
 				return
 			}
 			line = bytes.TrimRight(line, "\r\n")
-			if l, ok := parseShortISO(line); ok {
+			if l, ok := r.layout.textLine(line); ok {
 				if !give() {
 					return
 				}

@@ -1,0 +1,152 @@
+package journal
+
+import (
+	"bytes"
+	"fmt"
+	"regexp"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// A layout is a way to print the time at the beginning of a line.
+type layout struct {
+	start func() *regexp.Regexp // the time and the blank after it
+	parse func(string) (time.Time, bool)
+}
+
+// layouts are those of journalctl's formats and of files of syslog daemons.
+var layouts = []layout{
+	{ // short-iso, short-iso-precise; rsyslog's default since 8.2
+		lazily(`^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:[.,]\d{1,9})?(?:Z|[+-]\d\d:?\d\d) `),
+		parseISO,
+	},
+	{ // short, short-precise; rsyslog's old files
+		lazily(`^(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec) [ \d]\d \d\d:\d\d:\d\d(?:\.\d{1,9})? `),
+		parseWithoutYear,
+	},
+	{ // short-full, with-unit
+		lazily(`^(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun) \d{4}-\d\d-\d\d \d\d:\d\d:\d\d(?:\.\d{1,9})? \S+ `),
+		parseFull,
+	},
+	{ // short-unix
+		lazily(`^\d{9,11}\.\d{6} `),
+		parseUnix,
+	},
+}
+
+// layoutOf returns the layout of a line's time, nil if it has none of them.
+func layoutOf(line []byte) *layout {
+	for i := range layouts {
+		if layouts[i].start().Match(line) {
+			return &layouts[i]
+		}
+	}
+	return nil
+}
+
+// cut returns the time of a line, and what comes after it.
+func (l *layout) cut(line []byte) (time.Time, []byte, bool) {
+	stamp := l.start().Find(line)
+	if stamp == nil {
+		return time.Time{}, nil, false
+	}
+	t, ok := l.parse(string(bytes.TrimSpace(stamp)))
+	return t, line[len(stamp):], ok
+}
+
+// parseISO reads a time with the offset as systemd before 255 prints it, or as
+// 255 and later do.
+func parseISO(s string) (time.Time, bool) {
+	s = strings.Replace(s, ",", ".", 1)
+	for _, layout := range []string{"2006-01-02T15:04:05Z07:00", "2006-01-02T15:04:05Z0700"} {
+		if t, err := time.Parse(layout, s); err == nil {
+			return t.UTC(), true
+		}
+	}
+	return time.Time{}, false
+}
+
+// parseWithoutYear reads a local time. Its year is the last one in which it is not
+// in the future, as syslog tools guess.
+func parseWithoutYear(s string) (time.Time, bool) {
+	now := time.Now()
+	for year := now.Year() + 1; year > now.Year()-8; year-- { // 29 February
+		t, err := time.ParseInLocation("2006 Jan _2 15:04:05", strconv.Itoa(year)+" "+s, time.Local)
+		if err == nil && t.Before(now.Add(24*time.Hour)) { // clocks differ
+			return t.UTC(), true
+		}
+	}
+	return time.Time{}, false
+}
+
+// parseFull reads a time with the name of its zone. One that is not UTC is taken
+// for the local zone's.
+func parseFull(s string) (time.Time, bool) {
+	i := strings.LastIndexByte(s, ' ')
+	zone := time.Local
+	if name := s[i+1:]; name == "UTC" || name == "GMT" {
+		zone = time.UTC
+	}
+	t, err := time.ParseInLocation("Mon 2006-01-02 15:04:05", s[:i], zone)
+	return t.UTC(), err == nil
+}
+
+func parseUnix(s string) (time.Time, bool) {
+	seconds, micro, _ := strings.Cut(s, ".")
+	sec, err := strconv.ParseInt(seconds, 10, 64)
+	us, err2 := strconv.ParseInt(micro, 10, 64)
+	return time.Unix(sec, us*1000).UTC(), err == nil && err2 == nil
+}
+
+var (
+	hostAndIdentifier = lazily(`^[^\s:]+ [^\s:]\S*\[\d+\]: ?`)
+	identifierAlone   = lazily(`^[^\s:\[]\S*\[\d+\]: ?`)
+)
+
+// textFormat tells what a text is of which the first line has a time.
+func textFormat(head []byte) (format, *layout, error) {
+	l := layoutOf(firstLine(head))
+	if l == nil {
+		return formatPlain, nil, refused(head)
+	}
+	bare := false
+	for line := range bytes.Lines(head) {
+		_, rest, ok := l.cut(line)
+		switch {
+		case !ok:
+		case hostAndIdentifier().Match(rest):
+			return formatText, l, nil
+		case identifierAlone().Match(rest):
+			return 0, nil, fmt.Errorf("%w: it looks like journalctl --no-hostname, whose lines do not say where the identifier begins; want %s", ErrFormat, formats)
+		case bytes.HasPrefix(rest, []byte("[s=")):
+			return 0, nil, fmt.Errorf("%w: it looks like journalctl -o verbose; want %s", ErrFormat, formats)
+		default:
+			bare = true
+		}
+	}
+	if bare {
+		return formatStamped, l, nil // docker logs -t
+	}
+	return formatText, l, nil
+}
+
+var refusals = []struct {
+	start func() *regexp.Regexp
+	name  string
+}{
+	{lazily(`^\[ *\d+\.\d{6}( <[^>]*>)?\] [^\s:]+ \S+: `), "journalctl -o short-monotonic or short-delta, which has no wall clock"},
+	{lazily(`^(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun) \d{4}-\d\d-\d\d \S+ \S+ \[s=`), "journalctl -o verbose"},
+	{lazily(`^data: \{`), "journalctl -o json-sse"},
+}
+
+// refused reports a format that is not read, nil for any other text.
+func refused(head []byte) error {
+	first := firstLine(head)
+	for _, r := range refusals {
+		if r.start().Match(first) {
+			return fmt.Errorf("%w: it looks like %s; want %s", ErrFormat, r.name, formats)
+		}
+	}
+	return nil
+}
