@@ -1,27 +1,105 @@
 package deploy_test
 
 import (
+	"regexp"
 	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 )
 
+// TestEndToEndPackage: what an upgrade, a removal and a purge leave and take.
 func TestEndToEndPackage(t *testing.T) {
 	s := boot(t)
 	s.start("restic-backup")
+	s.steps([]step{
+		{"upgrade", s.upgrade},
+		{"remove", s.remove},
+		{"the administrator's own units", s.ownUnits},
+		{"purge", s.purge},
+	})
+}
+
+func (s *system) upgrade(t *testing.T) {
 	config := s.Run("cat /etc/restic-exporter/backup.conf")
-	s.Run("systemctl enable restic-backup.timer; dpkg --install /root/exporter.deb")
-	assert.Equal(t, config, s.Run("cat /etc/restic-exporter/backup.conf"), "an upgrade leaves the configuration")
-	assert.Equal(t, "enabled\n", s.Run("systemctl is-enabled restic-backup.timer"), "and the timer")
+	s.Machine.Write(credentials, "RESTIC_REPOSITORY="+repository+
+		"\nRESTIC_PASSWORD_COMMAND=sh -c 'until test -e /run/go; do sleep 0.1; done; echo right'\n", 0o600)
+	s.Run("systemctl enable --now restic-backup.timer; systemctl start --no-block restic-backup; dpkg --install /root/exporter.deb")
+	assert.Equal(t, "activating\n", s.Run("systemctl is-active restic-backup || true"), "a job goes on")
+	s.Run("touch /run/go")
+	verdict, _ := s.ended()
+	assert.Equal(t, "success", verdict)
+	assert.Equal(t, config, s.Run("cat /etc/restic-exporter/backup.conf"), "the configuration stays")
+	assert.Equal(t, "enabled\nactive\n", s.Run("systemctl is-enabled restic-backup.timer; systemctl is-active restic-backup.timer"))
+	s.password("right")
+}
+
+func (s *system) remove(t *testing.T) {
+	s.Run("systemctl enable --now restic-backup@web.timer; systemctl enable restic-backup@odd.name.timer")
+	out := s.Run("dpkg --remove restic-exporter-journal")
+	for _, timer := range []string{"restic-backup.timer", "restic-backup@web.timer", "restic-backup@odd.name.timer"} {
+		assert.Contains(t, out, "Disabled "+timer+"\n")
+	}
+	s.Run("! find /etc/systemd/system -name '*.timer' | grep restic-backup && ! systemctl list-timers --all | grep restic-backup")
+	for _, path := range []string{
+		"/etc/restic-exporter", "/var/lib/restic-exporter", "/var/cache/restic-exporter", textfiles + "/restic-backup.prom",
+	} {
+		assert.Contains(t, out, "\n  "+path+"\n", "says what it leaves")
+		s.Run("test -e " + path)
+	}
+	s.Run("test ! -e /usr/bin/restic-exporter; test -e /etc/restic-exporter/backup.conf")
+}
+
+// ownUnits: what the administrator wrote under our names is not ours to stop.
+func (s *system) ownUnits(t *testing.T) {
+	s.Run("dpkg --install /root/exporter.deb; systemctl enable --now restic-backup@ours.timer")
+	for _, name := range []string{"restic-backup.timer", "restic-backup@mine.timer"} {
+		s.Machine.Write("/etc/systemd/system/"+name, "[Timer]\nOnCalendar=daily\nUnit=mine.service\n[Install]\nWantedBy=timers.target\n", 0o644)
+	}
+	service := "[Service]\nType=oneshot\nExecStart=sleep 1000\n"
+	s.Machine.Write("/etc/systemd/system/mine.service", service, 0o644)
+	s.Machine.Write("/etc/systemd/system/restic-backup.service", service, 0o644)
+	state := `systemctl is-enabled restic-backup.timer restic-backup@mine.timer
+systemctl is-active restic-backup.timer restic-backup@mine.timer restic-backup.service || true`
+	s.Run("systemctl daemon-reload; systemctl enable --now restic-backup.timer restic-backup@mine.timer")
+	s.Run("systemctl start --no-block restic-backup")
+	before := s.Run(state)
+	assert.Equal(t, "enabled\nenabled\nactive\nactive\nactivating\n", before)
 	s.Run("dpkg --remove restic-exporter-journal")
-	s.Run("test ! -e /usr/bin/restic-exporter && test -e /etc/restic-exporter/backup.conf && test -e /var/lib/restic-exporter")
-	s.Run("! systemctl list-timers --all | grep restic-backup")
-	s.Run("dpkg --purge restic-exporter-journal")
+	assert.Equal(t, before, s.Run(state))
+	s.Run("! systemctl list-timers --all | grep restic-backup@ours")
+	s.Run("systemctl stop restic-backup")
+}
+
+func (s *system) purge(t *testing.T) {
+	s.Run("dpkg --install /root/exporter.deb")
+	_, list, ok := strings.Cut(s.Run("restic-exporter --help"), "Textfile directory:")
+	require.True(t, ok)
+	directories := regexp.MustCompile(`(?m)^  (/.*)`).FindAllStringSubmatch(list, -1)
+	require.Greater(t, len(directories), 5)
+	var kept []string
+	for _, m := range directories {
+		dir := m[1]
+		s.Run("mkdir -p " + dir + "; cd " + dir + `
+restic-exporter --output $PWD/ours.prom --unit restic-backup.service
+printf 'restic_exporter_failed{unit="x.service"} 1\n' > x.exporter.prom
+printf 'other 1\n' > other.prom; cp ours.prom ours.txt; ln -sf ours.txt link.prom`)
+		for _, name := range []string{"link.prom", "other.prom", "ours.txt"} {
+			kept = append(kept, dir+"/"+name)
+		}
+	}
+	s.Machine.Write("/etc/restic-exporter/web.conf", "BACKUP_PATHS=(/srv/data)\n", 0o644)
+	out := s.Run("dpkg --purge restic-exporter-journal")
+	for _, name := range []string{"backup.credentials", "web.conf"} {
+		assert.Contains(t, out, "\n  /etc/restic-exporter/"+name+"\n", "says what it leaves")
+	}
 	left := s.Run("find /etc /usr/bin /usr/libexec /usr/share /lib/systemd /var/lib /var/cache -xdev -path '*restic-exporter*' | sort")
 	assert.Equal(t, []string{
-		"/etc/restic-exporter", "/etc/restic-exporter/backup.credentials",
+		"/etc/restic-exporter", "/etc/restic-exporter/backup.credentials", "/etc/restic-exporter/web.conf",
 	}, strings.Fields(left), "what the user wrote stays: without it nobody reads the backups")
-	s.Run("test ! -e /var/lib/restic-exporter && test ! -e /var/cache/restic-exporter")
-	s.Run("! systemctl list-unit-files | grep '^restic-backup.*enabled'")
+	for _, m := range directories {
+		s.Run("! ls " + m[1] + " | grep -E '^(ours|x.exporter|restic-backup).prom'")
+	}
+	s.Run("ls " + strings.Join(kept, " "))
 }

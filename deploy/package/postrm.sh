@@ -1,12 +1,53 @@
 #!/bin/sh
-# Purged are cache and state. Not the credentials in /etc/restic-exporter: without
-# the password in them nobody can ever read the backups again.
+# dpkg says "remove" and later "purge", rpm says how many are left, and has no
+# purge. Whatever it is, the credentials in /etc/restic-exporter stay: without the
+# password in them nobody can ever read the backups again.
 set -e
+
 if [ -d /run/systemd/system ]; then
 	systemctl daemon-reload || true
 fi
+
+# metrics ARGUMENT... runs grep over our files in the textfile directories that
+# restic-exporter --help lists.
+metrics() {
+	for directory in /var/lib/node-exporter /var/lib/prometheus/node-exporter /var/lib/node_exporter/textfile_collector \
+		/var/lib/node_exporter /var/lib/prometheus-node-exporter-textfiles /var/lib/prometheus-node-exporter /run/node_exporter; do
+		if [ -d "$directory" ]; then
+			find "$directory" -maxdepth 1 -type f -name '*.prom' \
+				-exec grep -lE '^restic_exporter_(build_info|failed)\{' -- {} + || true
+		fi
+	done
+}
+
+# left PATH... names what there is of it.
+left() {
+	for path; do
+		if [ -e "$path" ]; then
+			echo "  $path"
+		fi
+	done
+}
+
 case "$1" in
+remove | 0)
+	echo "Left where they are, with configuration, credentials and what the jobs remember:"
+	left /etc/restic-exporter /var/lib/restic-exporter /var/cache/restic-exporter
+	files=$(metrics)
+	if [ -n "$files" ]; then
+		echo "Left too, so that alerts on the age of backups go on until you delete them:"
+		echo "$files" | sed 's/^/  /'
+	fi
+	;;
 purge)
 	rm -rf /var/cache/restic-exporter /var/lib/restic-exporter
+	metrics | while IFS= read -r file; do
+		rm -f -- "$file"
+	done
+	# dpkg has deleted the configuration that the package brought.
+	if [ -d /etc/restic-exporter ] && [ -n "$(ls -A /etc/restic-exporter)" ]; then
+		echo "Left, for without the passwords in it nobody can read the backups:"
+		left /etc/restic-exporter/*
+	fi
 	;;
 esac

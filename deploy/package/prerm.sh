@@ -1,13 +1,46 @@
 #!/bin/sh
 # dpkg says "remove", rpm says how many are left: only a package that goes for
-# good takes its timers with it, not one that is upgraded.
+# good stops and disables its units, not one that is upgraded.
 set -e
+
+# ours UNIT tells whether the unit's file is the package's. One that the
+# administrator wrote under the same name, or masked, comes first for systemd, and
+# stays as it is.
+ours() {
+	template=$(printf '%s\n' "$1" | sed 's/@.*\(\.[a-z]*\)$/@\1/')
+	for directory in /etc/systemd/system.control /run/systemd/system.control /etc/systemd/system \
+		/run/systemd/system /usr/local/lib/systemd/system; do
+		for name in "$1" "$template"; do
+			if [ -e "$directory/$name" ] || [ -L "$directory/$name" ]; then
+				return 1
+			fi
+		done
+	done
+}
+
 case "$1" in
 remove | 0)
 	if [ -d /run/systemd/system ]; then
-		systemctl disable --now restic-backup.timer 'restic-backup@*.timer' >/dev/null 2>&1 || true
-	else
-		systemctl disable restic-backup.timer >/dev/null 2>&1 || true
+		# The timers first, or they would start the services again.
+		for pattern in 'restic-backup*.timer' 'restic-backup*.service' 'restic-exporter@*.service'; do
+			for unit in $(systemctl list-units --all --plain --no-legend --full "$pattern" | sed 's/ .*//'); do
+				case "$unit" in
+				restic-backup.* | restic-backup@* | restic-exporter@*) ;;
+				*) continue ;;
+				esac
+				if ours "$unit"; then
+					systemctl stop "$unit" || true
+				fi
+			done
+		done
 	fi
+	# disable takes no globs, and enabled units need not be loaded.
+	for link in /etc/systemd/system/*/restic-backup.timer /etc/systemd/system/*/restic-backup@*.timer; do
+		unit=${link##*/}
+		if [ -L "$link" ] && ours "$unit"; then
+			systemctl disable --quiet "$unit" || true
+			echo "Disabled $unit"
+		fi
+	done
 	;;
 esac
