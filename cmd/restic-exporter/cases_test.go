@@ -1,0 +1,110 @@
+package main
+
+import (
+	"encoding/json"
+	"io/fs"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/restic-exporter/restic-exporter/internal/golden"
+	"github.com/restic-exporter/restic-exporter/internal/metrictest"
+)
+
+const cases = "../../testdata/cases"
+
+// unparsed are the warnings of cases that hold a line which is not understood.
+var unparsed = map[string]string{
+	"unknown/json-key.export":     `what comes before it does not add up`,
+	"unknown/forget-table.export": `not where restic prints it`,
+}
+
+// TestCases reads what logs hold beside one restic that goes straight to the
+// journal: wrappers, streams, forged lines, other releases.
+func TestCases(t *testing.T) {
+	args := map[string][]string{ // those that need more than their name
+		"runs/dependency-failed-for-days.export":          nil,
+		"runs/simple-unit.iso":                            {"--unit", "s1"},
+		"streams/lock-after-backup.export":                nil,
+		"streams/script-line-after-partial.export":        nil,
+		"streams/second-of-two-with-errors-0.9.6.export":  nil,
+		"streams/stdout-through-tee.export":               {"--unit", "td"},
+		"streams/summary-twice.txt":                       nil,
+		"streams/tee-and-logger.export":                   {"--unit", "tc"},
+		"streams/terminal.export":                         {"--unit", "te2"},
+		"forget/none-removed-0.17.2.export":               {"--unit", "sit@forget-failrm"},
+		"forget/one-not-removed.export":                   nil,
+		"reasons/init-after-lock.iso":                     nil,
+		"reasons/unauthorized.export":                     {"--unit", "sit@rest-401-text"},
+		"missing/photos.txt":                              nil,
+		"forged/diff.export":                              {"--unit", "sitm@h-backupdiff"},
+		"forged/find.export":                              nil,
+		"next/first-of-two-fails.export":                  {"--unit", "sitm@fail-first"},
+		"next/partial-keeps-its-lock.export":              {"--unit", "sitm@partial-unlockfail"},
+		"next/prune-json.export":                          {"--unit", "sit@prune-json"},
+		"unknown/forget-table.export":                     {"--unit", "sit@forget"},
+		"unknown/json-key.export":                         {"--unit", "sit@second-json"},
+		"wrappers/autorestic-two-one-partial.export":      {"--unit", "autorestic"},
+		"wrappers/erikw-stopped.export":                   {"--unit", "restic-backup@default"},
+		"wrappers/nixos-files-from-missing.export":        {"--unit", "restic-backups-nix"},
+		"wrappers/nixos-init-locked.export":               {"--unit", "restic-backups-nix"},
+		"wrappers/nixos-prune-locked.export":              {"--unit", "restic-backups-nix"},
+		"wrappers/resticprofile-group-one-partial.export": {"--unit", "rpgroup"},
+		"wrappers/resticprofile-partial.export":           {"--unit", "resticprofile-backup@profile-default"},
+		"wrappers/roles-ansible-tee-missing.export":       {"--unit", "restic-home"},
+		"wrappers/runrestic-locked.export":                {"--unit", "runrestic", "--strip", `^\[restic\] `},
+	}
+	var found []string
+	require.NoError(t, filepath.WalkDir(cases, func(path string, _ fs.DirEntry, err error) error {
+		switch filepath.Ext(path) {
+		case ".export", ".iso", ".txt":
+			name, _ := filepath.Rel(cases, path)
+			found = append(found, name)
+		}
+		return err
+	}))
+	require.ElementsMatch(t, slices.Collect(maps.Keys(args)), found)
+
+	for name, args := range args {
+		t.Run(name, func(t *testing.T) {
+			path := filepath.Join(cases, name)
+			got := call(t, nil, "", append([]string{path}, args...)...)
+			require.Zero(t, got.code, got.stderr)
+			if warning := unparsed[name]; warning != "" {
+				assert.Contains(t, got.stderr, warning)
+			} else {
+				assert.Empty(t, got.stderr)
+			}
+			base := strings.TrimSuffix(path, filepath.Ext(path))
+			golden.Equal(t, base+".prom", got.stdout)
+			if strings.HasPrefix(name, "wrappers/") {
+				compareRepository(t, base+".json", metrictest.Flat(t, got.stdout))
+			}
+		})
+	}
+}
+
+// compareRepository compares with what the repository itself says of the run:
+// restic snapshots --json and cat index. restic prints sizes with three decimals.
+func compareRepository(t *testing.T, file string, got map[string]float64) {
+	var known struct{ Series map[string]float64 }
+	text, err := os.ReadFile(file)
+	require.NoError(t, err)
+	require.NoError(t, json.Unmarshal(text, &known))
+	require.NotEmpty(t, known.Series)
+	for name, want := range known.Series {
+		name = strings.ReplaceAll(name, `"`, "")
+		require.Contains(t, got, name)
+		if strings.Contains(name, "bytes{") {
+			assert.InDelta(t, want, got[name], want*0.0006, name)
+		} else {
+			assert.Equal(t, want, got[name], name)
+		}
+	}
+}
