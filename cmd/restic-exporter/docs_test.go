@@ -18,7 +18,8 @@ import (
 func documents(t *testing.T) []string {
 	names, err := filepath.Glob("../../docs/*.md")
 	require.NoError(t, err)
-	return append(names, "../../README.md", "../../deploy/README.md")
+	return append(names, "../../README.md", "../../CONTRIBUTING.md", "../../SECURITY.md", "../../deploy/README.md",
+		"../../testdata/README.md")
 }
 
 // buildHere builds the program as a user does, and returns a PATH with it.
@@ -76,6 +77,20 @@ func TestDocumentsAreComplete(t *testing.T) {
 	changes, err := os.ReadFile("../../CHANGELOG.md")
 	require.NoError(t, err)
 	assert.Contains(t, string(changes), "\n## "+version+" - ")
+}
+
+var usageInDoc = regexp.MustCompile(`(?s)(// # Usage\n//\n).*(//\n// restic-exporter\(1\))`)
+
+// TestDoc: go doc shows what --help prints.
+func TestDoc(t *testing.T) {
+	text, err := os.ReadFile("doc.go")
+	require.NoError(t, err)
+	require.Regexp(t, usageInDoc, string(text))
+	var help strings.Builder
+	for line := range strings.Lines(call(t, nil, "", "--help").stdout) {
+		help.WriteString(strings.Replace("//\t"+line, "//\t\n", "//\n", 1))
+	}
+	golden.Equal(t, "doc.go", usageInDoc.ReplaceAllString(string(text), "${1}"+strings.ReplaceAll(help.String(), "$", "$$")+"${2}"))
 }
 
 // TestManualPage: groff has nothing to say about it.
