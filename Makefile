@@ -55,7 +55,7 @@ packages:
 bench: build
 	@.ci/install systemd systemd-journal-remote
 	CGO_ENABLED=0 $(GO) build -trimpath -o bin/restic-exporter-static ./cmd/restic-exporter
-	$(GO) run ./internal/bench $(BENCHFLAGS)
+	$(GO) run ./tools/bench $(BENCHFLAGS)
 
 # Each target for a while; make fuzz FUZZTIME=100000000x for a night. It is a number
 # of inputs: with a time, go test fails now and then when it is up (golang/go#75804).
