@@ -12,6 +12,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -1050,4 +1051,18 @@ func TestZeroID(t *testing.T) {
 		_, err = collect(source.Entries(t.Context(), "none.service", ID{}))
 		assert.ErrorIs(t, err, ErrNotFound, kind)
 	}
+}
+
+// TestJSONArrays: an array of several values that does not hold what it should costs
+// no more than a few times its size.
+func TestJSONArrays(t *testing.T) {
+	const size = 8 << 20
+	text := `{"__REALTIME_TIMESTAMP":"1","_SYSTEMD_UNIT":"` + unit + `","_SYSTEMD_INVOCATION_ID":"` + id1.String() + `","MESSAGE":[` +
+		strings.Repeat("1,", size/2) + "\"x\"]}\n"
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	_, err := collect(recording(t, []byte(text)).Entries(t.Context(), unit, id1))
+	require.NoError(t, err)
+	runtime.ReadMemStats(&after)
+	assert.Less(t, after.TotalAlloc-before.TotalAlloc, uint64(20*size))
 }
