@@ -31,7 +31,7 @@ import (
 // future; without a zone they are local. with-unit has no identifiers. Plain text holds
 // one invocation, without processes or a verdict.
 type Recording struct {
-	User bool // the unit is one of a user manager's
+	User bool // the unit is one of a user manager's; export and JSON show it themselves
 
 	r      io.ReadSeeker
 	format format
@@ -115,12 +115,56 @@ func (r *Recording) Plain() bool { return r.format == formatPlain || r.format ==
 // Latest implements [Source]. In a format without invocation IDs it returns the
 // zero ID.
 func (r *Recording) Latest(ctx context.Context, unit string) (ID, error) {
+	r = r.ofItsManager(unit)
 	rs, err := r.records()
 	if rs == nil || err != nil {
 		return ID{}, err
 	}
 	id, err := latest(ctx, rs, selectorOf(unit, r.User))
 	return id, hint(unit, err)
+}
+
+// ofItsManager returns r, or r as the recording of a user manager's unit if the
+// system's manager and its units say nothing in it, and a user's do.
+func (r *Recording) ofItsManager(unit string) *Recording {
+	if r.User || r.Plain() {
+		return r
+	}
+	users := false
+	for system := range r.managers(unit) {
+		if system {
+			return r
+		}
+		users = true
+	}
+	if !users {
+		return r
+	}
+	own := *r
+	own.User = true
+	return &own
+}
+
+// managers yields, for what r holds of unit, whether it is of the system's manager,
+// not of a user's. An error ends it: whoever reads r meets that again.
+func (r *Recording) managers(unit string) iter.Seq[bool] {
+	return func(yield func(system bool) bool) {
+		rs, err := r.records()
+		if rs == nil || err != nil {
+			return // in a text any process can call itself systemd
+		}
+		system, user := selectorOf(unit, false), selectorOf(unit, true)
+		for rec, err := range rs {
+			if err != nil {
+				return
+			}
+			_, _, ofSystem := system.kind(rec)
+			_, _, ofUser := user.kind(rec)
+			if (ofSystem || ofUser) && !yield(ofSystem) {
+				return
+			}
+		}
+	}
 }
 
 // records returns the records from the start, nil in a format that has none.
@@ -140,6 +184,7 @@ func (r *Recording) records() (records, error) {
 // Entries implements [Source].
 func (r *Recording) Entries(ctx context.Context, unit string, id ID) iter.Seq2[Entry, error] {
 	return func(yield func(Entry, error) bool) {
+		r := r.ofItsManager(unit)
 		some := false
 		for e, err := range r.entries(ctx, unit, id) {
 			some = true
