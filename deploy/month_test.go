@@ -12,6 +12,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/restic-exporter/restic-exporter/internal/testenv"
 )
 
 // A month of twelve units on eight machines, of which samples are taken every
@@ -343,9 +345,7 @@ func scrapes(instance string, jobs []*job) []string {
 // TestMonth asks promtool at every tick of the month what fires. Each machine
 // is a test of its own, for promtool loads no more than 10,000 samples a query.
 func TestMonth(t *testing.T) {
-	if testing.Short() {
-		t.Skip("LEFT OUT with -short")
-	}
+	testenv.Long(t)
 	machines := map[string][]*job{}
 	for _, j := range month() {
 		machines[j.instance] = append(machines[j.instance], j)

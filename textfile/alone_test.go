@@ -10,15 +10,15 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/restic-exporter/restic-exporter/internal/testenv"
 )
 
 // TestAlone builds programs of a module of their own, with cgo, as on a machine
 // without libsystemd's headers. One that imports textfile alone needs neither
 // these nor any package of ours.
 func TestAlone(t *testing.T) {
-	if _, err := exec.LookPath("gcc"); err != nil {
-		t.Skip("LEFT OUT: gcc is missing")
-	}
+	testenv.Tool(t, "gcc")
 	root, err := filepath.Abs("..")
 	require.NoError(t, err)
 	module, err := os.ReadFile(root + "/go.mod")

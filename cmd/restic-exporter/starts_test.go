@@ -3,7 +3,6 @@ package main
 import (
 	"fmt"
 	"maps"
-	"os/exec"
 	"strings"
 	"testing"
 	"time"
@@ -13,6 +12,7 @@ import (
 
 	"github.com/restic-exporter/restic-exporter/internal/machine"
 	"github.com/restic-exporter/restic-exporter/internal/metrictest"
+	"github.com/restic-exporter/restic-exporter/internal/testenv"
 )
 
 // A situation is a unit that has run well once, and what happens to it then.
@@ -142,14 +142,10 @@ restic backup /srv/data
 // asks: a command of the unit, a handler, a handler that systemd tells nothing,
 // somebody outside, with libsystemd or journalctl, or a reader of a recording.
 func TestStarts(t *testing.T) {
-	if testing.Short() {
-		t.Skip("LEFT OUT with -short")
-	}
+	testenv.Long(t)
 	m := machine.Boot(t)
-	restic, err := exec.LookPath("restic")
-	require.NoError(t, err, "restic is missing: make setup installs it")
 	install(t, m)
-	t.Logf("%s", m.Run(restic+" version; systemctl --version | head -1"))
+	t.Logf("%s", m.Run("restic version; systemctl --version | head -1"))
 	m.Run(`mkdir -p /srv/out/{inside,handler,both,outside,static} /srv/data /run/writable; touch /run/credential
 cp /bin/true /run/writable/program
 for i in 1 2 3; do head -c $((i * 1000)) /dev/urandom > /srv/data/$i; done
