@@ -16,6 +16,8 @@ type backend interface {
 	// skim yields the lines of an invocation, none of which is in parts, but may leave
 	// out those for which skip is true. The records have what a line is known by.
 	skim(ctx context.Context, s selector, id ID, skip skipFunc) records
+	// values returns the values that a field has in the whole journal.
+	values(ctx context.Context, field string) ([]string, error)
 }
 
 // A skipFunc reports whether a line may be left out; pid returns who wrote it.

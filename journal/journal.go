@@ -167,7 +167,8 @@ var (
 	ErrFormat = errors.New("no known recording format")
 )
 
-// A Source is what entries are read from: a [Reader] or a [Recording].
+// A Source is what entries are read from: a [Reader], a [Recording] or a host of a
+// [Store].
 //
 // The zero ID stands for the latest invocation of the unit. If there is none,
 // or no entry of a unit of that name, the error is ErrNotFound.
@@ -197,6 +198,17 @@ type Source interface {
 	// earliest and latest Time of each process, and the sum of Parts, are what
 	// Entries gives. Not accounted for is a process of which every line was left out.
 	Skim(ctx context.Context, unit string, id ID, s Skipper) iter.Seq2[Entry, error]
+
+	// Units returns a single-use iterator over the names of the units of which a
+	// process or the service manager has said something, as far as they match one
+	// of patterns (see [Match]), in order. There may be no run of a unit, only starts
+	// that came to nothing. Each pair is a name and nil or, at most once and last,
+	// "" and an error.
+	Units(ctx context.Context, patterns ...string) iter.Seq2[string, error]
+
+	// Spoke reports whether a program has logged anything in any run of unit: a
+	// process with that command name (_COMM) or identifier (SYSLOG_IDENTIFIER).
+	Spoke(ctx context.Context, unit, program string) (bool, error)
 
 	// Sync waits until what the unit has logged before the call can be read.
 	Sync(ctx context.Context, unit string) error

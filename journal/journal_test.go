@@ -209,6 +209,14 @@ func (s throughJournalctl) Skim(ctx context.Context, unit string, id ID, skip Sk
 	return s.r.read(ctx, unit, id, skip, s.open)
 }
 
+func (s throughJournalctl) Units(ctx context.Context, patterns ...string) iter.Seq2[string, error] {
+	return s.r.units(ctx, patterns, s.open)
+}
+
+func (s throughJournalctl) Spoke(ctx context.Context, unit, program string) (bool, error) {
+	return s.r.spoke(ctx, unit, program, s.open)
+}
+
 func (s throughJournalctl) Sync(ctx context.Context, unit string) error { return s.r.Sync(ctx, unit) }
 
 // says is an entry in short.

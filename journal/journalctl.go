@@ -39,53 +39,82 @@ func (c journalctl) skim(ctx context.Context, s selector, id ID, _ skipFunc) rec
 // more than a few of them takes it longer.
 func (c journalctl) print(ctx context.Context, m match, more ...string) records {
 	return func(yield func(*record, error) bool) {
-		args := append([]string{"--output=export", "--no-pager", "--quiet", "--all"}, more...)
-		if c.dir != "" {
-			args = append(args, "--directory="+c.dir)
-		}
+		args := append([]string{"--output=export", "--all"}, more...)
 		for i, and := range m {
 			if i > 0 {
 				args = append(args, "+")
 			}
 			args = append(args, and...)
 		}
-		ctx, cancel := context.WithCancel(ctx)
-		defer cancel()
-		var stderr bytes.Buffer
-		cmd, stdout, err := startJournalctl(ctx, args, &stderr)
-		if err != nil {
+		err := c.run(ctx, args, func(stdout io.Reader) error {
+			for rec, err := range readExport(stdout) {
+				if err != nil {
+					return err
+				}
+				if !yield(rec, nil) {
+					return errStop
+				}
+			}
+			return nil
+		})
+		if err != nil && err != errStop {
 			yield(nil, err)
-			return
-		}
-		// Killed if the loop ends early, then waited for.
-		defer cmd.Wait()
-		defer cancel()
-
-		var broken error
-		for rec, err := range readExport(stdout) {
-			if err != nil {
-				broken = err
-				stdout.Close() // or it would wait for a reader
-				break
-			}
-			if !yield(rec, nil) {
-				return
-			}
-		}
-		err = cmd.Wait()
-		text, _, _ := strings.Cut(strings.TrimSpace(stderr.String()), "\n")
-		switch cause := context.Cause(ctx); {
-		case cause != nil:
-			yield(nil, fmt.Errorf("journalctl: %w: %s", cause, text))
-		case err != nil && text != "":
-			yield(nil, fmt.Errorf("journalctl: %w: %s", err, text))
-		case broken != nil:
-			yield(nil, broken)
-		// It exits with 1 if there is nothing to print, and says nothing.
-		case err != nil && cmd.ProcessState.ExitCode() != 1:
-			yield(nil, fmt.Errorf("journalctl: %w", err))
 		}
 	}
+}
+
+func (c journalctl) values(ctx context.Context, field string) (values []string, err error) {
+	err = c.run(ctx, []string{"--field=" + field}, func(stdout io.Reader) error {
+		for line, err := range lines(stdout) {
+			if err != nil {
+				return err
+			}
+			values = append(values, string(bytes.TrimSuffix(line, []byte("\n"))))
+		}
+		return nil
+	})
+	return values, err
+}
+
+// run hands what the program prints to read. If that ends with an error, the program is
+// stopped.
+func (c journalctl) run(ctx context.Context, args []string, read func(io.Reader) error) error {
+	args = append([]string{"--no-pager", "--quiet"}, args...)
+	if c.dir != "" {
+		args = append(args, "--directory="+c.dir)
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	var stderr bytes.Buffer
+	cmd, stdout, err := startJournalctl(ctx, args, &stderr)
+	if err != nil {
+		return err
+	}
+	// Killed if read has seen enough, then waited for.
+	defer cmd.Wait()
+	defer cancel()
+
+	broken := read(stdout)
+	if broken == errStop {
+		return broken
+	}
+	if broken != nil {
+		stdout.Close() // or it would wait for a reader
+	}
+	err = cmd.Wait()
+	text, _, _ := strings.Cut(strings.TrimSpace(stderr.String()), "\n")
+	switch cause := context.Cause(ctx); {
+	case cause != nil:
+		return fmt.Errorf("journalctl: %w: %s", cause, text)
+	case err != nil && text != "":
+		return fmt.Errorf("journalctl: %w: %s", err, text)
+	case broken != nil:
+		return broken
+	// It exits with 1 if there is nothing to print, and says nothing.
+	case err != nil && cmd.ProcessState.ExitCode() != 1:
+		return fmt.Errorf("journalctl: %w", err)
+	}
+	return nil
 }
 
 // startJournalctl starts the program with an environment of its own: who calls us may

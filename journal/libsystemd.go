@@ -221,6 +221,14 @@ func (l libsystemd) lines(ctx context.Context, s selector, id ID, skip skipFunc,
 	}
 }
 
+func (l libsystemd) values(_ context.Context, field string) ([]string, error) {
+	values, err := l.j.GetUniqueValues(field)
+	if err != nil {
+		return nil, readingError(err)
+	}
+	return values, nil
+}
+
 // pid returns who wrote the entry that the journal is at, 0 if nobody knows.
 func (l libsystemd) pid() int {
 	v, err := l.j.GetDataBytes(fieldNames[fieldPID])

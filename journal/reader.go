@@ -51,8 +51,11 @@ func (r Reader) Skim(ctx context.Context, unit string, id ID, s Skipper) iter.Se
 	return r.read(ctx, unit, id, s, r.open)
 }
 
+// An opener calls a function with a way of reading the journal.
+type opener func(func(backend) error) error
+
 // read yields the entries of an invocation, through the backend that open opens.
-func (r Reader) read(ctx context.Context, unit string, id ID, skipper Skipper, open func(func(backend) error) error) iter.Seq2[Entry, error] {
+func (r Reader) read(ctx context.Context, unit string, id ID, skipper Skipper, open opener) iter.Seq2[Entry, error] {
 	return func(yield func(Entry, error) bool) {
 		some := false
 		err := open(func(b backend) (err error) {

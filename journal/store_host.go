@@ -136,18 +136,28 @@ func (h storeHost) Sync(context.Context, string) error { return nil }
 func (h storeHost) query(m match) string {
 	var or []string
 	for _, and := range m {
-		var q []string
-		for _, term := range and {
-			field, value, _ := strings.Cut(term, "=")
-			q = append(q, storeField(field)+":="+strconv.Quote(value))
-		}
-		or = append(or, "("+strings.Join(q, " ")+")")
+		or = append(or, "("+storeFilter(and)+")")
 	}
-	query := "_HOSTNAME:=" + strconv.Quote(h.host)
+	return h.filter() + " (" + strings.Join(or, " or ") + ")"
+}
+
+// filter is what is of the host, and may be believed to be.
+func (h storeHost) filter() string {
+	and := []string{"_HOSTNAME=" + h.host}
 	if h.store.SenderField != "" {
-		query += " " + strconv.Quote(h.store.SenderField) + ":=" + strconv.Quote(h.host)
+		and = append(and, h.store.SenderField+"="+h.host)
 	}
-	return query + " (" + strings.Join(or, " or ") + ")"
+	return storeFilter(and)
+}
+
+// storeFilter is a conjunction of FIELD=value in the language of VictoriaLogs.
+func storeFilter(and []string) string {
+	var q []string
+	for _, term := range and {
+		field, value, _ := strings.Cut(term, "=")
+		q = append(q, strconv.Quote(storeField(field))+":="+strconv.Quote(value))
+	}
+	return strings.Join(q, " ")
 }
 
 const (

@@ -12,10 +12,11 @@
 //	Write what the journal says about a restic backup as metrics for the textfile
 //	collector of node_exporter.
 //
-//	  --unit UNIT               the backup unit (default restic-backup.service)
-//	  --output PATH             the .prom file, or a directory to put UNIT.prom in,
-//	                            or - for standard output (default: UNIT.prom in the
-//	                            textfile directory, see below)
+//	  --unit UNIT               the backup unit (default restic-backup.service);
+//	                            repeatable, may be a pattern, as 'restic-*'
+//	  --output PATH             the .prom file, or a directory for UNIT.prom, or -
+//	                            for standard output (default: the first directory
+//	                            of those below)
 //	  --invocation ID           which run of the unit (default: the run that this is
 //	                            called from, else the latest)
 //	  --journal DIR             read the journal files in DIR, not the local journal

@@ -23,10 +23,11 @@ const usage = `Usage: restic-exporter [flags] [LOG]
 Write what the journal says about a restic backup as metrics for the textfile
 collector of node_exporter.
 
-  --unit UNIT               the backup unit (default restic-backup.service)
-  --output PATH             the .prom file, or a directory to put UNIT.prom in,
-                            or - for standard output (default: UNIT.prom in the
-                            textfile directory, see below)
+  --unit UNIT               the backup unit (default restic-backup.service);
+                            repeatable, may be a pattern, as 'restic-*'
+  --output PATH             the .prom file, or a directory for UNIT.prom, or -
+                            for standard output (default: the first directory
+                            of those below)
   --invocation ID           which run of the unit (default: the run that this is
                             called from, else the latest)
   --journal DIR             read the journal files in DIR, not the local journal
@@ -72,7 +73,9 @@ var directories = []string{
 
 // options is what the command line says.
 type options struct {
-	unit       string
+	units      units  // several, as they were asked for
+	unit       string // the one that is read
+	found      bool   // by a pattern, not by its name
 	output     string
 	invocation journal.ID
 	dir        string
@@ -99,7 +102,7 @@ func parseFlags(args []string) (options, error) {
 	fs := flag.NewFlagSet("restic-exporter", flag.ContinueOnError)
 	fs.SetOutput(io.Discard)
 	fs.Usage = func() {}
-	fs.StringVar(&o.unit, "unit", "restic-backup.service", "")
+	fs.Func("unit", "", o.units.add)
 	fs.Func("output", "", path(&o.output))
 	fs.TextVar(&o.invocation, "invocation", journal.ID{}, "")
 	fs.Func("journal", "", path(&o.dir))
@@ -193,16 +196,16 @@ func parseFlags(args []string) (options, error) {
 			o.actions[identifier] = action
 		}
 	}
+	if !o.units.many() && len(o.units.names) == 0 {
+		o.units.names = []string{"restic-backup.service"}
+	}
 	if err := o.checkStore(); err != nil {
 		return o, err
 	}
-	if o.store.url != "" && strings.ContainsAny(o.unit, "*?[") {
-		return o, nil
+	if o.store.url != "" || o.units.many() {
+		return o, o.checkMany()
 	}
-	var err error
-	if o.unit, err = unitName(o.unit); err != nil {
-		return o, err
-	}
+	o.unit, o.units = o.units.names[0], units{}
 	if base := filepath.Base(o.output); o.output != "" && o.output != "-" && !isDir(o.output) && !strings.HasSuffix(o.output, "/") &&
 		(!strings.HasSuffix(base, ".prom") || base == ".prom") {
 		return o, fmt.Errorf("--output %s: no directory, and the name of a file must end in .prom, or the textfile collector ignores it", o.output)
@@ -250,12 +253,31 @@ func parseAge(s string) (time.Duration, error) {
 	return d, nil
 }
 
-// unitName returns the full name of a service.
-func unitName(s string) (string, error) {
+// checkMany reports what does not go together with several units.
+func (o options) checkMany() error {
+	switch {
+	case o.invocation != (journal.ID{}):
+		return errors.New("--invocation is one run of one unit: name that with --unit")
+	case o.output == "-" || strings.HasSuffix(o.output, ".prom") && !isDir(o.output) || o.output == "" && o.log != "":
+		return fmt.Errorf("%s can be several units: want --output DIR, a directory, in which each has a file", &o.units)
+	}
+	return nil
+}
+
+// checkType refuses names of units that are no services.
+func checkType(s string) error {
 	for _, kind := range []string{".timer", ".socket", ".target", ".path", ".mount", ".automount", ".swap", ".slice", ".scope", ".device"} {
 		if strings.HasSuffix(s, kind) {
-			return "", fmt.Errorf("--unit %s: want a service, as %s.service", s, strings.TrimSuffix(s, kind))
+			return fmt.Errorf("want a service, as %s.service, not %s", strings.TrimSuffix(s, kind), s)
 		}
+	}
+	return nil
+}
+
+// unitName returns the full name of a service.
+func unitName(s string) (string, error) {
+	if err := checkType(s); err != nil {
+		return "", err
 	}
 	name := strings.TrimSuffix(s, ".service")
 	// systemd.unit(5) has the characters and the length.
@@ -268,10 +290,10 @@ func unitName(s string) (string, error) {
 		}
 	}
 	if !valid {
-		return "", fmt.Errorf("--unit %q: no name of a unit, see systemd.unit(5); systemd-escape(1) makes one of a path", s)
+		return "", errors.New("no name of a unit, see systemd.unit(5); systemd-escape(1) makes one of a path")
 	}
 	if strings.HasSuffix(name, "@") {
-		return "", fmt.Errorf("--unit %s: a template does not run; name an instance, as %sNAME.service", s, name)
+		return "", fmt.Errorf("a template does not run; name an instance, as %sNAME.service", name)
 	}
 	return name + ".service", nil
 }

@@ -57,6 +57,7 @@ ExecStart=`+exporter+` --unit %i
 		{"restart", testRestart},
 		{"noise", testNoise},
 		{"user unit", testUserUnit},
+		{"many units", testManyUnits},
 		{"reboot in mid-run", testReboot},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -410,6 +411,31 @@ cd /; setpriv --reuid=plain --regid=plain --init-groups env HOME=/srv/user XDG_R
 
 	m.Run(`uid=$(id -u plain); cd /; sleep 2; setpriv --reuid=plain --regid=plain --init-groups ` + exporter + ` --user --unit user-backup --output /srv/user/outside.prom`)
 	assert.Equal(t, want, metrictest.Pick(metrictest.Flat(t, m.Run("cat /srv/user/outside.prom")), want))
+}
+
+// testManyUnits: one call for all units writes what a call for each writes.
+func testManyUnits(t *testing.T, m *machine.Machine) {
+	unit(m, "many-good", "restic backup /srv/data\n", "[Service]")
+	unit(m, "many-bad", "RESTIC_PASSWORD=wrong restic backup /srv/data\n", "[Service]")
+	unit(m, "many-early", "test ! -e /run/many-early\nrestic backup /srv/data\n", "[Service]")
+	unit(m, "many-notes", "echo nothing to do with it\n", "[Service]")
+	unit(m, "many-never", "restic backup /srv/data\n", "[Unit]\nRequires=broken.service\nAfter=broken.service\n[Service]")
+	m.Write("/etc/systemd/system/broken.service", "[Service]\nType=oneshot\nExecStart=/bin/false\n", 0o644)
+	unit(m, "many-running", "restic backup /srv/data\nsleep 1000\n", "[Service]")
+	m.Run(`systemctl start many-early; touch /run/many-early
+for name in good bad early notes never; do systemctl start many-$name || true; done
+systemctl start --no-block many-running; until journalctl -q -u many-running -o cat | grep -q saved; do sleep 0.1; done`)
+	for _, program := range []string{exporter, exporter + "-static"} {
+		m.Run("rm -rf /run/many; mkdir /run/many; " + program + " --unit 'many-*' --output /run/many")
+		assert.Equal(t, "many-bad.prom\nmany-early.prom\nmany-good.prom\nmany-never.prom\n", m.Run("ls -A /run/many"))
+		for _, name := range []string{"bad", "early", "good", "never"} {
+			assert.Equal(t, m.Run(program+" --unit many-"+name+" --output -"), m.Run("cat /run/many/many-"+name+".prom"), name)
+		}
+		status := `restic_run_failure_reason{reason=`
+		assert.Equal(t, 1.0, metrictest.Flat(t, m.Run("cat /run/many/many-never.prom"))[status+"not_started}"])
+		assert.Equal(t, 1.0, metrictest.Flat(t, m.Run("cat /run/many/many-early.prom"))[status+"other}"])
+	}
+	m.Run("systemctl stop many-running")
 }
 
 // A run that ended with the machine has no verdict, and is not going on.

@@ -64,14 +64,24 @@ func (p *program) run(ctx context.Context, args []string) int {
 		fmt.Fprintf(p.stdout, "restic-exporter %s (revision %s, %s)\n", p.build.version, p.build.revision, p.build.goVersion)
 		return 0
 	}
-	if o.store.url != "" {
-		if err := p.collect(ctx, o); err != nil {
-			p.say("error", "%v", err)
-			return 1
-		}
-		return 0
+	switch {
+	case o.store.url != "":
+		err = p.collect(ctx, o)
+	case o.units.many():
+		err = p.exportMany(ctx, o)
+	default:
+		return p.exportOne(ctx, o)
 	}
-	err = p.export(ctx, o)
+	if err != nil {
+		p.say("error", "%v", err)
+		return 1
+	}
+	return 0
+}
+
+// exportOne writes the file of one unit, and returns the exit status.
+func (p *program) exportOne(ctx context.Context, o options) int {
+	err := p.export(ctx, o)
 	switch {
 	case errors.Is(err, invocation.ErrSkipped):
 		return 0 // there is nothing to write
@@ -99,12 +109,11 @@ func (p *program) say(voice, format string, args ...any) {
 }
 
 func (p *program) export(ctx context.Context, o options) error {
-	if o.log == "" && o.dir == "" {
+	if o.local() {
 		o.unit = invocation.UnitName(o.unit, o.user) // one file for all names of a unit
 	}
 	// Where to write is known before anything is read.
-	output, err := o.target()
-	if err != nil {
+	if _, err := o.target(); err != nil {
 		return err
 	}
 	from, err := p.source(o)
@@ -112,12 +121,27 @@ func (p *program) export(ctx context.Context, o options) error {
 		return err
 	}
 	defer from.close()
+	return p.exportFrom(ctx, o, from)
+}
+
+// local reports whether the journal of this machine is read.
+func (o options) local() bool { return o.log == "" && o.dir == "" && o.store.url == "" }
+
+// exportFrom reads the run of a unit from a source, and writes its file.
+func (p *program) exportFrom(ctx context.Context, o options, from source) error {
+	output, err := o.target()
+	if err != nil {
+		return err
+	}
 	run, err := p.read(ctx, from, o)
 	if errors.Is(err, invocation.ErrSkipped) {
 		return err
 	}
 	if err != nil {
 		return o.explain(err, from.name)
+	}
+	if err := o.backup(ctx, run, from, output); err != nil {
+		return err
 	}
 	m := metrics.Options{
 		Labels: o.labels, Actions: o.actions, MaxAge: o.maxAge,
@@ -142,6 +166,22 @@ func (p *program) export(ctx context.Context, o options) error {
 		p.say("warning", "nothing is kept of what the file held before: %v", unreadable)
 	}
 	return nil
+}
+
+// backup reports errNoBackup for a unit that a pattern has found and that is no backup: no
+// restic has spoken in it. One that did not start, or has a file, is taken for one.
+func (o options) backup(ctx context.Context, run *invocation.Run, from source, output string) error {
+	if !o.found || run.Outcome == invocation.NotStarted {
+		return nil
+	}
+	if _, err := os.Stat(output); err == nil {
+		return nil
+	}
+	some, err := invocation.RunsRestic(ctx, from.Source, run)
+	if err == nil && !some {
+		err = errNoBackup
+	}
+	return err
 }
 
 // cleanup is the action whose script prints names of files.
@@ -207,20 +247,24 @@ func writeHint(err error, output string) string {
 
 // target returns the file to write.
 func (o options) target() (string, error) {
-	file := strings.TrimSuffix(o.unit, ".service") + ".prom"
-	switch {
-	case o.output != "" && isDir(o.output):
-		return filepath.Join(o.output, file), nil
-	case strings.HasSuffix(o.output, "/"):
-		return "", fmt.Errorf("--output: the directory %s does not exist; make it, or name another", o.output)
-	case o.output != "":
+	if o.output != "" && !isDir(o.output) && !strings.HasSuffix(o.output, "/") {
 		return o.output, nil
-	case o.log != "":
+	}
+	if o.output == "" && o.log != "" {
 		return "-", nil
 	}
-	for _, dir := range directories {
-		if isDir(dir) {
-			return filepath.Join(dir, file), nil
+	dir, err := o.directory()
+	return filepath.Join(dir, strings.TrimSuffix(o.unit, ".service")+".prom"), err
+}
+
+// directory returns the directory to write files into.
+func (o options) directory() (string, error) {
+	if o.output != "" && !isDir(o.output) {
+		return "", fmt.Errorf("--output: the directory %s does not exist; make it, or name another", o.output)
+	}
+	for _, dir := range append([]string{o.output}, directories...) {
+		if dir != "" && isDir(dir) {
+			return dir, nil
 		}
 	}
 	return "", fmt.Errorf("no textfile directory: none of %s exists; make one and have node_exporter read it with --collector.textfile.directory, or name one with --output", strings.Join(directories, ", "))

@@ -106,7 +106,11 @@ func (o options) explain(err error, name string) error {
 	case errors.Is(err, journal.ErrUnavailable):
 		cure = "; install systemd's journalctl, or libsystemd0"
 	}
-	return fmt.Errorf("reading %s %s: %w%s", o.unit, where, err, cure)
+	of := o.unit
+	if of == "" {
+		of = "units"
+	}
+	return fmt.Errorf("reading %s %s: %w%s", of, where, err, cure)
 }
 
 func (o options) hint() string {

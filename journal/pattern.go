@@ -1,0 +1,77 @@
+package journal
+
+import (
+	"regexp"
+	"slices"
+	"strings"
+)
+
+// Match reports whether name matches pattern, as systemctl matches names of units:
+// "*" is any text, "?" any character, "[a-z]" and "[!a-z]" one of these, or none. A
+// backslash stands for itself, for names of units contain it. What is not closed by
+// "]" stands for itself, too.
+func Match(pattern, name string) bool {
+	return compile(pattern).MatchString(name)
+}
+
+// IsPattern reports whether s has one of the characters that make a pattern.
+func IsPattern(s string) bool { return strings.ContainsAny(s, "*?[") }
+
+// compile makes a regular expression of a pattern.
+func compile(pattern string) *regexp.Regexp {
+	var b strings.Builder
+	b.WriteString(`(?s)\A`)
+	for i := 0; i < len(pattern); i++ {
+		switch c := pattern[i]; c {
+		case '*':
+			b.WriteString(`.*`)
+		case '?':
+			b.WriteByte('.')
+		case '[':
+			if class, n := classOf(pattern[i:]); n > 0 {
+				b.WriteString(class)
+				i += n - 1
+				continue
+			}
+			fallthrough
+		default:
+			b.WriteString(regexp.QuoteMeta(pattern[i : i+1]))
+		}
+	}
+	b.WriteString(`\z`)
+	re, err := regexp.Compile(b.String())
+	if err != nil { // a range such as [z-a], which nothing matches
+		return regexp.MustCompile(`\A\b\B`)
+	}
+	return re
+}
+
+// classOf returns the set that s begins with, and how long it is in s; 0 if none does.
+func classOf(s string) (class string, n int) {
+	body := 1
+	if body < len(s) && (s[body] == '!' || s[body] == '^') {
+		body++
+	}
+	// A "]" that comes first is one of the set.
+	end := strings.IndexByte(s[min(body+1, len(s)):], ']')
+	if end < 0 {
+		return "", 0
+	}
+	end += body + 1
+	set := strings.NewReplacer(`\`, `\\`, `[`, `\[`, `]`, `\]`, `^`, `\^`, `&`, `\&`, `~`, `\~`).Replace(s[body:end])
+	if body == 2 {
+		set = "^" + set
+	}
+	return "[" + set + "]", end + 1
+}
+
+// anyMatch returns what reports whether a name matches one of patterns.
+func anyMatch(patterns []string) func(name string) bool {
+	var all []*regexp.Regexp
+	for _, p := range patterns {
+		all = append(all, compile(p))
+	}
+	return func(name string) bool {
+		return slices.ContainsFunc(all, func(re *regexp.Regexp) bool { return re.MatchString(name) })
+	}
+}
