@@ -53,7 +53,8 @@ func TestShellcheck(t *testing.T) {
 // TestMixin: the plain rules and the dashboard are what the mixin gives.
 func TestMixin(t *testing.T) {
 	golden.Equal(t, "prometheus/restic.rules.yml", run(t, "jsonnet", "-S", "prometheus/mixin/rules.jsonnet"))
-	golden.Equal(t, "grafana/restic.json", run(t, "jsonnet", "-e", `(import "prometheus/mixin/mixin.libsonnet").grafanaDashboards["restic.json"]`))
+	golden.Equal(t, "grafana/restic.json",
+		run(t, "jsonnet", "-e", `(import "prometheus/mixin/mixin.libsonnet").grafanaDashboards["restic.json"]`))
 	for _, name := range append(glob(t, "prometheus/mixin/*.libsonnet"), "prometheus/mixin/rules.jsonnet") {
 		run(t, "jsonnetfmt", "--test", name)
 	}
@@ -133,7 +134,8 @@ func TestUnits(t *testing.T) {
 	root := t.TempDir()
 	require.NoError(t, os.MkdirAll(root+"/etc/systemd/system", 0o755))
 	for _, name := range append(glob(t, "systemd/*.service"), glob(t, "systemd/*.timer")...) {
-		text := strings.NewReplacer("/usr/libexec/restic-exporter/", "/bin/true ", "/usr/bin/restic-exporter", "/bin/true").Replace(read(t, name))
+		text := strings.NewReplacer("/usr/libexec/restic-exporter/", "/bin/true ", "/usr/bin/restic-exporter",
+			"/bin/true").Replace(read(t, name))
 		base := strings.Replace(filepath.Base(name), "@.", "@x.", 1)
 		require.NoError(t, os.WriteFile(root+"/"+base, []byte(text), 0o644))
 	}

@@ -76,6 +76,7 @@ func (s *system) twoJobs(t *testing.T) {
 	}
 	s.Run("systemctl daemon-reload; systemctl start --no-block restic-backup@one restic-backup@two restic-backup@three")
 	s.Eventually(120*time.Second, "! systemctl list-jobs | grep -q restic-backup")
-	assert.Equal(t, "success\n\nsuccess\n\nsuccess\n", s.Run("systemctl show -P Result restic-backup@one restic-backup@two restic-backup@three"))
+	assert.Equal(t, "success\n\nsuccess\n\nsuccess\n",
+		s.Run("systemctl show -P Result restic-backup@one restic-backup@two restic-backup@three"))
 	assert.Contains(t, s.Run("journalctl -o cat -u 'restic-backup@*'"), "another job of this machine is at work", "or nothing was shown")
 }

@@ -11,7 +11,9 @@ func TestEndToEndCleanup(t *testing.T) {
 	s.config("CLEANUP_DIRECTORY=/srv/dumps")
 	s.Run(`mkdir -p /srv/dumps/old /srv/elsewhere
 touch /srv/dumps/new /srv/elsewhere/precious
-for name in /srv/dumps/a "/srv/dumps/old/with space" $'/srv/dumps/with\nbreak' /srv/elsewhere/precious; do touch --date='31 days ago' "$name"; done
+for name in /srv/dumps/a "/srv/dumps/old/with space" $'/srv/dumps/with\nbreak' /srv/elsewhere/precious; do
+  touch --date='31 days ago' "$name"
+done
 ln -s /srv/elsewhere /srv/dumps/link; ln -s /srv/elsewhere/precious /srv/dumps/filelink
 touch --no-dereference --date='31 days ago' /srv/dumps/link /srv/dumps/filelink; touch --date='31 days ago' /srv/dumps/old /srv/dumps`)
 	verdict, got := s.start("restic-backup")
@@ -35,8 +37,11 @@ mount --bind -o ro old old 2>/dev/null; mount -o remount,bind,ro old; journalctl
 	// Somebody who owns the directory above swaps a link in, all the time.
 	s.config("CLEANUP_DIRECTORY=/srv/his/dumps")
 	s.Run(`mkdir -p /srv/his/real /srv/his/dumps
-systemd-run --unit=swapper bash -c 'cd /srv/his; while :; do mv -T dumps real2; ln -s /srv/elsewhere dumps; rm dumps; mv -T real2 dumps; done'
-for i in $(seq 60); do STATE_DIRECTORY=/var/lib/restic-exporter /usr/libexec/restic-exporter/cleanup-backups.sh backup >/dev/null 2>&1 || true; done
+systemd-run --unit=swapper bash -c 'cd /srv/his
+  while :; do mv -T dumps real2; ln -s /srv/elsewhere dumps; rm dumps; mv -T real2 dumps; done'
+for i in $(seq 60); do
+  STATE_DIRECTORY=/var/lib/restic-exporter /usr/libexec/restic-exporter/cleanup-backups.sh backup >/dev/null 2>&1 || true
+done
 systemctl stop swapper`)
 	assert.Equal(t, "precious\n", s.Run("ls -A /srv/elsewhere"), "never across a link")
 

@@ -9,7 +9,9 @@ import (
 
 func TestEndToEndCredentials(t *testing.T) {
 	s := boot(t)
-	for mode, want := range map[string]string{"0644": "exit-code", "0640": "exit-code", "0660": "exit-code", "0400": "success", "0600": "success"} {
+	for mode, want := range map[string]string{
+		"0644": "exit-code", "0640": "exit-code", "0660": "exit-code", "0400": "success", "0600": "success",
+	} {
 		s.Run("chmod " + mode + " " + credentials)
 		verdict, _ := s.start("restic-backup")
 		assert.Equal(t, want, verdict, mode)
@@ -24,7 +26,8 @@ func TestEndToEndCredentials(t *testing.T) {
 		s.Run("rm " + file + "; mv /root/file " + file)
 	}
 	// The environment file is the other way.
-	s.Machine.Write("/etc/systemd/system/restic-backup.service.d/env.conf", "[Service]\nLoadCredential=\nEnvironmentFile="+credentials+"\n", 0o644)
+	s.Machine.Write("/etc/systemd/system/restic-backup.service.d/env.conf",
+		"[Service]\nLoadCredential=\nEnvironmentFile="+credentials+"\n", 0o644)
 	s.Run("chmod 0600 " + credentials + "; systemctl daemon-reload")
 	verdict, _ := s.start("restic-backup")
 	assert.Equal(t, "success", verdict)

@@ -41,24 +41,28 @@ CapabilityBoundingSet=
 ExecStopPost=
 ExecStopPost=-+/usr/bin/restic-exporter --unit %n --max-age 50h
 `, 0o644)
-	s.Run("mkdir /srv/secret; echo 1 > /srv/secret/open; echo 2 > /srv/secret/closed; chown admin /srv/secret/closed; chmod 0600 /srv/secret/closed; systemctl daemon-reload")
+	s.Run("mkdir /srv/secret; echo 1 > /srv/secret/open; echo 2 > /srv/secret/closed; chown admin /srv/secret/closed; " +
+		"chmod 0600 /srv/secret/closed; systemctl daemon-reload")
 	verdict, got := s.start("restic-backup@part")
 	assert.Equal(t, "success", verdict, "it goes on")
 	want := map[string]float64{
 		"restic_run_status{status=success}": 0, "restic_run_status{status=partial}": 1, "restic_run_status{status=failed}": 0,
 		"restic_run_failure_reason{reason=source_unreadable}": 1, "restic_backup_failure{}": 0,
-		"restic_snapshot_unreadable_items{backup=1}": 1, "restic_snapshot_processed_files{backup=1}": 22, "restic_run_consecutive_failures{}": 0,
+		"restic_snapshot_unreadable_items{backup=1}": 1, "restic_snapshot_processed_files{backup=1}": 22,
+		"restic_run_consecutive_failures{}": 0,
 	}
 	assert.Equal(t, want, metrictest.Pick(got, want))
 	assert.Contains(t, s.Run("journalctl -u restic-backup@part -o cat"), "Applying Policy", "and prunes")
 	s.Run("! grep -q 'restic-backup@part' /var/mail/admin")
-	s.Eventually(20*time.Second, `curl -sf localhost:9100/metrics | grep -q 'restic_run_status{status="partial",unit="restic-backup@part.service"} 1'`)
+	s.Eventually(20*time.Second, `curl -sf localhost:9100/metrics | grep -q 'restic_run_status{status="partial",`+
+		`unit="restic-backup@part.service"} 1'`)
 	assert.Contains(t, s.Run("curl -sf localhost:9100/metrics"), "node_textfile_scrape_error 0\n", "two units side by side")
 }
 
 func (s *system) lock(t *testing.T) {
 	// A backup that waits for its input holds a lock.
-	s.Run("systemd-run --unit=holder --setenv=RESTIC_REPOSITORY=" + repository + ` --setenv=RESTIC_PASSWORD=right bash -c 'sleep 600 | restic --no-cache backup --stdin'`)
+	s.Run("systemd-run --unit=holder --setenv=RESTIC_REPOSITORY=" + repository +
+		` --setenv=RESTIC_PASSWORD=right bash -c 'sleep 600 | restic --no-cache backup --stdin'`)
 	s.Eventually(20*time.Second, "ls "+repository+"/locks | grep -q .")
 	s.Run("sleep 1")
 	s.Run("rm -f /var/lib/restic-exporter/backup.checked")

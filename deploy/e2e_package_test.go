@@ -55,7 +55,8 @@ func (s *system) remove(t *testing.T) {
 func (s *system) ownUnits(t *testing.T) {
 	s.Run("dpkg --install /root/exporter.deb; systemctl enable --now restic-backup@ours.timer")
 	for _, name := range []string{"restic-backup.timer", "restic-backup@mine.timer"} {
-		s.Machine.Write("/etc/systemd/system/"+name, "[Timer]\nOnCalendar=daily\nUnit=mine.service\n[Install]\nWantedBy=timers.target\n", 0o644)
+		s.Machine.Write("/etc/systemd/system/"+name, "[Timer]\nOnCalendar=daily\nUnit=mine.service\n[Install]\n"+
+			"WantedBy=timers.target\n", 0o644)
 	}
 	service := "[Service]\nType=oneshot\nExecStart=sleep 1000\n"
 	s.Machine.Write("/etc/systemd/system/mine.service", service, 0o644)

@@ -173,7 +173,8 @@ systemctl reset-failed; systemctl start --no-block restic-backup`)
 // noRoute: a server on this machine needs no network.
 func (s *system) noRoute(t *testing.T) {
 	s.Run("ip link set cable down; ip route | (! grep .)")
-	s.Run("cd /etc/systemd/system; sed 's/" + there + "/127.0.0.1/; /Namespace/d' rclone.service > here.service; systemctl daemon-reload; systemctl start here")
+	s.Run("cd /etc/systemd/system; sed 's/" + there + "/127.0.0.1/; /Namespace/d' rclone.service > here.service; " +
+		"systemctl daemon-reload; systemctl start here")
 	s.Eventually(10*time.Second, "curl -s 127.0.0.1:8080")
 	s.config("RETRY_FOR=0")
 	s.remote("rest:http://backup:secret@127.0.0.1:8080/")

@@ -102,7 +102,8 @@ func boot(t *testing.T) *system {
 
 	s.config("PRUNE_WEEKDAY=$(date +%u)", "CHECK_WEEKDAY=daily")
 	s.password("right")
-	s.Machine.Write("/etc/systemd/system/restic-backup.service.d/here.conf", "[Service]\nReadWritePaths="+repository+" -/srv/dumps\n", 0o644)
+	s.Machine.Write("/etc/systemd/system/restic-backup.service.d/here.conf",
+		"[Service]\nReadWritePaths="+repository+" -/srv/dumps\n", 0o644)
 	s.Run("mkdir -p " + repository + " && systemctl daemon-reload")
 	s.source()
 
@@ -119,7 +120,8 @@ func boot(t *testing.T) *system {
 func (s *system) monitoring() {
 	t := s.t
 	// Now, not at night.
-	s.Machine.Write("/etc/systemd/system/restic-backup.timer.d/now.conf", "[Timer]\nOnCalendar=\nOnActiveSec=1s\nRandomizedDelaySec=0\nAccuracySec=100ms\n", 0o644)
+	s.Machine.Write("/etc/systemd/system/restic-backup.timer.d/now.conf",
+		"[Timer]\nOnCalendar=\nOnActiveSec=1s\nRandomizedDelaySec=0\nAccuracySec=100ms\n", 0o644)
 	s.Run("systemctl daemon-reload")
 	alertmanager := strings.NewReplacer("group_wait: 30s", "group_wait: 1s", "group_interval: 5m", "group_interval: 2s").
 		Replace(read(t, "alertmanager/alertmanager.yml"))
@@ -138,7 +140,8 @@ scrape_configs: [{job_name: node, static_configs: [{targets: ['localhost:9100']}
 
 func (s *system) servers() {
 	s.Run("systemctl start exim4 prometheus-node-exporter prometheus-alertmanager prometheus")
-	s.Eventually(30*time.Second, "curl -sf localhost:9100/metrics >/dev/null && curl -sf localhost:9090/-/ready && curl -sf localhost:9093/-/ready")
+	s.Eventually(30*time.Second, "curl -sf localhost:9100/metrics >/dev/null && curl -sf localhost:9090/-/ready && "+
+		"curl -sf localhost:9093/-/ready")
 }
 
 // source makes the files that are backed up.
@@ -148,7 +151,8 @@ for i in $(seq 20); do yes "line $i" | head -c $((i * 1000)) > /srv/data/sub/$i;
 }
 
 func (s *system) config(more ...string) {
-	s.Machine.Write("/etc/restic-exporter/backup.conf", "BACKUP_PATHS=(/srv/data)\nPRUNE_WEEKDAY=0\nCHECK_WEEKDAY=0\nRETRY_FOR=0\n"+strings.Join(more, "\n")+"\n", 0o644)
+	s.Machine.Write("/etc/restic-exporter/backup.conf", "BACKUP_PATHS=(/srv/data)\nPRUNE_WEEKDAY=0\nCHECK_WEEKDAY=0\nRETRY_FOR=0\n"+
+		strings.Join(more, "\n")+"\n", 0o644)
 }
 
 func (s *system) password(password string) {
@@ -228,7 +232,8 @@ func (s *system) firstRun(t *testing.T) {
 		assert.Contains(t, served, line)
 	}
 	assert.Contains(t, served, "node_textfile_scrape_error 0\n")
-	s.Eventually(20*time.Second, `curl -sf --get localhost:9090/api/v1/query --data-urlencode 'query=restic_run_status{status="success"} == 1' | grep -q restic-backup.service`)
+	s.Eventually(20*time.Second, `curl -sf --get localhost:9090/api/v1/query --data-urlencode `+
+		`'query=restic_run_status{status="success"} == 1' | grep -q restic-backup.service`)
 }
 
 func (s *system) secondRun(t *testing.T) {
@@ -239,8 +244,9 @@ rm /srv/data/sub/1; for i in 2 3; do echo more >> /srv/data/sub/$i; done; head -
 	assert.Equal(t, "success", verdict)
 	want := maps.Clone(success)
 	maps.Copy(want, map[string]float64{
-		"restic_snapshot_files{backup=1,state=new}": 1, "restic_snapshot_files{backup=1,state=changed}": 2, "restic_snapshot_files{backup=1,state=unmodified}": 18,
-		"restic_forget_snapshots{result=kept}": 1, "restic_forget_snapshots{result=removed}": 1,
+		"restic_snapshot_files{backup=1,state=new}": 1, "restic_snapshot_files{backup=1,state=changed}": 2,
+		"restic_snapshot_files{backup=1,state=unmodified}": 18,
+		"restic_forget_snapshots{result=kept}":             1, "restic_forget_snapshots{result=removed}": 1,
 	})
 	assert.Equal(t, want, metrictest.Pick(got, want))
 
@@ -262,8 +268,11 @@ rm /srv/data/sub/1; for i in 2 3; do echo more >> /srv/data/sub/$i; done; head -
 	s.config()
 
 	// Now that there are data of a prune, the dashboard has something to draw.
-	s.Eventually(20*time.Second, `curl -sf --get localhost:9090/api/v1/query --data-urlencode 'query=restic_prune_removed_blobs' | grep -q restic-backup.service`)
-	for _, title := range []string{"To look at", "Units by state", "Status", "Source", "Added by run", "Repository", "Removed by prune", "Snapshots by forget"} {
+	s.Eventually(20*time.Second, `curl -sf --get localhost:9090/api/v1/query --data-urlencode 'query=restic_prune_removed_blobs' | `+
+		`grep -q restic-backup.service`)
+	for _, title := range []string{
+		"To look at", "Units by state", "Status", "Source", "Added by run", "Repository", "Removed by prune", "Snapshots by forget",
+	} {
 		for _, target := range loadDashboard(t).panel(t, title).Targets {
 			assert.NotZero(t, s.query(fill(target.Expr, ".*")), "no data: %s", target.Expr)
 		}
@@ -278,17 +287,23 @@ func (s *system) wrongPassword(t *testing.T) {
 	assert.Equal(t, "exit-code", verdict)
 	want := failure("password", 1)
 	want["restic_run_consecutive_failures{}"] = 1
-	for _, kept := range []string{"restic_run_last_success_timestamp_seconds{}", "restic_snapshot_last_created_timestamp_seconds{}", "restic_repository_blobs{}", "restic_repo_files{state=new}"} {
+	for _, kept := range []string{
+		"restic_run_last_success_timestamp_seconds{}", "restic_snapshot_last_created_timestamp_seconds{}", "restic_repository_blobs{}",
+		"restic_repo_files{state=new}",
+	} {
 		want[kept] = before[kept]
 	}
 	assert.Equal(t, want, metrictest.Pick(got, want))
 	assert.Equal(t, keys, s.Run("ls "+repository+"/keys "+repository+"/snapshots"), "init was not run")
 
-	s.Eventually(30*time.Second, `curl -sf --get localhost:9090/api/v1/query --data-urlencode 'query=ALERTS{alertname="ResticBackupFailed",alertstate="firing",unit="restic-backup.service"}' | grep -q restic-backup`)
+	s.Eventually(30*time.Second, `curl -sf --get localhost:9090/api/v1/query --data-urlencode `+
+		`'query=ALERTS{alertname="ResticBackupFailed",alertstate="firing",unit="restic-backup.service"}' | grep -q restic-backup`)
 	s.Eventually(30*time.Second, `curl -sf localhost:9093/api/v2/alerts | grep -q ResticBackupFailed`)
 	// Both mails are in a real mailbox: Alertmanager's, and the handler's with
 	// the log of the unit that failed.
-	s.Eventually(30*time.Second, `grep -q ResticBackupFailed /var/mail/admin && grep -q 'Subject: .*restic-backup.service failed: exit-code' /var/mail/admin && grep -q 'restic-backup.service: Triggering OnFailure' /var/mail/admin`)
+	s.Eventually(30*time.Second, `grep -q ResticBackupFailed /var/mail/admin && `+
+		`grep -q 'Subject: .*restic-backup.service failed: exit-code' /var/mail/admin && `+
+		`grep -q 'restic-backup.service: Triggering OnFailure' /var/mail/admin`)
 	mail := s.Run("cat /var/mail/admin")
 	assert.Contains(t, mail, "wrong password or no key found")
 	assert.Contains(t, mail, "restic-backup.service: Main process exited, code=exited, status=1/FAILURE")
@@ -299,7 +314,8 @@ func (s *system) wrongPassword(t *testing.T) {
 	verdict, got = s.start("restic-backup")
 	assert.Equal(t, "success", verdict)
 	assert.Equal(t, success, metrictest.Pick(got, success))
-	s.Eventually(30*time.Second, `! curl -sf --get localhost:9090/api/v1/query --data-urlencode 'query=ALERTS{alertname="ResticBackupFailed"}' | grep -q restic-backup`)
+	s.Eventually(30*time.Second, `! curl -sf --get localhost:9090/api/v1/query --data-urlencode `+
+		`'query=ALERTS{alertname="ResticBackupFailed"}' | grep -q restic-backup`)
 	s.Eventually(60*time.Second, `grep -q '\[RESOLVED\]' /var/mail/admin`)
 }
 

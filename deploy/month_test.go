@@ -52,7 +52,8 @@ func daily(instance, unit string, hour, minute int) *job {
 }
 
 var allReasons = []string{
-	"locked", "password", "no_repository", "no_access", "network", "no_space", "source_unreadable", "no_source", "check_errors", "not_started",
+	"locked", "password", "no_repository", "no_access", "network", "no_space", "source_unreadable", "no_source",
+	"check_errors", "not_started",
 	"timeout", "killed", "oom", "other",
 }
 
@@ -61,7 +62,8 @@ func (j *job) end(day int) float64 { return at(day, j.hour, j.minute).Seconds() 
 // run are the metrics that each run sets.
 func (j *job) run(day int, status, reason string) values {
 	v := values{
-		"restic_run_start_timestamp_seconds": j.end(day) - 600, "restic_run_end_timestamp_seconds": j.end(day), "restic_lock_age_seconds": 0,
+		"restic_run_start_timestamp_seconds": j.end(day) - 600, "restic_run_end_timestamp_seconds": j.end(day),
+		"restic_lock_age_seconds":        0,
 		"restic_exporter_unparsed_lines": 0, "restic_exporter_dropped_entries": 0, "restic_exporter_backups": 0, "restic_run_exit_code": 1,
 	}
 	for _, s := range []string{"success", "partial", "failed"} {

@@ -18,14 +18,16 @@ func TestBelieved(t *testing.T) {
 	gaveUp := parser.Process{Command: parser.CommandBackup, Fatal: "Fatal: wrong password or no key found"}
 	check := parser.Process{PID: 9, Command: parser.CommandCheck, Done: true}
 	tests := map[string]struct{ processes, want []parser.Process }{
-		"a stream alone":                     {[]parser.Process{backup(0)}, []parser.Process{backup(0)}},
-		"a process that nobody saw":          {[]parser.Process{backup(8)}, []parser.Process{backup(8)}},
-		"restic, and a stream":               {[]parser.Process{backup(0), backup(own)}, []parser.Process{backup(own)}},
-		"restic, and one that nobody saw":    {[]parser.Process{backup(own), backup(8)}, []parser.Process{backup(own)}},
-		"another command":                    {[]parser.Process{backup(own), check}, []parser.Process{backup(own), check}},
-		"a reason to give up":                {[]parser.Process{gaveUp, backup(own)}, []parser.Process{gaveUp, backup(own)}},
-		"names of files in a stream":         {[]parser.Process{items, backup(8)}, []parser.Process{backup(8)}},
-		"names of files, nobody saw whose":   {[]parser.Process{{PID: 6, Command: parser.CommandBackup}, backup(8)}, []parser.Process{backup(8)}},
+		"a stream alone":                  {[]parser.Process{backup(0)}, []parser.Process{backup(0)}},
+		"a process that nobody saw":       {[]parser.Process{backup(8)}, []parser.Process{backup(8)}},
+		"restic, and a stream":            {[]parser.Process{backup(0), backup(own)}, []parser.Process{backup(own)}},
+		"restic, and one that nobody saw": {[]parser.Process{backup(own), backup(8)}, []parser.Process{backup(own)}},
+		"another command":                 {[]parser.Process{backup(own), check}, []parser.Process{backup(own), check}},
+		"a reason to give up":             {[]parser.Process{gaveUp, backup(own)}, []parser.Process{gaveUp, backup(own)}},
+		"names of files in a stream":      {[]parser.Process{items, backup(8)}, []parser.Process{backup(8)}},
+		"names of files, nobody saw whose": {
+			[]parser.Process{{PID: 6, Command: parser.CommandBackup}, backup(8)}, []parser.Process{backup(8)},
+		},
 		"names of files, and nothing else":   {[]parser.Process{items}, []parser.Process{items}},
 		"a summary in a stream, and another": {[]parser.Process{backup(0), backup(0)}, []parser.Process{backup(0), backup(0)}},
 	}

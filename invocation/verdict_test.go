@@ -16,12 +16,26 @@ func TestVerdict(t *testing.T) {
 		entries []journal.Entry
 		want    verdict // without what processes said
 	}{
-		"none yet":            {[]journal.Entry{{Kind: journal.Manager, Event: journal.EventStarting}, {Kind: journal.Output}}, verdict{entries: 1}},
-		"success":             {[]journal.Entry{{Kind: journal.Manager, Result: journal.Success, Boot: boot}}, verdict{result: journal.Success, entries: 1, boot: boot}},
-		"failure":             {[]journal.Entry{{Kind: journal.Manager, Exit: exit("ExecStart", 3)}, {Kind: journal.Manager, Result: journal.ExitCode}}, verdict{result: journal.ExitCode, exit: exit("ExecStart", 3), entries: 2}},
-		"the first that fell": {[]journal.Entry{{Kind: journal.Manager, Exit: exit("ExecStart", 3)}, {Kind: journal.Manager, Exit: exit("ExecStopPost", 1)}}, verdict{exit: exit("ExecStart", 3), entries: 2}},
-		"failure stays":       {[]journal.Entry{{Kind: journal.Manager, Result: journal.Timeout}, {Kind: journal.Manager, Result: journal.Success}}, verdict{result: journal.Timeout, entries: 1}},
-		"output has none":     {[]journal.Entry{{Kind: journal.Output, Result: journal.Success, Exit: exit("", 1)}}, verdict{}},
+		"none yet": {
+			[]journal.Entry{{Kind: journal.Manager, Event: journal.EventStarting}, {Kind: journal.Output}}, verdict{entries: 1},
+		},
+		"success": {
+			[]journal.Entry{{Kind: journal.Manager, Result: journal.Success, Boot: boot}},
+			verdict{result: journal.Success, entries: 1, boot: boot},
+		},
+		"failure": {
+			[]journal.Entry{{Kind: journal.Manager, Exit: exit("ExecStart", 3)}, {Kind: journal.Manager, Result: journal.ExitCode}},
+			verdict{result: journal.ExitCode, exit: exit("ExecStart", 3), entries: 2},
+		},
+		"the first that fell": {
+			[]journal.Entry{{Kind: journal.Manager, Exit: exit("ExecStart", 3)}, {Kind: journal.Manager, Exit: exit("ExecStopPost", 1)}},
+			verdict{exit: exit("ExecStart", 3), entries: 2},
+		},
+		"failure stays": {
+			[]journal.Entry{{Kind: journal.Manager, Result: journal.Timeout}, {Kind: journal.Manager, Result: journal.Success}},
+			verdict{result: journal.Timeout, entries: 1},
+		},
+		"output has none": {[]journal.Entry{{Kind: journal.Output, Result: journal.Success, Exit: exit("", 1)}}, verdict{}},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {

@@ -185,10 +185,20 @@ func TestIncomplete(t *testing.T) {
 		log  log
 		want error
 	}{
-		"whole":            {log{manager(id1, starting, "Starting"), line(id1, 7, "a"), manager(id1, succeeded, "ok"), manager(id1, started, "Finished")}, nil},
-		"vacuumed":         {log{line(id1, 7, "a"), other, line(id1, 7, "b")}, ErrIncomplete},
-		"vacuumed, ended":  {log{other, line(id1, 7, "b"), manager(id1, succeeded, "ok"), manager(id1, started, "Finished")}, ErrIncomplete},
-		"vacuumed, late":   {log{other, line(id1, 7, "b"), manager(id1, succeeded, "ok"), manager(id1, started, "Finished the backup."), line(id1, 7, "c")}, ErrIncomplete},
+		"whole": {
+			log{
+				manager(id1, starting, "Starting"), line(id1, 7, "a"), manager(id1, succeeded, "ok"), manager(id1, started, "Finished"),
+			}, nil,
+		},
+		"vacuumed": {log{line(id1, 7, "a"), other, line(id1, 7, "b")}, ErrIncomplete},
+		"vacuumed, ended": {
+			log{other, line(id1, 7, "b"), manager(id1, succeeded, "ok"), manager(id1, started, "Finished")}, ErrIncomplete,
+		},
+		"vacuumed, late": {
+			log{
+				other, line(id1, 7, "b"), manager(id1, succeeded, "ok"), manager(id1, started, "Finished the backup."), line(id1, 7, "c"),
+			}, ErrIncomplete,
+		},
 		"a simple unit":    {log{other, manager(id1, started, "Started"), line(id1, 7, "a"), manager(id1, succeeded, "ok")}, nil},
 		"simple and quick": {log{other, line(id1, 7, "a"), manager(id1, started, "Started"), manager(id1, succeeded, "ok")}, nil},
 		"a silent manager": {log{line(id1, 7, "a"), line(id1, 7, "b")}, ErrIncomplete},
@@ -373,7 +383,8 @@ func TestCompressors(t *testing.T) {
 // TestClock: the clock went back during the run. Order is that of the journal.
 func TestClock(t *testing.T) {
 	l := log{line(id1, 7, "first"), line(id1, 7, "second"), line(id1, 7, "third")}
-	text := strings.NewReplacer(fmt.Sprint(t0.Add(time.Second).UnixMicro()), fmt.Sprint(t0.Add(-time.Hour).UnixMicro())).Replace(string(l.export()))
+	text := strings.NewReplacer(fmt.Sprint(t0.Add(time.Second).UnixMicro()),
+		fmt.Sprint(t0.Add(-time.Hour).UnixMicro())).Replace(string(l.export()))
 	r := Reader{Dir: journaltest.Dir(t, []byte(text))}
 	got, err := collect(r.Entries(t.Context(), unit, id1))
 	require.NoError(t, err)
@@ -384,7 +395,8 @@ func TestClock(t *testing.T) {
 // the earlier one have the later times.
 func TestClockBetween(t *testing.T) {
 	l := log{
-		manager(id2, starting, "Starting"), line(id2, 7, "earlier"), manager(id2, failed, "Failed", "UNIT_RESULT=exit-code"), late("late, of the earlier"),
+		manager(id2, starting, "Starting"), line(id2, 7, "earlier"), manager(id2, failed, "Failed", "UNIT_RESULT=exit-code"),
+		late("late, of the earlier"),
 		manager(id1, starting, "Starting"), line(id1, 7, "first"), manager(id1, failed, "Failed", "UNIT_RESULT=exit-code"), late("late"),
 	}
 	text := string(l.export())
@@ -393,7 +405,10 @@ func TestClockBetween(t *testing.T) {
 		text = strings.Replace(text, fmt.Sprint(at.UnixMicro()), fmt.Sprint(at.Add(-time.Hour).UnixMicro()), 1)
 	}
 	r := Reader{Dir: journaltest.Dir(t, []byte(text))}
-	want := []says{{Manager, "Starting", EventStarting, "", 0, 1}, {Output, "first", 0, "", 0, 1}, {Manager, "Failed", EventFailed, ExitCode, 0, 1}, {Output, "late", 0, "", 0, 1}}
+	want := []says{
+		{Manager, "Starting", EventStarting, "", 0, 1}, {Output, "first", 0, "", 0, 1}, {Manager, "Failed", EventFailed, ExitCode, 0, 1},
+		{Output, "late", 0, "", 0, 1},
+	}
 	sources := map[string]Source{"reader": r, "journalctl": throughJournalctl{r}, "skim": skimming{r}, "export": recording(t, []byte(text))}
 	for kind, source := range sources {
 		got, err := collectWhole(source.Entries(t.Context(), unit, id1))

@@ -121,7 +121,8 @@ func FuzzShortISO(f *testing.F) {
 			t.Skip("that would be several lines")
 		}
 		const head = "2026-11-23T01:00:00+0100 host "
-		text := head + "systemd[1]: Starting restic-backup.service - x...\n" + head + "a[7]: " + message + "\n" + between + "\n" + head + "a[7]: last\n"
+		text := head + "systemd[1]: Starting restic-backup.service - x...\n" + head + "a[7]: " + message + "\n" + between +
+			"\n" + head + "a[7]: last\n"
 		r := &Recording{r: strings.NewReader(text), format: formatText, layout: &layouts[0]}
 		var lines []string
 		bounded(t, len(text), func() {

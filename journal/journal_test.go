@@ -240,7 +240,10 @@ func inShort(entries []Entry) []says {
 func TestEntries(t *testing.T) {
 	const nobody = "_UID=65534"
 	long := strings.Repeat("x", 500)
-	forger := fields{"_PID=666", nobody, "_COMM=logger", "_SYSTEMD_UNIT=user@65534.service", "_SYSTEMD_INVOCATION_ID=" + id2.String(), "MESSAGE=Files: 1 new"}
+	forger := fields{
+		"_PID=666", nobody, "_COMM=logger", "_SYSTEMD_UNIT=user@65534.service",
+		"_SYSTEMD_INVOCATION_ID=" + id2.String(), "MESSAGE=Files: 1 new",
+	}
 	tests := map[string]struct {
 		log  log
 		want []says
@@ -268,7 +271,10 @@ func TestEntries(t *testing.T) {
 			[]says{{Output, "hello", 0, "", 0, 1}},
 		},
 		"forged as the manager's": {
-			log{line(id1, 7, "hello"), append(slices.Clone(forger), "INVOCATION_ID="+id1.String(), "UNIT="+unit, "MESSAGE_ID="+succeeded, "UNIT_RESULT=success", "SYSLOG_IDENTIFIER=systemd")},
+			log{
+				line(id1, 7, "hello"), append(slices.Clone(forger), "INVOCATION_ID="+id1.String(), "UNIT="+unit, "MESSAGE_ID="+succeeded,
+					"UNIT_RESULT=success", "SYSLOG_IDENTIFIER=systemd"),
+			},
 			[]says{{Output, "hello", 0, "", 0, 1}},
 		},
 		"forged by the unit's own processes": {
@@ -276,7 +282,10 @@ func TestEntries(t *testing.T) {
 			[]says{{Output, "hello", 0, "", 0, 1}},
 		},
 		"forged as journald's note": {
-			log{line(id1, 7, "hello"), append(slices.Clone(forger), "OBJECT_SYSTEMD_UNIT="+unit, "OBJECT_SYSTEMD_INVOCATION_ID="+id1.String(), "N_DROPPED=99", "SYSLOG_IDENTIFIER=systemd-journald")},
+			log{
+				line(id1, 7, "hello"), append(slices.Clone(forger), "OBJECT_SYSTEMD_UNIT="+unit,
+					"OBJECT_SYSTEMD_INVOCATION_ID="+id1.String(), "N_DROPPED=99", "SYSLOG_IDENTIFIER=systemd-journald"),
+			},
 			[]says{{Output, "hello", 0, "", 0, 1}},
 		},
 		"dropped": {
@@ -296,7 +305,8 @@ func TestEntries(t *testing.T) {
 		},
 		"two lines in parts at once": {
 			log{
-				line(id1, 7, long+"1", "_STREAM_ID=1", "_LINE_BREAK=line-max"), line(id1, 8, long+"2", "_STREAM_ID=2", "_LINE_BREAK=line-max"),
+				line(id1, 7, long+"1", "_STREAM_ID=1", "_LINE_BREAK=line-max"),
+				line(id1, 8, long+"2", "_STREAM_ID=2", "_LINE_BREAK=line-max"),
 				line(id1, 7, "end1", "_STREAM_ID=1"), line(id1, 8, "end2", "_STREAM_ID=2"),
 			},
 			[]says{{Output, long + "1end1", 0, "", 0, 2}, {Output, long + "2end2", 0, "", 0, 2}},
@@ -359,7 +369,8 @@ func TestLate(t *testing.T) {
 		// journald alternates between the sockets.
 		"all of a run at once": {log: log{
 			manager(id1, starting, "Starting 1"), line(id1, 7, "early"), manager(id1, succeeded, "ok"),
-			late("only of 2"), manager(id2, starting, "Starting 2", at(2.5)), manager(id2, failed, "Failed", "UNIT_RESULT=exit-code", at(2.9)),
+			late("only of 2"), manager(id2, starting, "Starting 2", at(2.5)),
+			manager(id2, failed, "Failed", "UNIT_RESULT=exit-code", at(2.9)),
 		}, want: map[ID][]string{id1: {"Starting 1", "early", "ok"}, id2: {"Failed", "Starting 2", "only of 2"}}},
 		// What journald takes it dates by when it woke up.
 		"dated before the verdict": {log: log{
@@ -373,7 +384,8 @@ func TestLate(t *testing.T) {
 			manager(id2, started, "Started 2"), manager(id2, failed, "Failed", "UNIT_RESULT=signal"), late("late 2"),
 		}, want: map[ID][]string{id1: {"Failed", "Started 1", "early", "late 1"}, id2: {"Failed", "Started 2", "late 2"}}},
 		"fields of the manager's in the unit's own lines": {log: log{
-			manager(id1, starting, "Starting 1"), line(id1, 7, "early", "UNIT=x.mount", "USER_UNIT=x", "INVOCATION_ID="+id2.String()), manager(id1, succeeded, "ok"), late("late"),
+			manager(id1, starting, "Starting 1"), line(id1, 7, "early", "UNIT=x.mount", "USER_UNIT=x", "INVOCATION_ID="+id2.String()),
+			manager(id1, succeeded, "ok"), late("late"),
 		}, want: map[ID][]string{id1: {"Starting 1", "early", "late", "ok"}}},
 		"another machine": {log: log{
 			manager(id1, starting, "Starting 1"), line(id1, 7, "early"), manager(id1, failed, "Failed", "UNIT_RESULT=exit-code"),
@@ -382,7 +394,8 @@ func TestLate(t *testing.T) {
 		}, want: map[ID][]string{id1: {"Failed", "Starting 1", "early", "late"}, id2: {"Starting 2"}}},
 		"a user's unit": {user: true, log: log{
 			own(uid, "", "of a run that is not here"),
-			ofUser(uid, "init.scope", id1, starting), own(uid, id1.String(), "early"), ofUser(uid, "init.scope", id1, succeeded), own(uid, "", "late"),
+			ofUser(uid, "init.scope", id1, starting), own(uid, id1.String(), "early"),
+			ofUser(uid, "init.scope", id1, succeeded), own(uid, "", "late"),
 		}, want: map[ID][]string{id1: {succeeded, starting, "early", "late"}}},
 	}
 	for name, tt := range tests {
@@ -428,12 +441,14 @@ func TestWholeEntries(t *testing.T) {
 			Parts: 1, Invocation: id1, Boot: boot,
 		},
 		{
-			Kind: Manager, Time: t0.Add(time.Second), Sent: t0, Identifier: "systemd", PID: 1, Comm: "systemd", Message: []byte("Main process exited"),
-			Parts: 1, Invocation: id1, Boot: boot, Event: EventExited, Exit: &Exit{"ExecStart", 137},
+			Kind: Manager, Time: t0.Add(time.Second), Sent: t0, Identifier: "systemd", PID: 1, Comm: "systemd",
+			Message: []byte("Main process exited"),
+			Parts:   1, Invocation: id1, Boot: boot, Event: EventExited, Exit: &Exit{"ExecStart", 137},
 		},
 		{
-			Kind: Dropped, Time: t0.Add(2 * time.Second), Identifier: "systemd-journald", PID: 50, Comm: "systemd-journal", Message: []byte("Suppressed"),
-			Parts: 1, Invocation: id1, Boot: boot, Dropped: 12,
+			Kind: Dropped, Time: t0.Add(2 * time.Second), Identifier: "systemd-journald", PID: 50, Comm: "systemd-journal",
+			Message: []byte("Suppressed"),
+			Parts:   1, Invocation: id1, Boot: boot, Dropped: 12,
 		},
 	}
 	for kind, source := range l.sources(t, false) {
@@ -459,13 +474,17 @@ func own(uid, id, message string) fields {
 func ofUser(uid, scope string, id ID, messageID string) fields {
 	return fields{
 		"MESSAGE=" + messageID, "_PID=700", "_UID=" + uid, "_SYSTEMD_UNIT=user@" + uid + ".service", "_SYSTEMD_USER_UNIT=" + scope,
-		"_SYSTEMD_INVOCATION_ID=99999999999999999999999999999999", "USER_UNIT=" + unit, "USER_INVOCATION_ID=" + id.String(), "MESSAGE_ID=" + messageID,
+		"_SYSTEMD_INVOCATION_ID=99999999999999999999999999999999", "USER_UNIT=" + unit, "USER_INVOCATION_ID=" + id.String(),
+		"MESSAGE_ID=" + messageID,
 	}
 }
 
 func TestUserUnit(t *testing.T) {
 	uid := strconv.Itoa(os.Getuid())
-	l := log{line(id1, 7, "the system's"), own(uid, id1.String(), "hello"), ofUser(uid, "evil.service", id1, succeeded), ofUser(uid, "init.scope", id1, succeeded)}
+	l := log{
+		line(id1, 7, "the system's"), own(uid, id1.String(), "hello"), ofUser(uid, "evil.service", id1, succeeded),
+		ofUser(uid, "init.scope", id1, succeeded),
+	}
 	want := []says{{Output, "hello", 0, "", 0, 1}, {Manager, succeeded, EventSucceeded, Success, 0, 1}}
 	for kind, source := range l.sources(t, true) {
 		got, err := collect(source.Entries(t.Context(), unit, id1))
@@ -490,16 +509,40 @@ func TestLatest(t *testing.T) {
 		want ID
 		err  error
 	}{
-		"the last":              {log{manager(id1, starting, "Starting"), line(id1, 7, "a"), manager(id2, starting, "Starting"), line(id2, 8, "b")}, id2, nil},
-		"a leftover process":    {log{manager(id1, starting, "Starting"), manager(id2, starting, "Starting"), manager(id2, succeeded, "ok"), line(id1, 7, "late")}, id2, nil},
-		"a silent manager":      {log{line(id1, 7, "a"), line(id2, 8, "b")}, id2, nil},
-		"silenced later":        {log{manager(id1, starting, "Starting"), line(id1, 7, "a"), line(id2, 8, "b")}, id2, nil},
-		"a note comes late":     {log{manager(id1, starting, "Starting"), manager(id2, starting, "Starting"), dropped(id1, 3)}, id2, nil},
-		"skipped":               {log{manager(id1, starting, "Starting"), manager(id2, starting, "Starting"), manager(id2, skipped, "Skipped")}, id1, nil},
-		"all skipped":           {log{manager(id1, starting, "Starting"), manager(id1, skipped, "Skipped"), manager(id2, starting, "Starting"), manager(id2, skipped, "Skipped")}, id2, nil},
-		"forged":                {log{manager(id1, starting, "Starting"), {"_PID=666", "_SYSTEMD_UNIT=x.service", "UNIT=" + unit, "INVOCATION_ID=" + id2.String(), "MESSAGE_ID=" + starting, "MESSAGE=Starting"}}, id1, nil},
-		"never":                 {log{{"MESSAGE=x", "_PID=9", "_SYSTEMD_UNIT=other.service", "_SYSTEMD_INVOCATION_ID=" + id2.String()}}, ID{}, ErrNotFound},
-		"a name as a beginning": {log{{"MESSAGE=x", "_PID=9", "_SYSTEMD_UNIT=" + unit + "x", "_SYSTEMD_INVOCATION_ID=" + id2.String()}}, ID{}, ErrNotFound},
+		"the last": {
+			log{manager(id1, starting, "Starting"), line(id1, 7, "a"), manager(id2, starting, "Starting"), line(id2, 8, "b")}, id2, nil,
+		},
+		"a leftover process": {
+			log{
+				manager(id1, starting, "Starting"), manager(id2, starting, "Starting"), manager(id2, succeeded, "ok"), line(id1, 7, "late"),
+			}, id2, nil,
+		},
+		"a silent manager":  {log{line(id1, 7, "a"), line(id2, 8, "b")}, id2, nil},
+		"silenced later":    {log{manager(id1, starting, "Starting"), line(id1, 7, "a"), line(id2, 8, "b")}, id2, nil},
+		"a note comes late": {log{manager(id1, starting, "Starting"), manager(id2, starting, "Starting"), dropped(id1, 3)}, id2, nil},
+		"skipped": {
+			log{manager(id1, starting, "Starting"), manager(id2, starting, "Starting"), manager(id2, skipped, "Skipped")}, id1, nil,
+		},
+		"all skipped": {
+			log{
+				manager(id1, starting, "Starting"), manager(id1, skipped, "Skipped"), manager(id2, starting, "Starting"),
+				manager(id2, skipped, "Skipped"),
+			}, id2, nil,
+		},
+		"forged": {
+			log{
+				manager(id1, starting, "Starting"), {
+					"_PID=666", "_SYSTEMD_UNIT=x.service", "UNIT=" + unit, "INVOCATION_ID=" + id2.String(),
+					"MESSAGE_ID=" + starting, "MESSAGE=Starting",
+				},
+			}, id1, nil,
+		},
+		"never": {
+			log{{"MESSAGE=x", "_PID=9", "_SYSTEMD_UNIT=other.service", "_SYSTEMD_INVOCATION_ID=" + id2.String()}}, ID{}, ErrNotFound,
+		},
+		"a name as a beginning": {
+			log{{"MESSAGE=x", "_PID=9", "_SYSTEMD_UNIT=" + unit + "x", "_SYSTEMD_INVOCATION_ID=" + id2.String()}}, ID{}, ErrNotFound,
+		},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -599,8 +642,9 @@ func TestOpenRecording(t *testing.T) {
 		"docker logs -t":   {text: "2026-11-23T00:00:00.123456789Z no parent snapshot found, will read all files\n", want: formatStamped},
 		"--no-hostname": {text: "Nov 23 00:00:00 a[1]: b\n", err: "no known recording format: it looks like journalctl --no-hostname, " +
 			"whose lines do not say where the identifier begins; want " + formats},
-		"short-monotonic": {text: "[  123.456789] host a[1]: b\n", err: "no known recording format: it looks like journalctl -o short-monotonic " +
-			"or short-delta, which has no wall clock; want " + formats},
+		"short-monotonic": {text: "[  123.456789] host a[1]: b\n",
+			err: "no known recording format: it looks like journalctl -o short-monotonic " +
+				"or short-delta, which has no wall clock; want " + formats},
 		"short-delta": {text: "[  123.456789 <    0.1 >] host a[1]: b\n", err: "no known recording format: it looks like journalctl " +
 			"-o short-monotonic or short-delta, which has no wall clock; want " + formats},
 		"json-sse": {text: "data: {\"__CURSOR\"", err: "no known recording format: it looks like journalctl -o json-sse; want " + formats},
@@ -612,8 +656,9 @@ func TestOpenRecording(t *testing.T) {
 		"empty":              {err: "no known recording format: it is empty; want " + formats},
 		"blank":              {text: "\n \n\n", err: "no known recording format: it is empty; want " + formats},
 		"remarks only":       {text: "-- No entries --\n", err: "no known recording format: it is empty; want " + formats},
-		"a journal file":     {text: "LPKSHHRH\x00\x00", err: "no known recording format: it is a file of a journal; read the directory that it is in with --journal"},
-		"no text":            {text: "\x7fELF\x00\x01", err: "no known recording format: it is no text; want " + formats},
+		"a journal file": {text: "LPKSHHRH\x00\x00", err: "no known recording format: it is a file of a journal; read the " +
+			"directory that it is in with --journal"},
+		"no text": {text: "\x7fELF\x00\x01", err: "no known recording format: it is no text; want " + formats},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -666,7 +711,8 @@ func TestBadRecording(t *testing.T) {
 
 func TestJSON(t *testing.T) {
 	entry := func(message string) string {
-		return `{"__REALTIME_TIMESTAMP":"1795392000000000","_SYSTEMD_UNIT":"` + unit + `","_SYSTEMD_INVOCATION_ID":"` + id1.String() + `","MESSAGE":` + message + "}\n"
+		return `{"__REALTIME_TIMESTAMP":"1795392000000000","_SYSTEMD_UNIT":"` + unit + `","_SYSTEMD_INVOCATION_ID":"` + id1.String() +
+			`","MESSAGE":` + message + "}\n"
 	}
 	tests := map[string]struct {
 		text string
@@ -680,9 +726,11 @@ func TestJSON(t *testing.T) {
 		"several of bytes":     {text: entry(`[[97],[98]]`), want: []says{{Output, "a", 0, "", 0, 1}}},
 		"too long without all": {text: entry(`null`), want: []says{{Output, "", 0, "", 0, 1}}, lost: true},
 		"no byte":              {text: entry(`[256]`), want: []says{{Output, "", 0, "", 0, 1}}, lost: true},
-		"broken in the middle": {text: entry(`"a"`) + "{broken\n" + entry(`"b"`), want: []says{{Output, "a", 0, "", 0, 1}, {Output, "b", 0, "", 0, 1}}},
-		"cut off":              {text: entry(`"a"`) + `{"__REALTIME`, want: []says{{Output, "a", 0, "", 0, 1}}, err: true},
-		"blank and remarks":    {text: "\n-- Boot x --\n" + entry(`"a"`) + "\r\n", want: []says{{Output, "a", 0, "", 0, 1}}},
+		"broken in the middle": {
+			text: entry(`"a"`) + "{broken\n" + entry(`"b"`), want: []says{{Output, "a", 0, "", 0, 1}, {Output, "b", 0, "", 0, 1}},
+		},
+		"cut off":           {text: entry(`"a"`) + `{"__REALTIME`, want: []says{{Output, "a", 0, "", 0, 1}}, err: true},
+		"blank and remarks": {text: "\n-- Boot x --\n" + entry(`"a"`) + "\r\n", want: []says{{Output, "a", 0, "", 0, 1}}},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -704,24 +752,30 @@ func TestShortISO(t *testing.T) {
 		"a run": {
 			text("systemd[1]: Starting restic-backup.service - Run backup job...", "restic-backup.sh[7]: hello: there",
 				"systemd[1]: restic-backup.service: Main process exited, code=exited, status=3/NOTIMPLEMENTED",
-				"systemd[1]: restic-backup.service: Failed with result 'exit-code'.", "systemd[1]: Failed to start restic-backup.service - Run backup job."),
+				"systemd[1]: restic-backup.service: Failed with result 'exit-code'.",
+				"systemd[1]: Failed to start restic-backup.service - Run backup job."),
 			[]says{
-				{Manager, "Starting restic-backup.service - Run backup job...", EventStarting, "", 0, 1}, {Output, "hello: there", 0, "", 0, 1},
+				{Manager, "Starting restic-backup.service - Run backup job...", EventStarting, "", 0, 1},
+				{Output, "hello: there", 0, "", 0, 1},
 				{Manager, "restic-backup.service: Main process exited, code=exited, status=3/NOTIMPLEMENTED", EventExited, "", 0, 1},
 				{Manager, "restic-backup.service: Failed with result 'exit-code'.", EventFailed, ExitCode, 0, 1},
 				{Manager, "Failed to start restic-backup.service - Run backup job.", EventStartFailed, "", 0, 1},
 			},
 		},
 		"of an old systemd": {
-			text("systemd[1]: Starting Run backup job...", "restic-backup.sh[7]: hello", "systemd[1]: restic-backup.service: Succeeded.", "systemd[1]: Finished Run backup job."),
+			text("systemd[1]: Starting Run backup job...", "restic-backup.sh[7]: hello", "systemd[1]: restic-backup.service: Succeeded.",
+				"systemd[1]: Finished Run backup job."),
 			[]says{
 				{Manager, "Starting Run backup job...", EventStarting, "", 0, 1}, {Output, "hello", 0, "", 0, 1},
-				{Manager, "restic-backup.service: Succeeded.", EventSucceeded, Success, 0, 1}, {Manager, "Finished Run backup job.", EventStarted, Success, 0, 1},
+				{Manager, "restic-backup.service: Succeeded.", EventSucceeded, Success, 0, 1},
+				{Manager, "Finished Run backup job.", EventStarted, Success, 0, 1},
 			},
 		},
 		"the last of two": {
-			text("systemd[1]: Starting restic-backup.service - x...", "a[7]: one", "systemd[1]: restic-backup.service: Deactivated successfully.",
-				"systemd[1]: Starting restic-backup.service - x...", "a[8]: two", "systemd[1]: restic-backup.service: Deactivated successfully."),
+			text("systemd[1]: Starting restic-backup.service - x...", "a[7]: one",
+				"systemd[1]: restic-backup.service: Deactivated successfully.",
+				"systemd[1]: Starting restic-backup.service - x...", "a[8]: two",
+				"systemd[1]: restic-backup.service: Deactivated successfully."),
 			[]says{
 				{Manager, "Starting restic-backup.service - x...", EventStarting, "", 0, 1}, {Output, "two", 0, "", 0, 1},
 				{Manager, "restic-backup.service: Deactivated successfully.", EventSucceeded, Success, 0, 1},
@@ -729,18 +783,23 @@ func TestShortISO(t *testing.T) {
 		},
 		"a line that overtook": {
 			text("a[8]: early", "systemd[1]: Starting restic-backup.service - x...", "a[8]: two"),
-			[]says{{Output, "early", 0, "", 0, 1}, {Manager, "Starting restic-backup.service - x...", EventStarting, "", 0, 1}, {Output, "two", 0, "", 0, 1}},
+			[]says{
+				{Output, "early", 0, "", 0, 1}, {Manager, "Starting restic-backup.service - x...", EventStarting, "", 0, 1},
+				{Output, "two", 0, "", 0, 1},
+			},
 		},
 		"several lines in one": {
 			text("a[7]: one\n                                    two\n                                      three", "a[7]: four"),
 			[]says{{Output, "one", 0, "", 0, 1}, {Output, "four", 0, "", 0, 1}},
 		},
 		"another unit's": {
-			text("a[7]: hello", "systemd[1]: other.service: Deactivated successfully.", "systemd[1]: Starting other.service - x...", "kernel: oops"),
+			text("a[7]: hello", "systemd[1]: other.service: Deactivated successfully.",
+				"systemd[1]: Starting other.service - x...", "kernel: oops"),
 			[]says{{Output, "hello", 0, "", 0, 1}},
 		},
 		"suppressed": {
-			text("a[7]: hello", "systemd-journald[50]: Suppressed 4711 messages from restic-backup.service", "systemd-journald[50]: Suppressed 1 messages from other.service"),
+			text("a[7]: hello", "systemd-journald[50]: Suppressed 4711 messages from restic-backup.service",
+				"systemd-journald[50]: Suppressed 1 messages from other.service"),
 			[]says{{Output, "hello", 0, "", 0, 1}, {Dropped, "Suppressed 4711 messages from restic-backup.service", 0, "", 4711, 1}},
 		},
 		"forged by the unit": {
@@ -790,7 +849,9 @@ func TestID(t *testing.T) {
 	text, err := id.MarshalText()
 	require.NoError(t, err)
 	assert.Equal(t, "0123456789abcdef0123456789abcdef", string(text))
-	for _, bad := range []string{"", "x", "0123456789abcdef0123456789abcde", "0123456789abcdef0123456789abcdef0", "0123456789abcdef0123456789abcdeg", "--------"} {
+	for _, bad := range []string{
+		"", "x", "0123456789abcdef0123456789abcde", "0123456789abcdef0123456789abcdef0", "0123456789abcdef0123456789abcdeg", "--------",
+	} {
 		before := id
 		assert.Error(t, id.UnmarshalText([]byte(bad)), bad)
 		assert.Equal(t, before, id)
@@ -805,7 +866,8 @@ func TestBoot(t *testing.T) {
 
 // foreign is a line of another unit with the ID of an invocation.
 func foreign(id ID, message string) fields {
-	return append(line(id, 7, message)[:5:5], "_SYSTEMD_UNIT=user@1000.service", "_SYSTEMD_USER_UNIT="+unit, "_SYSTEMD_INVOCATION_ID="+id.String())
+	return append(line(id, 7, message)[:5:5], "_SYSTEMD_UNIT=user@1000.service", "_SYSTEMD_USER_UNIT="+unit,
+		"_SYSTEMD_INVOCATION_ID="+id.String())
 }
 
 // TestSkim: what is skimmed is what is read, but for the lines that were left
@@ -814,7 +876,8 @@ func TestSkim(t *testing.T) {
 	long := strings.Repeat("x", 500)
 	logs := map[string]log{
 		"plain": {
-			manager(id1, starting, "Starting"), line(id1, 7, "first"), line(id1, 7, "idle 1"), line(id2, 9, "other"), line(id1, 8, "idle 2"),
+			manager(id1, starting, "Starting"), line(id1, 7, "first"), line(id1, 7, "idle 1"),
+			line(id2, 9, "other"), line(id1, 8, "idle 2"),
 			line(id1, 7, "keep"), dropped(id1, 3), line(id1, 7, "idle 3"), manager(id1, succeeded, "ok"),
 			{"MESSAGE=forged", "_PID=666", "_SYSTEMD_UNIT=x.service", "UNIT=" + unit, "INVOCATION_ID=" + id1.String()},
 		},
@@ -824,10 +887,12 @@ func TestSkim(t *testing.T) {
 		"nothing": {line(id2, 7, "other")},
 		// A user's unit can have any ID.
 		"another unit with its ID": {
-			foreign(id1, "idle 0"), line(id1, 7, "first"), foreign(id1, "idle 1"), foreign(id1, "keep 1"), foreign(id1, "idle 2"), line(id1, 7, "idle 3"), foreign(id1, "last"),
+			foreign(id1, "idle 0"), line(id1, 7, "first"), foreign(id1, "idle 1"), foreign(id1, "keep 1"), foreign(id1, "idle 2"),
+			line(id1, 7, "idle 3"), foreign(id1, "last"),
 		},
 		"other invocations of the unit": {
-			line(id2, 6, "idle 0"), line(id1, 7, "first"), line(id2, 6, "a left-over process"), line(id2, 6, "idle 1"), line(id1, 7, "idle 2"), line(id1, 7, "last"),
+			line(id2, 6, "idle 0"), line(id1, 7, "first"), line(id2, 6, "a left-over process"), line(id2, 6, "idle 1"),
+			line(id1, 7, "idle 2"), line(id1, 7, "last"),
 			line(id2, 8, "no parent"), line(id2, 8, "idle 3"), line(id2, 8, "saved"),
 		},
 	}
@@ -1009,9 +1074,13 @@ func TestRefused(t *testing.T) {
 	limit := unnamed("", unit+": Start request repeated too quickly.")
 	notDue := unnamed(started, "x was skipped because of an unmet condition check")
 	other := unnamed("", "x.service: Unit configuration has a weak spot")
-	forged := fields{"MESSAGE=forged", "_PID=666", "_SYSTEMD_UNIT=x.service", "UNIT=" + unit, "MESSAGE_ID=" + startFailed, "JOB_RESULT=dependency"}
+	forged := fields{
+		"MESSAGE=forged", "_PID=666", "_SYSTEMD_UNIT=x.service", "UNIT=" + unit, "MESSAGE_ID=" + startFailed, "JOB_RESULT=dependency",
+	}
 	run := log{manager(id1, starting, "Starting"), line(id1, 7, "hello"), manager(id1, succeeded, "ok")}
-	whole := []says{{Manager, "Starting", EventStarting, "", 0, 1}, {Output, "hello", 0, "", 0, 1}, {Manager, "ok", EventSucceeded, Success, 0, 1}}
+	whole := []says{
+		{Manager, "Starting", EventStarting, "", 0, 1}, {Output, "hello", 0, "", 0, 1}, {Manager, "ok", EventSucceeded, Success, 0, 1},
+	}
 	refused := []says{
 		{Manager, "Dependency failed for x.", EventStartFailed, "", 0, 1},
 		{Manager, unit + ": Start request repeated too quickly.", EventStartLimit, "", 0, 1},
@@ -1053,12 +1122,17 @@ func TestRefused(t *testing.T) {
 
 // TestZeroID: it stands for the latest invocation.
 func TestZeroID(t *testing.T) {
-	l := log{manager(id1, starting, "Starting"), line(id1, 7, "one"), manager(id2, starting, "Starting"), line(id2, 9, "two"), line(id1, 7, "left behind")}
+	l := log{
+		manager(id1, starting, "Starting"), line(id1, 7, "one"), manager(id2, starting, "Starting"), line(id2, 9, "two"),
+		line(id1, 7, "left behind"),
+	}
 	for kind, source := range l.sources(t, false) {
 		want, err := collect(source.Entries(t.Context(), unit, id2))
 		require.NoError(t, err, kind)
 		require.Len(t, want, 2, kind)
-		for _, entries := range []iter.Seq2[Entry, error]{source.Entries(t.Context(), unit, ID{}), source.Skim(t.Context(), unit, ID{}, keepAll)} {
+		for _, entries := range []iter.Seq2[Entry, error]{
+			source.Entries(t.Context(), unit, ID{}), source.Skim(t.Context(), unit, ID{}, keepAll),
+		} {
 			got, err := collect(entries)
 			require.NoError(t, err, kind)
 			assert.Equal(t, want, got, kind)

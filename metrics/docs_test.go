@@ -17,7 +17,7 @@ import (
 // Each table has the families whose names begin with one of the words.
 const page = `# Metrics
 
-All metrics are gauges and have the label ` + "`unit`" + `, the name of the unit with its ` + "`.service`" + `. ` + "`--label`" + ` adds labels to
+All metrics are gauges and have the label ` + "`unit`, the name of the unit with its `.service`. `--label`" + ` adds labels to
 every series. No series has a timestamp of its own. A metric that the log says nothing about is left out: unknown is not
 zero.
 
@@ -66,7 +66,7 @@ the parent snapshot. restic's text is rounded to three decimals of its unit; wit
 ` + "`restic_exporter_backups`" + ` of 0 after a success says that restic was quiet, that its log was cut off, or that this release
 of restic is not understood yet.
 
-` + "`restic_exporter_failed`" + ` stands in a file of its own, ` + "`UNIT.exporter.prom`" + `, beside that of the unit, which stays as it is.
+` + "`restic_exporter_failed` stands in a file of its own, `UNIT.exporter.prom`" + `, beside that of the unit, which stays as it is.
 A call by a unit or a handler leaves it when it could not do its work; the next call that can removes it.
 
 ## The shell exporter's
@@ -75,7 +75,7 @@ These have the names, labels and meaning of the shell exporter's, for dashboards
 
 {restic_repo_ restic_backup_}
 
-` + "`state`" + ` is new, changed or unmodified; of the size new or total. ` + "`action`" + ` is what ` + "`--action`" + ` gives to a script, else the
+` + "`state` is new, changed or unmodified; of the size new or total. `action` is what `--action`" + ` gives to a script, else the
 restic command. ` + "`timestamp`" + ` is the Unix time, in seconds, at which the run ended.
 `
 
@@ -101,7 +101,8 @@ func TestPage(t *testing.T) {
 		for _, word := range strings.Fields(strings.TrimSuffix(words, "}")) {
 			for _, name := range slices.Sorted(maps.Keys(left)) {
 				if strings.HasPrefix(name, word) {
-					fmt.Fprintf(&table, "| `%s` | %s | %s | %s |\n", name, strings.Join(left[name].labels, ", "), left[name].help, left[name].kept)
+					labels := strings.Join(left[name].labels, ", ")
+					fmt.Fprintf(&table, "| `%s` | %s | %s | %s |\n", name, labels, left[name].help, left[name].kept)
 					delete(left, name)
 				}
 			}

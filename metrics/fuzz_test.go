@@ -58,7 +58,8 @@ func FuzzOld(f *testing.F) {
 	f.Add("restic_repo_files{unit=\"restic-backup.service\",state=\"new\"} NaN\n")
 	f.Add("restic_repo_files{unit=\"restic-backup.service\"} 1\nrestic_run_consecutive_failures{unit=\"restic-backup.service\"} +Inf\n")
 	f.Add("# TYPE restic_repo_files histogram\nrestic_repo_files_bucket{unit=\"restic-backup.service\",le=\"1\"} 1\n")
-	f.Add("restic_step_success{unit=\"restic-backup.service\",step=\"\"} 1\nrestic_step_success{unit=\"restic-backup.service\",step=\"\",x=\"y\"} 1\n")
+	f.Add("restic_step_success{unit=\"restic-backup.service\",step=\"\"} 1\n" +
+		"restic_step_success{unit=\"restic-backup.service\",step=\"\",x=\"y\"} 1\n")
 	f.Fuzz(func(t *testing.T, old string) {
 		mfs, err := textfile.Decode(strings.NewReader(old))
 		if err != nil {

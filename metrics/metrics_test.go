@@ -52,7 +52,9 @@ func backupRun(start int, b parser.Backup) parser.Process {
 	if b.Snapshot != "" {
 		b.Saved = at(start + 30)
 	}
-	p := parser.Process{Source: "restic", PID: start, Command: parser.CommandBackup, Start: at(start), End: at(start + 30), Done: true, Backup: &b}
+	p := parser.Process{
+		Source: "restic", PID: start, Command: parser.CommandBackup, Start: at(start), End: at(start + 30), Done: true, Backup: &b,
+	}
 	if b.Unreadable != nil {
 		p.Unreadable = *b.Unreadable
 	}
@@ -66,7 +68,8 @@ func fatalRun(start int, cause parser.Cause) parser.Process {
 var (
 	small = parser.Backup{
 		Files: parser.Changes{New: 1, Changed: 2, Unmodified: 3}, Dirs: parser.Changes{New: 4, Changed: 5, Unmodified: 6},
-		ProcessedFiles: 6, ProcessedBytes: 700, AddedBytes: 80, StoredBytes: new(uint64(9)), Duration: new(1500 * time.Millisecond), Snapshot: "abcd",
+		ProcessedFiles: 6, ProcessedBytes: 700, AddedBytes: 80, StoredBytes: new(uint64(9)),
+		Duration: new(1500 * time.Millisecond), Snapshot: "abcd",
 		Unreadable: new(uint64(0)),
 	}
 	pruneRun = parser.Process{
@@ -93,7 +96,8 @@ func flat(mfs []*dto.MetricFamily) map[string]float64 {
 func verdictOf(status, reason string) map[string]float64 {
 	m := map[string]float64{
 		"exporter_build_info{goversion=3,revision=2,version=1}": 1,
-		"exporter_log_entries{}":                                10, "exporter_dropped_entries{}": 0, "exporter_unparsed_lines{}": 0, "exporter_backups{}": 0,
+		"exporter_log_entries{}":                                10, "exporter_dropped_entries{}": 0,
+		"exporter_unparsed_lines{}": 0, "exporter_backups{}": 0,
 		"run_start_timestamp_seconds{}": 1_700_000_000, "run_end_timestamp_seconds{}": 1_700_000_060,
 	}
 	if status == "" {
@@ -119,9 +123,11 @@ func with(m map[string]float64, more map[string]float64) map[string]float64 {
 func ofSmall(place string) map[string]float64 {
 	p := "backup=" + place
 	return map[string]float64{
-		"snapshot_files{" + p + ",state=new}": 1, "snapshot_files{" + p + ",state=changed}": 2, "snapshot_files{" + p + ",state=unmodified}": 3,
-		"snapshot_dirs{" + p + ",state=new}": 4, "snapshot_dirs{" + p + ",state=changed}": 5, "snapshot_dirs{" + p + ",state=unmodified}": 6,
-		"snapshot_processed_files{" + p + "}": 6, "snapshot_processed_bytes{" + p + "}": 700, "snapshot_added_bytes{" + p + "}": 80,
+		"snapshot_files{" + p + ",state=new}": 1, "snapshot_files{" + p + ",state=changed}": 2,
+		"snapshot_files{" + p + ",state=unmodified}": 3,
+		"snapshot_dirs{" + p + ",state=new}":         4, "snapshot_dirs{" + p + ",state=changed}": 5,
+		"snapshot_dirs{" + p + ",state=unmodified}": 6,
+		"snapshot_processed_files{" + p + "}":       6, "snapshot_processed_bytes{" + p + "}": 700, "snapshot_added_bytes{" + p + "}": 80,
 		"snapshot_stored_bytes{" + p + "}": 9, "snapshot_unreadable_items{" + p + "}": 0, "snapshot_duration_seconds{" + p + "}": 1.5,
 	}
 }
@@ -188,7 +194,9 @@ func TestFamilies(t *testing.T) {
 			}),
 		},
 		"the first of two backups fails": {
-			run(0, invocation.Succeeded, parser.Process{Command: parser.CommandBackup, Fatal: "Fatal: x", Cause: parser.CauseNoSource}, backupRun(0, small)),
+			run(0, invocation.Succeeded, parser.Process{
+				Command: parser.CommandBackup, Fatal: "Fatal: x", Cause: parser.CauseNoSource,
+			}, backupRun(0, small)),
 			func() map[string]float64 {
 				m := with(with(success, oneBackup), ofSmall("2"))
 				maps.DeleteFunc(m, func(name string, _ float64) bool {
@@ -201,9 +209,11 @@ func TestFamilies(t *testing.T) {
 		"unknown is left out": {
 			run(0, invocation.Succeeded, backupRun(0, minimal)),
 			with(with(success, stepOf("backup", 30, 30)), map[string]float64{
-				"snapshot_files{backup=1,state=new}": 0, "snapshot_files{backup=1,state=changed}": 0, "snapshot_files{backup=1,state=unmodified}": 0,
-				"snapshot_dirs{backup=1,state=new}": 0, "snapshot_dirs{backup=1,state=changed}": 0, "snapshot_dirs{backup=1,state=unmodified}": 0,
-				"snapshot_processed_files{backup=1}": 1, "snapshot_processed_bytes{backup=1}": 0, "snapshot_added_bytes{backup=1}": 0,
+				"snapshot_files{backup=1,state=new}": 0, "snapshot_files{backup=1,state=changed}": 0,
+				"snapshot_files{backup=1,state=unmodified}": 0,
+				"snapshot_dirs{backup=1,state=new}":         0, "snapshot_dirs{backup=1,state=changed}": 0,
+				"snapshot_dirs{backup=1,state=unmodified}": 0,
+				"snapshot_processed_files{backup=1}":       1, "snapshot_processed_bytes{backup=1}": 0, "snapshot_added_bytes{backup=1}": 0,
 				"repo_files{state=new}": 0, "repo_files{state=changed}": 0, "repo_files{state=unmodified}": 0,
 				"repo_dirs{state=new}": 0, "repo_dirs{state=changed}": 0, "repo_dirs{state=unmodified}": 0,
 				"repo_size_bytes{state=new}": 0, "snapshot_last_created_timestamp_seconds{}": 1_700_000_030,
@@ -215,8 +225,13 @@ func TestFamilies(t *testing.T) {
 			delete(m, "snapshot_last_created_timestamp_seconds{}")
 			return m
 		}()},
-		"dry run":       {run(0, invocation.Succeeded, dry), with(with(success, stepOf("backup", 30, 30)), map[string]float64{"exporter_backups{}": 1, "backup_duration_seconds{action=backup}": 30})},
-		"quiet success": {run(0, invocation.Succeeded, quiet), with(success, map[string]float64{"backup_duration_seconds{action=backup}": 1})},
+		"dry run": {
+			run(0, invocation.Succeeded, dry), with(with(success, stepOf("backup", 30, 30)),
+				map[string]float64{"exporter_backups{}": 1, "backup_duration_seconds{action=backup}": 30}),
+		},
+		"quiet success": {
+			run(0, invocation.Succeeded, quiet), with(success, map[string]float64{"backup_duration_seconds{action=backup}": 1}),
+		},
 		"quiet failure": {run(0, invocation.Failed, quiet), failure("other", map[string]float64{
 			"backup_duration_seconds{action=backup}": 1, "step_duration_seconds{step=backup}": 1, "step_success{step=backup}": 0,
 			"step_errors{step=backup}": 0, "step_retries{step=backup}": 0,
@@ -231,7 +246,8 @@ func TestFamilies(t *testing.T) {
 		"partial, quiet": {
 			exiting(3, run(0, invocation.Failed, partlyQuiet)),
 			with(with(verdictOf("partial", "source_unreadable"), stepOf("backup", 30, 30)), map[string]float64{
-				"backup_failure{timestamp=1700000060}": 1, "run_consecutive_failures{}": 0, "run_exit_code{}": 3, "step_errors{step=backup}": 2,
+				"backup_failure{timestamp=1700000060}": 1, "run_consecutive_failures{}": 0, "run_exit_code{}": 3,
+				"step_errors{step=backup}":                  2,
 				"snapshot_last_created_timestamp_seconds{}": 1_700_000_030, "backup_duration_seconds{action=backup}": 30,
 			}),
 		},
@@ -250,12 +266,16 @@ func TestFamilies(t *testing.T) {
 			exiting(11, run(0, invocation.Failed, locked)),
 			failure("locked", map[string]float64{
 				"run_exit_code{}": 11, "lock_age_seconds{}": 90, "backup_duration_seconds{action=backup}": 0,
-				"step_duration_seconds{step=backup}": 0, "step_success{step=backup}": 0, "step_errors{step=backup}": 0, "step_retries{step=backup}": 0,
+				"step_duration_seconds{step=backup}": 0, "step_success{step=backup}": 0, "step_errors{step=backup}": 0,
+				"step_retries{step=backup}": 0,
 			}),
 		},
-		"the last fatal line": {run(0, invocation.Failed, fatalRun(1, parser.CauseNetwork), fatalRun(2, parser.CausePassword)), failure("password", nil)},
+		"the last fatal line": {
+			run(0, invocation.Failed, fatalRun(1, parser.CauseNetwork), fatalRun(2, parser.CausePassword)), failure("password", nil),
+		},
 		"a probe before init": {
-			run(0, invocation.Failed, fatalRun(1, parser.CauseNoRepository), parser.Process{Command: parser.CommandInit, Start: at(2), End: at(2), Done: true}),
+			run(0, invocation.Failed, fatalRun(1, parser.CauseNoRepository),
+				parser.Process{Command: parser.CommandInit, Start: at(2), End: at(2), Done: true}),
 			failure("other", stepOf("init", 0, 2)),
 		},
 		"timeout":               {run(0, invocation.TimedOut, fatalRun(1, parser.CauseKilled)), failure("timeout", nil)},
@@ -275,7 +295,8 @@ func TestFamilies(t *testing.T) {
 				"backup_duration_seconds{action=prune}": 10, "backup_duration_seconds{action=check}": 4,
 				"forget_snapshots{result=kept}": 3, "forget_snapshots{result=removed}": 2, "check_found_errors{}": 0,
 				"prune_removed_bytes{}": 100, "prune_removed_blobs{}": 10, "prune_repacked_bytes{}": 200, "prune_repacked_blobs{}": 20,
-				"repository_size_bytes{}": 300, "repository_blobs{}": 30, "repository_unused_bytes{}": 50, "repo_size_bytes{state=total}": 400,
+				"repository_size_bytes{}": 300, "repository_blobs{}": 30, "repository_unused_bytes{}": 50,
+				"repo_size_bytes{state=total}": 400,
 			}),
 		},
 	}
@@ -287,7 +308,9 @@ func TestFamilies(t *testing.T) {
 }
 
 func TestOptions(t *testing.T) {
-	r := run(0, invocation.Succeeded, parser.Process{Source: "restic-backup.sh", Command: parser.CommandCheck, Start: at(1), End: at(2), Done: true})
+	r := run(0, invocation.Succeeded, parser.Process{
+		Source: "restic-backup.sh", Command: parser.CommandCheck, Start: at(1), End: at(2), Done: true,
+	})
 	r.Spans = []parser.Span{
 		{Source: "restic-backup.sh", Start: at(1), End: at(3)}, {Source: "cleanup.sh", Start: at(4), End: at(4)},
 		{Source: "other", Start: at(5), End: at(50)},
@@ -319,7 +342,10 @@ func TestLabels(t *testing.T) {
 func TestCheckLabel(t *testing.T) {
 	assert.NoError(t, CheckLabel("site", "berlin"))
 	assert.NoError(t, CheckLabel("site", ""))
-	for _, bad := range [][2]string{{"", "x"}, {"1a", "x"}, {"a-b", "x"}, {"__name__", "x"}, {"ä", "x"}, {"unit", "x"}, {"state", "x"}, {"a", "\xff"}, {"a", strings.Repeat("x", 1025)}} {
+	for _, bad := range [][2]string{
+		{"", "x"}, {"1a", "x"}, {"a-b", "x"}, {"__name__", "x"}, {"ä", "x"}, {"unit", "x"}, {"state", "x"}, {"a", "\xff"},
+		{"a", strings.Repeat("x", 1025)},
+	} {
 		assert.Error(t, CheckLabel(bad[0], bad[1]), "%q", bad)
 	}
 }

@@ -45,7 +45,8 @@ func BenchmarkForeign(b *testing.B) {
 }
 
 func BenchmarkStatusJSON(b *testing.B) {
-	benchmark(b, verbose(`{"message_type":"status","seconds_elapsed":12,"percent_done":0.52,"total_files":%d,"files_done":124,"current_files":["/srv/data/a"]}`+"\n"))
+	benchmark(b, verbose(`{"message_type":"status","seconds_elapsed":12,"percent_done":0.52,"total_files":%d,"files_done":124,`+
+		`"current_files":["/srv/data/a"]}`+"\n"))
 }
 
 func BenchmarkRecordings(b *testing.B) {

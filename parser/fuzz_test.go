@@ -121,7 +121,8 @@ func FuzzTrueSummaryWins(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, before []byte) {
 		before = append(bytes.ReplaceAll(before, []byte("restor"), nil), '\n')
-		log := slices.Concat([]byte("no parent snapshot found, will read all files\n"), before, []byte("unchanged /srv/\n"), []byte(smallText))
+		log := slices.Concat([]byte("no parent snapshot found, will read all files\n"), before,
+			[]byte("unchanged /srv/\n"), []byte(smallText))
 		got := runs(linesOf(log, 1))
 		require.Len(t, got, 1)
 		require.NotNil(t, got[0].Backup)
@@ -140,7 +141,8 @@ func FuzzSkip(f *testing.F) {
 	}
 	f.Add([]byte("unchanged /a\nunchanged /b\n"), []byte(smallText+"unchanged /c\n"), uint64(7))
 	f.Add([]byte("error: open /a"+smallText+`{"message_type":"status",: permission denied`+"\n"), []byte("unchanged /b\n"), uint64(7))
-	f.Add([]byte(`{"message_type":"status"}`+"\n"+`{"message_type":"status"}`+"\n"), []byte(`{"message_type":"verbose_status"}`+"\n"), uint64(7))
+	f.Add([]byte(`{"message_type":"status"}`+"\n"+`{"message_type":"status"}`+"\n"),
+		[]byte(`{"message_type":"verbose_status"}`+"\n"), uint64(7))
 	f.Fuzz(func(t *testing.T, a, b []byte, seed uint64) {
 		// Each process says something first: every restic does.
 		hello := []byte("open repository\n")

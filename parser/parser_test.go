@@ -57,7 +57,8 @@ func with(b parser.Backup, change func(*parser.Backup)) *parser.Backup {
 
 // missing is the log of a backup some of whose sources do not exist.
 func missing(names ...string) string {
-	return strings.Join(names, " does not exist, skipping\n") + " does not exist, skipping\nno parent snapshot found, will read all files\n" + smallText
+	return strings.Join(names, " does not exist, skipping\n") +
+		" does not exist, skipping\nno parent snapshot found, will read all files\n" + smallText
 }
 
 func TestBackup(t *testing.T) {
@@ -84,7 +85,8 @@ processed 235933 files, 1.500 TiB in 25:11:12
 snapshot 298b4840 saved
 `, parser.Process{Done: true, Backup: &parser.Backup{
 			Files: parser.Changes{Unmodified: 235933}, Dirs: parser.Changes{Unmodified: 1},
-			ProcessedFiles: 235933, ProcessedBytes: 3 << 39, Duration: seconds(25*3600 + 11*60 + 12), Snapshot: "298b4840", Unreadable: new(uint64(0)),
+			ProcessedFiles: 235933, ProcessedBytes: 3 << 39, Duration: seconds(25*3600 + 11*60 + 12), Snapshot: "298b4840",
+			Unreadable: new(uint64(0)),
 		}}},
 		"0.14": {smallText, parser.Process{Done: true, Backup: &small}},
 		"sizes above TiB": {`
@@ -125,11 +127,14 @@ Dirs:            4 new,     0 changed,     0 unmodified
 Added to the repo: 1.011 KiB
 processed 18 files, 919.188 KiB in 0:00
 snapshot 298b4840 saved
-`, parser.Process{Done: true, Errors: 1, Backup: with(small, func(b *parser.Backup) { b.Unreadable, b.StoredBytes = new(uint64(1)), nil })}},
+`, parser.Process{
+			Done: true, Errors: 1, Backup: with(small, func(b *parser.Backup) { b.Unreadable, b.StoredBytes = new(uint64(1)), nil }),
+		}},
 		"a source is missing": {"/srv/none does not exist, skipping\nopen repository\n" + smallText,
 			parser.Process{Done: true, Errors: 1, Backup: with(small, func(b *parser.Backup) { b.Unreadable = new(uint64(1)) })}},
 		"sources are missing whose names begin as lines of restic's do": {
-			missing("photos", "work", "www", "files", "Files", "repo", "keys", "Archive", "snapshots", "done", "7 snapshots", "[x]", "{}", "read all data"),
+			missing("photos", "work", "www", "files", "Files", "repo", "keys", "Archive", "snapshots", "done", "7 snapshots",
+				"[x]", "{}", "read all data"),
 			parser.Process{Done: true, Errors: 14, Backup: with(small, func(b *parser.Backup) { b.Unreadable = new(uint64(14)) })}},
 		"an error in the middle of the summary": {`
 Files:          18 new,     0 changed,     0 unmodified
@@ -153,7 +158,10 @@ Warning: failed to read all source data during backup
 			b.Files, b.Dirs, b.AddedBytes = parser.Changes{New: 18}, parser.Changes{New: 4}, 949027
 			b.ProcessedFiles, b.ProcessedBytes = 18, 941249
 		})}},
-		"a damaged repository": {"no parent snapshot found, will read all files\nerror: /srv/fd/sub: tree a0231bfc000000000000000000000000000000000000000000000000000081e4 is not known; the repository could be damaged, run `repair index` to try to repair it\n" + smallText + "Warning: at least one source file could not be read\n",
+		"a damaged repository": {"no parent snapshot found, will read all files\n" +
+			"error: /srv/fd/sub: tree a0231bfc000000000000000000000000000000000000000000000000000081e4 is not known; the repository " +
+			"could be damaged, run `repair index` to try to repair it\n" + smallText +
+			"Warning: at least one source file could not be read\n",
 			parser.Process{Done: true, Incomplete: true, Errors: 1, Backup: &small}},
 		"cut off before the snapshot": {`
 no parent snapshot found, will read all files
@@ -167,7 +175,9 @@ processed 18 files, 919.188 KiB in 0:00
 			parser.Process{Fatal: "Fatal: unable to save snapshot: context canceled", Cause: parser.CauseKilled}},
 		"JSON": {
 			`{"message_type":"status","percent_done":1,"total_files":240}
-{"message_type":"summary","files_new":7,"files_changed":5,"files_unmodified":228,"dirs_new":0,"dirs_changed":9,"dirs_unmodified":18,"data_blobs":12,"tree_blobs":10,"data_added":1155355,"data_added_packed":1132069,"total_files_processed":240,"total_bytes_processed":10024273,"total_duration":0.5,"snapshot_id":"ebad61a7"}
+{"message_type":"summary","files_new":7,"files_changed":5,"files_unmodified":228,"dirs_new":0,"dirs_changed":9,` +
+				`"dirs_unmodified":18,"data_blobs":12,"tree_blobs":10,"data_added":1155355,"data_added_packed":1132069,` +
+				`"total_files_processed":240,"total_bytes_processed":10024273,"total_duration":0.5,"snapshot_id":"ebad61a7"}
 {"message_type":"status","percent_done":1}
 `, parser.Process{Done: true, Backup: &parser.Backup{
 				Files: parser.Changes{New: 7, Changed: 5, Unmodified: 228}, Dirs: parser.Changes{Changed: 9, Unmodified: 18},
@@ -177,12 +187,16 @@ processed 18 files, 919.188 KiB in 0:00
 		"JSON, partial": {
 			`{"message_type":"error","error":{"message":"open /srv/secret: permission denied"},"during":"scan","item":"/srv/secret"}
 {"message_type":"error","error":{"message":"open /srv/secret: permission denied"},"during":"archival","item":"/srv/secret"}
-{"message_type":"summary","files_new":1,"files_changed":0,"files_unmodified":0,"dirs_new":0,"dirs_changed":0,"dirs_unmodified":0,"data_blobs":0,"tree_blobs":0,"data_added":0,"total_files_processed":1,"total_bytes_processed":0,"total_duration":-9223372036.854776,"snapshot_id":"ebad61a7"}
+{"message_type":"summary","files_new":1,"files_changed":0,"files_unmodified":0,"dirs_new":0,"dirs_changed":0,` +
+				`"dirs_unmodified":0,"data_blobs":0,"tree_blobs":0,"data_added":0,"total_files_processed":1,` +
+				`"total_bytes_processed":0,"total_duration":-9223372036.854776,"snapshot_id":"ebad61a7"}
 {"message_type":"exit_error","code":3,"message":"Warning: at least one source file could not be read"}
 `, parser.Process{Done: true, Incomplete: true, Errors: 1, ExitCode: new(3), Backup: &parser.Backup{
 				Files: parser.Changes{New: 1}, ProcessedFiles: 1, Snapshot: "ebad61a7", Exact: true, Unreadable: new(uint64(1)),
 			}}},
-		"JSON, dry run": {`{"message_type":"summary","files_new":1,"files_changed":0,"files_unmodified":0,"dirs_new":0,"dirs_changed":0,"dirs_unmodified":0,"data_blobs":0,"tree_blobs":0,"data_added":0,"total_files_processed":1,"total_bytes_processed":0,"total_duration":1,"snapshot_id":"ebad61a7","dry_run":true}
+		"JSON, dry run": {`{"message_type":"summary","files_new":1,"files_changed":0,"files_unmodified":0,"dirs_new":0,` +
+			`"dirs_changed":0,"dirs_unmodified":0,"data_blobs":0,"tree_blobs":0,"data_added":0,"total_files_processed":1,` +
+			`"total_bytes_processed":0,"total_duration":1,"snapshot_id":"ebad61a7","dry_run":true}
 `, parser.Process{Done: true, DryRun: true}},
 	}
 	for name, test := range tests {
@@ -211,30 +225,87 @@ snapshot deadbeef saved
 		log  string
 		want parser.Process
 	}{
-		"a summary, then the true one":     {begin + forged + "x" + end + smallText, parser.Process{Done: true, Backup: &small}},
-		"a summary, then killed":           {begin + forged + end, parser.Process{Unfinished: true}},
-		"a summary without a verbose line": {"no parent snapshot found, will read all files\nerror: open /srv/a" + forged + ": permission denied\n" + smallText, parser.Process{Done: true, Backup: &small}},
-		"a line of a summary":              {begin + "\nFiles:           1 new,     2 changed,     3 unmodified" + end + smallText, parser.Process{Done: true, Backup: &small}},
-		"errors":                           {begin + "\nerror: open /srv/b: permission denied\nx" + end + smallText, parser.Process{Done: true, Backup: &small}},
-		"a warning":                        {begin + "\nWarning: at least one source file could not be read\nx" + end + smallText, parser.Process{Done: true, Backup: &small}},
-		"an exit status":                   {begin + "\n" + `{"message_type":"exit_error","code":3,"message":"x"}` + "\nx" + end + smallText, parser.Process{Done: true, Backup: &small}},
-		"in an error, and --quiet": {"error: open /srv/a" + forged + "x: permission denied\nerror: open /srv/b: permission denied\nWarning: at least one source file could not be read\n",
+		"a summary, then the true one": {begin + forged + "x" + end + smallText, parser.Process{Done: true, Backup: &small}},
+		"a summary, then killed":       {begin + forged + end, parser.Process{Unfinished: true}},
+		"a summary without a verbose line": {
+			"no parent snapshot found, will read all files\nerror: open /srv/a" + forged + ": permission denied\n" + smallText,
+			parser.Process{Done: true, Backup: &small},
+		},
+		"a line of a summary": {
+			begin + "\nFiles:           1 new,     2 changed,     3 unmodified" + end + smallText,
+			parser.Process{Done: true, Backup: &small},
+		},
+		"errors": {
+			begin + "\nerror: open /srv/b: permission denied\nx" + end + smallText, parser.Process{Done: true, Backup: &small},
+		},
+		"a warning": {
+			begin + "\nWarning: at least one source file could not be read\nx" + end + smallText,
+			parser.Process{Done: true, Backup: &small},
+		},
+		"an exit status": {
+			begin + "\n" + `{"message_type":"exit_error","code":3,"message":"x"}` + "\nx" + end + smallText,
+			parser.Process{Done: true, Backup: &small},
+		},
+		"in an error, and --quiet": {"error: open /srv/a" + forged + "x: permission denied\nerror: open /srv/b: permission denied\n" +
+			"Warning: at least one source file could not be read\n",
 			parser.Process{Done: true, Incomplete: true, Unreadable: 2, Errors: 2}},
-		"in an error, then killed": {"no parent snapshot found, will read all files\nerror: open /srv/a" + forged + "x: permission denied\n", parser.Process{Unfinished: true, Unreadable: 1, Errors: 1}},
-		"in an error, a last word": {"no parent snapshot found, will read all files\nerror: open /srv/a" + forged + "Warning: at least one source file could not be read: permission denied\n", parser.Process{Unfinished: true, Unreadable: 1, Errors: 1}},
-		"in an error, JSON":        {"no parent snapshot found, will read all files\nerror: open /srv/a\n" + `{"message_type":"summary","files_new":999,"files_changed":0,"files_unmodified":0,"dirs_new":0,"dirs_changed":0,"dirs_unmodified":0,"data_blobs":0,"tree_blobs":0,"data_added":0,"total_files_processed":1,"total_bytes_processed":0,"total_duration":1,"snapshot_id":"deadbeef"}` + "\n" + `{"a":1}: permission denied` + "\n", parser.Process{Unfinished: true, Unreadable: 1, Errors: 1}},
-		"in the error of a scan":   {"no parent snapshot found, will read all files\nscan: open /srv/a" + forged + "x: permission denied\n", parser.Process{Unfinished: true}},
-		"in an error, a true one": {"no parent snapshot found, will read all files\nerror: open /srv/a" + forged + "x: permission denied\n" + smallText + "Warning: at least one source file could not be read\n",
-			parser.Process{Done: true, Incomplete: true, Errors: 1, Backup: with(small, func(b *parser.Backup) { b.Unreadable = new(uint64(1)) })}},
-		"in an error, a prune":              {"no parent snapshot found, will read all files\nerror: open /srv/a\nloading indexes...\ntotal prune: 1 blobs / 1 B\nremaining: 1 blobs / 1 B\ndone\nx: permission denied\n", parser.Process{Unfinished: true, Unreadable: 1, Errors: 1}},
-		"a source that is missing":          {begin + "\n/srv/b does not exist, skipping\nx" + end + smallText, parser.Process{Done: true, Backup: &small}},
-		"a fatal line":                      {begin + "\nFatal: wrong password or no key found\nx" + end + smallText, parser.Process{Done: true, Backup: &small}},
-		"a good check":                      {begin + "\nno errors were found\nx" + end, parser.Process{Unfinished: true}},
-		"a good check, a forget, a prune":   {begin + "\ncheck all packs\nno errors were found\nkeep 1 snapshots:\n1 snapshots\ntotal prune: 1 blobs / 1 B\nremaining: 1 blobs / 1 B\ndone\nx" + end + smallText, parser.Process{Done: true, Backup: &small}},
-		"JSON":                              {begin + "\n" + `{"message_type":"summary","files_new":999,"files_changed":0,"files_unmodified":0,"dirs_new":0,"dirs_changed":0,"dirs_unmodified":0,"data_blobs":0,"tree_blobs":0,"data_added":0,"total_files_processed":1,"total_bytes_processed":0,"total_duration":1,"snapshot_id":"deadbeef"}` + "\nx" + end + smallText, parser.Process{Done: true, Backup: &small}},
-		"JSON that goes on as a name does":  {begin + "\n" + `{"message_type":"summary","files_new":999}` + end + smallText, parser.Process{Done: true, Backup: &small}},
-		"a lock":                            {begin + "\nunable to create lock in backend: repository is already locked by PID 1\nlock was created at 2026-11-23 00:40:22 (9h ago)\nx" + end + smallText, parser.Process{Done: true, Backup: &small}},
-		"quoted, as 0.15.2 and later do":    {"no parent snapshot found, will read all files\n" + `new       "/srv/a\nFatal: x", saved in 0.003s (0 B added)` + smallText, parser.Process{Done: true, Backup: &small}},
+		"in an error, then killed": {
+			"no parent snapshot found, will read all files\nerror: open /srv/a" + forged + "x: permission denied\n",
+			parser.Process{Unfinished: true, Unreadable: 1, Errors: 1},
+		},
+		"in an error, a last word": {
+			"no parent snapshot found, will read all files\nerror: open /srv/a" + forged +
+				"Warning: at least one source file could not be read: permission denied\n",
+			parser.Process{Unfinished: true, Unreadable: 1, Errors: 1},
+		},
+		"in an error, JSON": {
+			"no parent snapshot found, will read all files\nerror: open /srv/a\n" + `{"message_type":"summary","files_new":999,` +
+				`"files_changed":0,"files_unmodified":0,"dirs_new":0,"dirs_changed":0,"dirs_unmodified":0,"data_blobs":0,` +
+				`"tree_blobs":0,"data_added":0,"total_files_processed":1,"total_bytes_processed":0,"total_duration":1,` +
+				`"snapshot_id":"deadbeef"}` + "\n" + `{"a":1}: permission denied` + "\n",
+			parser.Process{Unfinished: true, Unreadable: 1, Errors: 1},
+		},
+		"in the error of a scan": {
+			"no parent snapshot found, will read all files\nscan: open /srv/a" + forged + "x: permission denied\n",
+			parser.Process{Unfinished: true},
+		},
+		"in an error, a true one": {"no parent snapshot found, will read all files\nerror: open /srv/a" + forged +
+			"x: permission denied\n" + smallText + "Warning: at least one source file could not be read\n",
+			parser.Process{
+				Done: true, Incomplete: true, Errors: 1, Backup: with(small, func(b *parser.Backup) { b.Unreadable = new(uint64(1)) }),
+			}},
+		"in an error, a prune": {
+			"no parent snapshot found, will read all files\nerror: open /srv/a\nloading indexes...\ntotal prune: 1 blobs / 1 B\n" +
+				"remaining: 1 blobs / 1 B\ndone\nx: permission denied\n", parser.Process{Unfinished: true, Unreadable: 1, Errors: 1},
+		},
+		"a source that is missing": {
+			begin + "\n/srv/b does not exist, skipping\nx" + end + smallText, parser.Process{Done: true, Backup: &small},
+		},
+		"a fatal line": {
+			begin + "\nFatal: wrong password or no key found\nx" + end + smallText, parser.Process{Done: true, Backup: &small},
+		},
+		"a good check": {begin + "\nno errors were found\nx" + end, parser.Process{Unfinished: true}},
+		"a good check, a forget, a prune": {
+			begin + "\ncheck all packs\nno errors were found\nkeep 1 snapshots:\n1 snapshots\ntotal prune: 1 blobs / 1 B\n" +
+				"remaining: 1 blobs / 1 B\ndone\nx" + end + smallText, parser.Process{Done: true, Backup: &small},
+		},
+		"JSON": {
+			begin + "\n" + `{"message_type":"summary","files_new":999,"files_changed":0,"files_unmodified":0,"dirs_new":0,` +
+				`"dirs_changed":0,"dirs_unmodified":0,"data_blobs":0,"tree_blobs":0,"data_added":0,"total_files_processed":1,` +
+				`"total_bytes_processed":0,"total_duration":1,"snapshot_id":"deadbeef"}` + "\nx" + end + smallText,
+			parser.Process{Done: true, Backup: &small},
+		},
+		"JSON that goes on as a name does": {
+			begin + "\n" + `{"message_type":"summary","files_new":999}` + end + smallText, parser.Process{Done: true, Backup: &small},
+		},
+		"a lock": {
+			begin + "\nunable to create lock in backend: repository is already locked by PID 1\n" +
+				"lock was created at 2026-11-23 00:40:22 (9h ago)\nx" + end + smallText, parser.Process{Done: true, Backup: &small},
+		},
+		"quoted, as 0.15.2 and later do": {
+			"no parent snapshot found, will read all files\n" + `new       "/srv/a\nFatal: x", saved in 0.003s (0 B added)` + smallText,
+			parser.Process{Done: true, Backup: &small},
+		},
 		"a summary, and the kill before it": {begin + "\n" + forged + "unchanged /srv/b\n", parser.Process{Unfinished: true}},
 	}
 	for name, test := range tests {
@@ -283,13 +354,18 @@ unused size after prune: 370 B (0.00% of remaining size)
 		"forget, cut off behind a group": {"Applying Policy: keep 1 latest snapshots\nsnapshots for (host [t1]):\n",
 			parser.Process{Command: parser.CommandForget, Unfinished: true}},
 		"forget, cut off before it deletes": {tables, parser.Process{Command: parser.CommandForget, Unfinished: true, Forget: forget}},
-		"forget, 0.9, says nothing of deleting": {"Applying Policy: keep the last 1 snapshots snapshots\nkeep 1 snapshots:\n1 snapshots\nremove 2 snapshots:\n2 snapshots\n",
+		"forget, 0.9, says nothing of deleting": {"Applying Policy: keep the last 1 snapshots snapshots\nkeep 1 snapshots:\n" +
+			"1 snapshots\nremove 2 snapshots:\n2 snapshots\n",
 			parser.Process{Command: parser.CommandForget, Done: true, Forget: forget}},
-		"forget, JSON": {`[{"tags":null,"host":"t1","paths":["/srv"],"keep":[{"id":"1"}],"remove":[{"id":"2"},{"id":"3"}],"reasons":[]},{"tags":null,"host":"t1","paths":["/etc"],"keep":[{"id":"4"}],"remove":null,"reasons":[]}]
+		"forget, JSON": {`[{"tags":null,"host":"t1","paths":["/srv"],"keep":[{"id":"1"}],"remove":[{"id":"2"},{"id":"3"}],` +
+			`"reasons":[]},{"tags":null,"host":"t1","paths":["/etc"],"keep":[{"id":"4"}],"remove":null,"reasons":[]}]
 `, parser.Process{Command: parser.CommandForget, Done: true, Forget: &parser.Forget{Kept: 2, Removed: 2}}},
-		"forget --prune": {tables + "[0:00] 100.00%  2 / 2 files deleted\n2 snapshots have been removed, running prune\nloading indexes...\n" + plan + "repacking packs\nrebuilding index\nremoving 1 old packs\ndone\n",
+		"forget --prune": {tables + "[0:00] 100.00%  2 / 2 files deleted\n2 snapshots have been removed, running prune\n" +
+			"loading indexes...\n" + plan + "repacking packs\nrebuilding index\nremoving 1 old packs\ndone\n",
 			parser.Process{Command: parser.CommandPrune, Done: true, Forget: forget, Prune: &prune}},
-		"prune, cut off": {"loading all snapshots...\n" + plan + "repacking packs\n", parser.Process{Command: parser.CommandPrune, Unfinished: true}},
+		"prune, cut off": {
+			"loading all snapshots...\n" + plan + "repacking packs\n", parser.Process{Command: parser.CommandPrune, Unfinished: true},
+		},
 		"prune, dry run": {"loading all snapshots...\nWould have made the following changes:\n" + plan,
 			parser.Process{Command: parser.CommandPrune, Done: true, DryRun: true}},
 		"prune, nothing left, a wrapped size": {"loading indexes...\n" + `to repack:             0 blobs / 0 B
@@ -317,8 +393,13 @@ done
 `, parser.Process{Command: parser.CommandPrune, Done: true, Prune: &parser.Prune{
 			Removed: parser.Blobs{Count: 14, Bytes: 24667}, Remaining: parser.Blobs{Count: 247, Bytes: 9188122}, TotalBytes: 9212789,
 		}}},
-		"rebuild-index is no prune": {"loading indexes...\ngetting pack files to read...\nrebuilding index\ndone\n", parser.Process{Command: ""}},
-		"check":                     {"using temporary cache in /tmp/x\nload indexes\ncheck all packs\nno errors were found\n", parser.Process{Command: parser.CommandCheck, Done: true, Check: &parser.Check{}}},
+		"rebuild-index is no prune": {
+			"loading indexes...\ngetting pack files to read...\nrebuilding index\ndone\n", parser.Process{Command: ""},
+		},
+		"check": {
+			"using temporary cache in /tmp/x\nload indexes\ncheck all packs\nno errors were found\n",
+			parser.Process{Command: parser.CommandCheck, Done: true, Check: &parser.Check{}},
+		},
 		"check, damaged": {`load indexes
 check all packs
 error for tree 1a5ea0a4:
@@ -327,29 +408,55 @@ read all data
 pack f55e94db contains 2 errors: [blob ad0b34f1: decrypting failed]
 pack f55e94dc: not referenced in any index
 Fatal: repository contains errors
-`, parser.Process{Command: parser.CommandCheck, Errors: 2, Check: &parser.Check{Errors: 2}, Fatal: "Fatal: repository contains errors", Cause: parser.CauseCheckErrors}},
+`, parser.Process{
+			Command: parser.CommandCheck, Errors: 2, Check: &parser.Check{Errors: 2}, Fatal: "Fatal: repository contains errors",
+			Cause: parser.CauseCheckErrors,
+		}},
 		"check, JSON": {`{"message_type":"summary","num_errors":0,"broken_packs":null,"suggest_repair_index":false,"suggest_prune":false}
 `, parser.Process{Command: parser.CommandCheck, Done: true, Check: &parser.Check{}}},
 		"check, JSON, damaged": {`{"message_type":"error","message":"error for tree c6eb0003:\n"}
 {"message_type":"error","message":"  decrypting blob \u003ctree/c6eb0003\u003e from 8ffbb515 failed: ciphertext verification failed\n"}
-{"message_type":"error","message":"pack 8ffbb5152a21cee482af9bff379f0219a2122f6d570c54c30fe4eb7bcadf4c31 contains 2 errors: [blob c6eb00037ddecf40b0aa25016feeaa360999783983b96a407f5c11c7bebf6778: decrypting failed]\n"}
+{"message_type":"error",` +
+			`"message":"pack 8ffbb5152a21cee482af9bff379f0219a2122f6d570c54c30fe4eb7bcadf4c31 contains 2 errors: [blob ` +
+			`c6eb00037ddecf40b0aa25016feeaa360999783983b96a407f5c11c7bebf6778: decrypting failed]\n"}
 {"message_type":"error","message":"download error: open /srv/repo/data/62/629cb0bd: no such file or directory\n"}
 {"message_type":"error","message":"\nThe repository contains damaged pack files.\n\n"}
 {"message_type":"error","message":"restic repair packs 8ffbb515\nrestic repair snapshots --forget\n\n"}
 {"message_type":"exit_error","code":1,"message":"Fatal: repository contains errors"}
 {"message_type":"summary","num_errors":3,"broken_packs":null,"suggest_repair_index":false,"suggest_prune":false}
-`, parser.Process{Command: parser.CommandCheck, Errors: 3, Check: &parser.Check{Errors: 3}, ExitCode: new(1), Fatal: "Fatal: repository contains errors", Cause: parser.CauseCheckErrors}},
-		"check, a pack is missing": {"load indexes\npack 629cb0bd: does not exist\ndownload error: open /srv/repo/data/62/629cb0bd: no such file or directory\nFatal: repository contains errors\n",
-			parser.Process{Command: parser.CommandCheck, Errors: 2, Check: &parser.Check{Errors: 2}, Fatal: "Fatal: repository contains errors", Cause: parser.CauseCheckErrors}},
-		"forget that may not remove": {tables + "Remove(<snapshot/9a20db5448>) failed: remove /srv/repo/x: permission denied\n[0:00] 50.00%  1 / 2 files deleted\nfailed to remove one or more snapshots\n",
-			parser.Process{Command: parser.CommandForget, Forget: &parser.Forget{Kept: 1, Removed: 1, Failed: 1}, Fatal: "failed to remove one or more snapshots", Cause: parser.CauseOther}},
+`, parser.Process{
+			Command: parser.CommandCheck, Errors: 3, Check: &parser.Check{Errors: 3}, ExitCode: new(1),
+			Fatal: "Fatal: repository contains errors", Cause: parser.CauseCheckErrors,
+		}},
+		"check, a pack is missing": {"load indexes\npack 629cb0bd: does not exist\n" +
+			"download error: open /srv/repo/data/62/629cb0bd: no such file or directory\nFatal: repository contains errors\n",
+			parser.Process{
+				Command: parser.CommandCheck, Errors: 2, Check: &parser.Check{Errors: 2}, Fatal: "Fatal: repository contains errors",
+				Cause: parser.CauseCheckErrors,
+			}},
+		"forget that may not remove": {tables + "Remove(<snapshot/9a20db5448>) failed: remove /srv/repo/x: permission denied\n" +
+			"[0:00] 50.00%  1 / 2 files deleted\nfailed to remove one or more snapshots\n",
+			parser.Process{
+				Command: parser.CommandForget, Forget: &parser.Forget{Kept: 1, Removed: 1, Failed: 1},
+				Fatal: "failed to remove one or more snapshots", Cause: parser.CauseOther,
+			}},
 		"forget that may not remove, and exits with 0": {tables + "[0:00] 0.00%  0 / 2 files deleted\n",
-			parser.Process{Command: parser.CommandForget, Forget: &parser.Forget{Kept: 1, Failed: 2}, Fatal: "[0:00] 0.00%  0 / 2 files deleted", Cause: parser.CauseOther}},
+			parser.Process{
+				Command: parser.CommandForget, Forget: &parser.Forget{Kept: 1, Failed: 2},
+				Fatal: "[0:00] 0.00%  0 / 2 files deleted", Cause: parser.CauseOther,
+			}},
 		"forget that shows how far it is": {tables + "[0:00] 50.00%  1 / 2 files deleted\n[0:01] 100.00%  2 / 2 files deleted\n",
 			parser.Process{Command: parser.CommandForget, Done: true, Forget: forget}},
-		"check, JSON, locked": {`{"message_type":"summary","num_errors":1,"broken_packs":null,"suggest_repair_index":false,"suggest_prune":false}
-{"message_type":"exit_error","code":11,"message":"unable to create lock in backend: repository is already locked by PID 1\nlock was created at 2026-11-23 00:40:22 (1h2m3s ago)\nstorage ID a16e70a7"}
-`, parser.Process{Command: parser.CommandCheck, ExitCode: new(11), Fatal: "unable to create lock in backend: repository is already locked by PID 1", Cause: parser.CauseLocked, Lock: &parser.Lock{Age: seconds(3723)}}},
+		"check, JSON, locked": {`{"message_type":"summary","num_errors":1,"broken_packs":null,"suggest_repair_index":false,` +
+			`"suggest_prune":false}
+{"message_type":"exit_error","code":11,` +
+			`"message":"unable to create lock in backend: repository is already locked by PID 1\nlock was created at ` +
+			`2026-11-23 00:40:22 (1h2m3s ago)\nstorage ID a16e70a7"}
+`, parser.Process{
+			Command: parser.CommandCheck, ExitCode: new(11),
+			Fatal: "unable to create lock in backend: repository is already locked by PID 1", Cause: parser.CauseLocked,
+			Lock: &parser.Lock{Age: seconds(3723)},
+		}},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -363,16 +470,30 @@ func TestOtherLines(t *testing.T) {
 		log  string
 		want []parser.Process
 	}{
-		"nothing of restic's": {"Starting restic backup\n/var/backups/db.sql.gz\n\ndone\nprocessed 3 things\nFiles: none\nsnapshot of the day\n{}\n[]\n", nil},
-		"restic diff":         {"Files:           1 new,     2 removed,     3 changed\nDirs:            1 new,     0 removed\n  Added:   1.000 MiB\n", nil},
-		"init":                {"created restic repository 74eb236fb2 at /srv/repo\n", one(parser.Process{Command: parser.CommandInit, Done: true})},
-		"copy":                {"snapshot 298b4840 of [/srv] at 2026-11-23 00:09:20 by root@t1\n  copy started, this may take a while...\nsnapshot 53f36d46 saved\n", one(parser.Process{Command: parser.CommandCopy, Done: true})},
-		"restore":             {"restoring snapshot 298b4840 of [/srv] at 2026-11-23 by root@t1 to /tmp/x\nunchanged /srv/a\nSummary: Restored 18 files/dirs (1.000 MiB) in 0:00\n", one(parser.Process{Command: parser.CommandRestore, Done: true})},
-		"retries": {"Save(<data/0123456789>) returned error, retrying after 604.30163ms: server response unexpected: 500\nSave(<data/0123456789>) operation successful after 1 retries\n",
+		"nothing of restic's": {
+			"Starting restic backup\n/var/backups/db.sql.gz\n\ndone\nprocessed 3 things\nFiles: none\nsnapshot of the day\n{}\n[]\n", nil,
+		},
+		"restic diff": {
+			"Files:           1 new,     2 removed,     3 changed\nDirs:            1 new,     0 removed\n  Added:   1.000 MiB\n", nil,
+		},
+		"init": {"created restic repository 74eb236fb2 at /srv/repo\n", one(parser.Process{Command: parser.CommandInit, Done: true})},
+		"copy": {
+			"snapshot 298b4840 of [/srv] at 2026-11-23 00:09:20 by root@t1\n  copy started, this may take a while...\n" +
+				"snapshot 53f36d46 saved\n", one(parser.Process{Command: parser.CommandCopy, Done: true}),
+		},
+		"restore": {
+			"restoring snapshot 298b4840 of [/srv] at 2026-11-23 by root@t1 to /tmp/x\nunchanged /srv/a\n" +
+				"Summary: Restored 18 files/dirs (1.000 MiB) in 0:00\n", one(parser.Process{Command: parser.CommandRestore, Done: true}),
+		},
+		"retries": {"Save(<data/0123456789>) returned error, retrying after 604.30163ms: server response unexpected: 500\n" +
+			"Save(<data/0123456789>) operation successful after 1 retries\n",
 			one(parser.Process{Retries: 1})},
-		"a lock, and its age": {"repo already locked, waiting up to 0s for the lock\nunable to create lock in backend: repository is already locked exclusively by PID 31519 on t1 by root (UID 0, GID 0)\nlock was created at 2026-11-23 00:40:42 (15h32m7.9s ago)\nstorage ID c0288fbc\n",
+		"a lock, and its age": {"repo already locked, waiting up to 0s for the lock\n" +
+			"unable to create lock in backend: repository is already locked exclusively by PID 31519 on t1 by root (UID 0, GID 0)\n" +
+			"lock was created at 2026-11-23 00:40:42 (15h32m7.9s ago)\nstorage ID c0288fbc\n",
 			one(parser.Process{
-				Fatal: "unable to create lock in backend: repository is already locked exclusively by PID 31519 on t1 by root (UID 0, GID 0)",
+				Fatal: "unable to create lock in backend: repository is already locked exclusively by PID 31519 on t1 by root (UID 0, " +
+					"GID 0)",
 				Cause: parser.CauseLocked, Lock: &parser.Lock{Age: seconds(55927.9)},
 			})},
 	}
@@ -384,26 +505,38 @@ func TestOtherLines(t *testing.T) {
 }
 
 func TestCause(t *testing.T) {
-	tests := map[string]parser.Cause{
-		"Fatal: wrong password or no key found": parser.CausePassword,
-		"Fatal: repository does not exist: unable to open config file: stat /srv/none/config: no such file or directory":         parser.CauseNoRepository,
-		"Fatal: unable to open config file: Stat: stat /srv/none/config: no such file or directory":                              parser.CauseNoRepository,
-		`Fatal: unable to open config file: Head "http://127.0.0.1:1/config": dial tcp 127.0.0.1:1: connect: connection refused`: parser.CauseNetwork,
-		"Fatal: all source directories/files do not exist":                                                                       parser.CauseNoSource,
-		"Fatal: unable to save snapshot: write /srv/repo/data/00/x: no space left on device":                                     parser.CauseNoSpace,
-		"Fatal: repository contains errors": parser.CauseCheckErrors,
-		"Fatal: unable to create lock in backend: repository is already locked by PID 31354 on t1 by root (UID 0, GID 0)": parser.CauseLocked,
-		"Fatal: invalid backend: \"x\"": parser.CauseOther,
-		"unable to create lock in backend: write /srv/repo/locks/9a-tmp-1: no space left on device": parser.CauseNoSpace,
-		"unable to create lock in backend: dial tcp 192.0.2.1:443: connect: connection refused":     parser.CauseNetwork,
-		"Resolving password failed: Fatal: /nonexist/pw does not exist":                             parser.CausePassword,
-		"Resolving password failed: exit status 1":                                                  parser.CausePassword,
+	tests := map[parser.Cause][]string{
+		parser.CausePassword: {
+			"Fatal: wrong password or no key found",
+			"Resolving password failed: Fatal: /nonexist/pw does not exist",
+			"Resolving password failed: exit status 1",
+		},
+		parser.CauseNoRepository: {
+			"Fatal: repository does not exist: unable to open config file: stat /srv/none/config: no such file or directory",
+			"Fatal: unable to open config file: Stat: stat /srv/none/config: no such file or directory",
+		},
+		parser.CauseNetwork: {
+			`Fatal: unable to open config file: Head "http://127.0.0.1:1/config": dial tcp 127.0.0.1:1: connect: connection refused`,
+			"unable to create lock in backend: dial tcp 192.0.2.1:443: connect: connection refused",
+		},
+		parser.CauseNoSource: {"Fatal: all source directories/files do not exist"},
+		parser.CauseNoSpace: {
+			"Fatal: unable to save snapshot: write /srv/repo/data/00/x: no space left on device",
+			"unable to create lock in backend: write /srv/repo/locks/9a-tmp-1: no space left on device",
+		},
+		parser.CauseCheckErrors: {"Fatal: repository contains errors"},
+		parser.CauseLocked: {
+			"Fatal: unable to create lock in backend: repository is already locked by PID 31354 on t1 by root (UID 0, GID 0)",
+		},
+		parser.CauseOther: {"Fatal: invalid backend: \"x\""},
 	}
-	for line, want := range tests {
+	for want, lines := range tests {
 		t.Run(string(want), func(t *testing.T) {
-			runs := collect(t, line)
-			require.Len(t, runs, 1)
-			assert.Equal(t, want, runs[0].Cause)
+			for _, line := range lines {
+				runs := collect(t, line)
+				require.Len(t, runs, 1, line)
+				assert.Equal(t, want, runs[0].Cause, line)
+			}
 		})
 	}
 }
@@ -451,7 +584,8 @@ func TestSyntaxError(t *testing.T) {
 
 // Without process IDs commands are told by their first and last lines.
 func TestParseSeveral(t *testing.T) {
-	log := "Fatal: unable to open config file: stat /srv/repo/config: no such file or directory\nIs there a repository at the following location?\n/srv/repo\n" +
+	log := "Fatal: unable to open config file: stat /srv/repo/config: no such file or directory\n" +
+		"Is there a repository at the following location?\n/srv/repo\n" +
 		"created restic repository 74eb236fb2 at /srv/repo\n" +
 		"no parent snapshot found, will read all files\n" + smallText +
 		"using parent snapshot 298b4840\n" + strings.ReplaceAll(smallText, "298b4840", "298b4841") +

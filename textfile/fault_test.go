@@ -28,7 +28,9 @@ func TestFaults(t *testing.T) {
 	require.NoError(t, err)
 	const old = "old 1\n"
 	faults := []string{"signal=KILL", "error=ENOSPC", "error=EIO", "error=EACCES"}
-	calls := []string{"openat", "flock", "newfstatat,fstat", "read", "write", "fchmod", "fchmodat", "fsync", "close", "renameat,renameat2,rename"}
+	calls := []string{
+		"openat", "flock", "newfstatat,fstat", "read", "write", "fchmod", "fchmodat", "fsync", "close", "renameat,renameat2,rename",
+	}
 	// Without any one of these the file is not whole, or not there.
 	needed := []string{"fchmod", "fsync", "renameat,renameat2,rename"}
 	hit := make(map[string]int)

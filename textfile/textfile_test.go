@@ -46,14 +46,18 @@ func TestEncode(t *testing.T) {
 		mfs       []*dto.MetricFamily
 		want, err string
 	}{
-		"one":              {mfs: []*dto.MetricFamily{gauge("x", 1)}, want: oneText},
-		"none":             {},
-		"a timestamp":      {mfs: []*dto.MetricFamily{withTimestamp}, err: "metric family x has a timestamp: the textfile collector refuses these"},
-		"a family twice":   {mfs: []*dto.MetricFamily{gauge("x", 1), gauge("x", 2)}, err: "metric family x is there twice"},
-		"a series twice":   {mfs: []*dto.MetricFamily{twice}, err: "metric family x has two series with the same labels"},
-		"without series":   {mfs: []*dto.MetricFamily{gauge("x")}, err: `MetricFamily has no metrics: name:"x" help:"Help." type:GAUGE`},
-		"a nil family":     {mfs: []*dto.MetricFamily{nil}, err: "a metric family is nil"},
-		"a nil series":     {mfs: []*dto.MetricFamily{{Name: new("x"), Metric: []*dto.Metric{nil}}}, err: "metric family x has a series that is nil"},
+		"one":  {mfs: []*dto.MetricFamily{gauge("x", 1)}, want: oneText},
+		"none": {},
+		"a timestamp": {
+			mfs: []*dto.MetricFamily{withTimestamp}, err: "metric family x has a timestamp: the textfile collector refuses these",
+		},
+		"a family twice": {mfs: []*dto.MetricFamily{gauge("x", 1), gauge("x", 2)}, err: "metric family x is there twice"},
+		"a series twice": {mfs: []*dto.MetricFamily{twice}, err: "metric family x has two series with the same labels"},
+		"without series": {mfs: []*dto.MetricFamily{gauge("x")}, err: `MetricFamily has no metrics: name:"x" help:"Help." type:GAUGE`},
+		"a nil family":   {mfs: []*dto.MetricFamily{nil}, err: "a metric family is nil"},
+		"a nil series": {
+			mfs: []*dto.MetricFamily{{Name: new("x"), Metric: []*dto.Metric{nil}}}, err: "metric family x has a series that is nil",
+		},
 		"without its name": {mfs: []*dto.MetricFamily{gauge("x", 1), gauge("", 1)}, err: "MetricFamily has no name"},
 	}
 	for name, tt := range tests {

@@ -18,7 +18,9 @@ func TestFailedNote(t *testing.T) {
 	output, note := filepath.Join(dir, "restic-backup.prom"), filepath.Join(dir, "restic-backup.exporter.prom")
 	run := func(service bool, args ...string) (int, string) {
 		var stderr bytes.Buffer
-		p := program{getenv: func(string) string { return "" }, stdin: strings.NewReader(""), stdout: &stderr, stderr: &stderr, service: service}
+		p := program{
+			getenv: func(string) string { return "" }, stdin: strings.NewReader(""), stdout: &stderr, stderr: &stderr, service: service,
+		}
 		return p.run(t.Context(), append([]string{"--output", dir, "--label", "site=berlin"}, args...)), stderr.String()
 	}
 	code, out := run(true, goodRun)

@@ -229,7 +229,9 @@ func TestFormats(t *testing.T) {
 			later := filepath.Join(t.TempDir(), "later")
 			require.NoError(t, os.WriteFile(later, bytes.ReplaceAll(text, []byte("+0100 "), []byte("+01:00 ")), 0o644))
 			shortISO := call(t, nil, "", iso)
-			assert.Equal(t, shortISO, result{shortISO.code, shortISO.stdout, strings.ReplaceAll(call(t, nil, "", later).stderr, later, iso)}, "systemd 255")
+			assert.Equal(t, shortISO, result{
+				shortISO.code, shortISO.stdout, strings.ReplaceAll(call(t, nil, "", later).stderr, later, iso),
+			}, "systemd 255")
 			assert.Equal(t, shortISO.stdout, byPackages(t, open(t, iso)), "another program, short-iso")
 			compareShortISO(t, metrictest.Flat(t, want), metrictest.Flat(t, shortISO.stdout))
 			for _, name := range []string{"short-iso-precise", "short", "short-precise", "short-full", "short-unix", "with-unit"} {

@@ -29,7 +29,8 @@ var forgedName = strings.Split("a\n"+
 	"\n"+
 	"processed 999 files, 9.000 TiB in 9:59\n"+
 	"snapshot 99999999 saved\n"+
-	`{"message_type":"summary","files_new":999,"files_changed":999,"total_files_processed":999,"total_bytes_processed":999,"data_added":999,"snapshot_id":"99999999"}`+"\n"+
+	`{"message_type":"summary","files_new":999,"files_changed":999,"total_files_processed":999,"total_bytes_processed":999,`+
+	`"data_added":999,"snapshot_id":"99999999"}`+"\n"+
 	`{"message_type":"exit_error","code":12,"message":"Fatal: wrong password"}`+"\n"+
 	"Fatal: wrong password or no key found\n"+
 	`{"message_type":"exit_error","code":3,"message":"Warning: at least one source file could not be read"}`+"\n"+
@@ -64,7 +65,8 @@ func TestDoesLittle(t *testing.T) {
 	testenv.Tool(t, "gcc")
 	path, _, _ := strings.Cut(buildHere(t), ":")
 	trace := filepath.Join(t.TempDir(), "trace")
-	out, err := exec.Command(testenv.Tool(t, "strace"), "-f", "-o", trace, "-e", "trace=execve,socket,bind,listen,connect", path+"/restic-exporter",
+	out, err := exec.Command(testenv.Tool(t, "strace"), "-f", "-o", trace, "-e",
+		"trace=execve,socket,bind,listen,connect", path+"/restic-exporter",
 		"--journal", journalOf(t, goodRun), "--output", filepath.Join(t.TempDir(), "x.prom")).CombinedOutput()
 	if err != nil {
 		testenv.LeaveOut(t, "strace may not trace here: "+string(out))
@@ -93,18 +95,22 @@ func TestHostileFile(t *testing.T) {
 			ours.WriteString(series(10_000, `restic_snapshot_`+name+`{backup="%d",state="`+state+`",unit="restic-backup.service"} 123456`))
 		}
 	}
-	for _, name := range []string{"processed_files", "processed_bytes", "added_bytes", "stored_bytes", "unreadable_items", "duration_seconds"} {
+	for _, name := range []string{
+		"processed_files", "processed_bytes", "added_bytes", "stored_bytes", "unreadable_items", "duration_seconds",
+	} {
 		ours.WriteString(series(10_000, `restic_snapshot_`+name+`{backup="%d",unit="restic-backup.service"} 123456`))
 	}
 	files := map[string]struct{ text, kept string }{
-		"many labels":             {"x{" + strings.ReplaceAll(labels, "a", "b") + strings.Repeat(labels, 400) + "} 1\n", ""},
-		"64 labels, often":        {series(30_000, "x{"+labels[:len(labels)-7]+`b="%d"} 1`), ""},
-		"a million series":        {series(1_000_000, "x %d"), ""},
-		"a million labels":        {series(800_000, `x{a="%d"} 1`), ""},
-		"a million families":      {series(1_000_000, "x%d 1"), ""},
-		"a million lines":         {strings.Repeat("\n", 16<<20), ""},
-		"larger than is read":     {strings.Repeat("#", 17<<20), ""},
-		"ours, of 10,000 backups": {ours.String(), "restic_snapshot_files{backup=\"9999\",state=\"new\",unit=\"restic-backup.service\"} 123456\n"},
+		"many labels":         {"x{" + strings.ReplaceAll(labels, "a", "b") + strings.Repeat(labels, 400) + "} 1\n", ""},
+		"64 labels, often":    {series(30_000, "x{"+labels[:len(labels)-7]+`b="%d"} 1`), ""},
+		"a million series":    {series(1_000_000, "x %d"), ""},
+		"a million labels":    {series(800_000, `x{a="%d"} 1`), ""},
+		"a million families":  {series(1_000_000, "x%d 1"), ""},
+		"a million lines":     {strings.Repeat("\n", 16<<20), ""},
+		"larger than is read": {strings.Repeat("#", 17<<20), ""},
+		"ours, of 10,000 backups": {
+			ours.String(), "restic_snapshot_files{backup=\"9999\",state=\"new\",unit=\"restic-backup.service\"} 123456\n",
+		},
 	}
 	for name, tt := range files {
 		t.Run(name, func(t *testing.T) {

@@ -105,7 +105,8 @@ ExecStart=/usr/local/sbin/`+name+`/restic-backup.sh
 
 // latestID is the shell command for the invocation that was started last.
 func latestID(unit string) string {
-	return "journalctl -q -o cat --output-fields=INVOCATION_ID -n 1 _PID=1 UNIT=" + unit + ".service MESSAGE_ID=7d4958e842da4a758f6c1cdc7b36dcc5"
+	return "journalctl -q -o cat --output-fields=INVOCATION_ID -n 1 _PID=1 UNIT=" + unit +
+		".service MESSAGE_ID=7d4958e842da4a758f6c1cdc7b36dcc5"
 }
 
 func testCalls(t *testing.T, m *machine.Machine) {
@@ -130,7 +131,8 @@ func testCalls(t *testing.T, m *machine.Machine) {
 		}
 	}
 	// 1, and from restic 0.17 on 12.
-	wrongPassword, err := strconv.ParseFloat(m.Run("RESTIC_REPOSITORY=/srv/repo RESTIC_PASSWORD=wrong restic snapshots 2>/dev/null || echo -n $?"), 64)
+	status := m.Run("RESTIC_REPOSITORY=/srv/repo RESTIC_PASSWORD=wrong restic snapshots 2>/dev/null || echo -n $?")
+	wrongPassword, err := strconv.ParseFloat(status, 64)
 	require.NoError(t, err)
 	// restic waits for what never comes.
 	const hang = "restic backup --stdin < <(exec sleep 1000)\n"
@@ -140,14 +142,18 @@ func testCalls(t *testing.T, m *machine.Machine) {
 		want            map[string]float64
 		absent          string
 	}{
-		"success":  {script: "restic backup /srv/data\n", want: good},
-		"password": {script: "RESTIC_PASSWORD=wrong restic backup /srv/data\n", want: failed("password", wrongPassword), absent: "restic_repo_files{state=new}"},
+		"success": {script: "restic backup /srv/data\n", want: good},
+		"password": {
+			script: "RESTIC_PASSWORD=wrong restic backup /srv/data\n", want: failed("password", wrongPassword),
+			absent: "restic_repo_files{state=new}",
+		},
 		"partial": {
 			script: "export RESTIC_REPOSITORY=/srv/repo-partial\nrestic backup /srv/partial\n", section: "\nUser=backup-test",
 			want: map[string]float64{
 				"restic_run_status{status=success}": 0, "restic_run_status{status=partial}": 1, "restic_run_status{status=failed}": 0,
 				"restic_run_failure_reason{reason=source_unreadable}": 1, "restic_run_exit_code{}": 3, "restic_backup_failure{}": 1,
-				"restic_snapshot_unreadable_items{backup=1}": 1, "restic_snapshot_processed_files{backup=1}": 1, "restic_exporter_backups{}": 1,
+				"restic_snapshot_unreadable_items{backup=1}": 1, "restic_snapshot_processed_files{backup=1}": 1,
+				"restic_exporter_backups{}": 1,
 			},
 			absent: "restic_run_last_success_timestamp_seconds{}",
 		},
@@ -206,13 +212,15 @@ restic forget --keep-last 1 --prune
 if test -e /srv/two/fail; then RESTIC_PASSWORD=wrong restic check; fi
 `, "[Service]\nEnvironment=RESTIC_REPOSITORY=/srv/repo-two\nExecStopPost="+exporter+" --unit %n --max-age 26h --label site=berlin")
 	// The later setting counts.
-	m.Run(`sed -i 's|RESTIC_REPOSITORY=/srv/repo |RESTIC_REPOSITORY=/srv/repo-two |' /etc/systemd/system/two-runs.service; systemctl daemon-reload
+	m.Run(`sed -i 's|RESTIC_REPOSITORY=/srv/repo |RESTIC_REPOSITORY=/srv/repo-two |' /etc/systemd/system/two-runs.service
+systemctl daemon-reload
 mkdir /srv/two; seq 100000 > /srv/two/a; seq 100 > /srv/two/b`)
 	m.Run("systemctl start two-runs")
 	first := metrictest.Flat(t, m.Run("cat "+file))
 	want := map[string]float64{
 		"restic_snapshot_files{backup=1,site=berlin,state=new}": 2, "restic_run_status{site=berlin,status=success}": 1,
-		"restic_step_success{site=berlin,step=init}": 1, "restic_step_success{site=berlin,step=check}": 1, "restic_check_found_errors{site=berlin}": 0,
+		"restic_step_success{site=berlin,step=init}": 1, "restic_step_success{site=berlin,step=check}": 1,
+		"restic_check_found_errors{site=berlin}":           0,
 		"restic_forget_snapshots{result=kept,site=berlin}": 1, "restic_forget_snapshots{result=removed,site=berlin}": 0,
 		"restic_run_max_age_seconds{site=berlin}": 26 * 3600, "restic_run_failure_reason{reason=no_repository,site=berlin}": 0,
 	}
@@ -289,7 +297,9 @@ func testRateLimit(t *testing.T, m *machine.Machine) {
 sleep 2.2
 restic backup /srv/data
 `, "[Service]\nExecStopPost="+exporter+" --unit %n")
-	m.Run("sed -i 's/^LogRateLimitIntervalSec=.*/LogRateLimitIntervalSec=2s/; s/^LogRateLimitBurst=.*/LogRateLimitBurst=100/' /etc/systemd/system/limited.service; systemctl daemon-reload; systemctl start limited")
+	m.Run("sed -i 's/^LogRateLimitIntervalSec=.*/LogRateLimitIntervalSec=2s/; " +
+		"s/^LogRateLimitBurst=.*/LogRateLimitBurst=100/' /etc/systemd/system/limited.service; systemctl daemon-reload; " +
+		"systemctl start limited")
 	got := metrictest.Flat(t, m.Run("cat "+file))
 	assert.Equal(t, 1.0, got["restic_exporter_backups{}"])
 	// journald scales the limit with the free space: what is dropped and what is
@@ -302,7 +312,8 @@ restic backup /srv/data
 
 func testOutside(t *testing.T, m *machine.Machine) {
 	unit(m, "outside", "restic backup /srv/data\n", "[Service]")
-	m.Run("systemctl start outside; id reader 2>/dev/null || useradd --system --no-create-home --groups systemd-journal reader; id nosy 2>/dev/null || useradd --system --no-create-home nosy")
+	m.Run("systemctl start outside; id reader 2>/dev/null || useradd --system --no-create-home --groups systemd-journal reader; " +
+		"id nosy 2>/dev/null || useradd --system --no-create-home nosy")
 
 	as := func(user, args string) string {
 		return fmt.Sprintf("cd /; setpriv --reuid=%s --regid=%s --init-groups %s %s --output -", user, user, exporter, args)
@@ -312,7 +323,8 @@ func testOutside(t *testing.T, m *machine.Machine) {
 	assert.Equal(t, want, metrictest.Pick(got, want))
 
 	// Who cannot ask journald waits until the unit has been quiet for a while.
-	took := m.Run("systemctl start outside; begun=$(date +%s%N); (" + as("reader", "--unit outside") + ") >/dev/null; echo $((($(date +%s%N) - begun) / 1000000))")
+	took := m.Run("systemctl start outside; begun=$(date +%s%N); (" + as("reader", "--unit outside") +
+		") >/dev/null; echo $((($(date +%s%N) - begun) / 1000000))")
 	ms, err := strconv.Atoi(strings.TrimSpace(took))
 	require.NoError(t, err)
 	assert.Greater(t, ms, 1500)
@@ -333,7 +345,8 @@ func testOutside(t *testing.T, m *machine.Machine) {
 	assert.Contains(t, stderr, "no invocation of never-ran.service in the journal")
 
 	// libsystemd is loaded when it is needed: without it journalctl serves.
-	got = metrictest.Flat(t, m.Run("LIB=$(ldconfig -p | awk '/libsystemd.so.0/ { print $NF; exit }'); mv $LIB $LIB.away; "+exporter+" --unit outside --output - || true; mv $LIB.away $LIB"))
+	got = metrictest.Flat(t, m.Run("LIB=$(ldconfig -p | awk '/libsystemd.so.0/ { print $NF; exit }'); mv $LIB $LIB.away; "+exporter+
+		" --unit outside --output - || true; mv $LIB.away $LIB"))
 	assert.Equal(t, want, metrictest.Pick(got, want))
 }
 
@@ -342,7 +355,8 @@ func testRestart(t *testing.T, m *machine.Machine) {
 	unit(m, "restart", "restic backup /srv/data\ntest ! -e /run/restart-wait || sleep 1000\n", "[Service]")
 	m.Run("systemctl start restart")
 	id := strings.TrimSpace(m.Run(latestID("restart")))
-	m.Run("touch /run/restart-wait; systemctl start --no-block restart; until test $(journalctl -q -u restart -o cat | grep -c 'snapshot .* saved') = 2; do sleep 0.1; done")
+	m.Run("touch /run/restart-wait; systemctl start --no-block restart; " +
+		"until test $(journalctl -q -u restart -o cat | grep -c 'snapshot .* saved') = 2; do sleep 0.1; done")
 	require.NotEqual(t, id, strings.TrimSpace(m.Run("systemctl show -P InvocationID restart")))
 	want := map[string]float64{"restic_run_status{status=success}": 1, "restic_exporter_backups{}": 1, "restic_run_exit_code{}": 0}
 	for _, program := range []string{exporter, exporter + "-static"} {
@@ -363,19 +377,24 @@ func testRestart(t *testing.T, m *machine.Machine) {
 // testNoise lets another user fill the log. As long as the run is in it all is
 // read; when journald has deleted the run's beginning, the file is left alone.
 func testNoise(t *testing.T, m *machine.Machine) {
-	file := unit(m, "noise", "restic backup -vv /srv/data\ntouch /run/noise-ready\nwhile test ! -e /run/noise-done; do echo waiting; sleep 0.1; done\nrestic backup -vv /srv/data\n",
+	file := unit(m, "noise", "restic backup -vv /srv/data\ntouch /run/noise-ready\n"+
+		"while test ! -e /run/noise-done; do echo waiting; sleep 0.1; done\nrestic backup -vv /srv/data\n",
 		"[Service]\nTimeoutStopSec=90s\nExecStopPost="+exporter+" --unit %n")
 	noise := func(lines int) string {
-		return fmt.Sprintf("base64 -w 40000 /dev/urandom 2>/dev/null | head -n %d | setpriv --reuid=65534 --regid=65534 --clear-groups systemd-cat --identifier=restic-backup.sh", lines)
+		return fmt.Sprintf("base64 -w 40000 /dev/urandom 2>/dev/null | head -n %d | "+
+			"setpriv --reuid=65534 --regid=65534 --clear-groups systemd-cat --identifier=restic-backup.sh", lines)
 	}
 	begun := time.Now()
 	m.Run("touch /run/noise-done; (" + noise(500) + ") & systemctl start noise; wait")
 	first := m.Run("cat " + file)
-	want := map[string]float64{"restic_run_status{status=success}": 1, "restic_exporter_backups{}": 2, "restic_snapshot_files{backup=1,state=unmodified}": 18}
+	want := map[string]float64{
+		"restic_run_status{status=success}": 1, "restic_exporter_backups{}": 2, "restic_snapshot_files{backup=1,state=unmodified}": 18,
+	}
 	assert.Equal(t, want, metrictest.Pick(metrictest.Flat(t, first), want))
 
 	m.Write("/etc/systemd/journald.conf.d/small.conf", "[Journal]\nSystemMaxUse=32M\nSystemMaxFileSize=8M\n", 0o644)
-	m.Run("systemctl restart systemd-journald; rm -f /run/noise-ready /run/noise-done; systemctl start --no-block noise; until test -e /run/noise-ready; do sleep 0.1; done")
+	m.Run("systemctl restart systemd-journald; rm -f /run/noise-ready /run/noise-done; systemctl start --no-block noise; " +
+		"until test -e /run/noise-ready; do sleep 0.1; done")
 	id := strings.TrimSpace(m.Run("systemctl show -P InvocationID noise"))
 	m.Run(noise(3000) + "; journalctl --sync")
 	require.NotContains(t, m.Run("journalctl -q -o cat INVOCATION_ID="+id), "Starting", "the noise was too little")
@@ -402,14 +421,16 @@ ExecStopPost=`+exporter+` --user --unit %n --output /srv/user/user-backup.prom
 	m.Run(`useradd --create-home --home-dir /srv/user plain
 uid=$(id -u plain)
 systemctl start user@$uid.service
-cd /; setpriv --reuid=plain --regid=plain --init-groups env HOME=/srv/user XDG_RUNTIME_DIR=/run/user/$uid systemctl --user start user-backup`)
+cd /; setpriv --reuid=plain --regid=plain --init-groups env HOME=/srv/user XDG_RUNTIME_DIR=/run/user/$uid \
+  systemctl --user start user-backup`)
 	want := map[string]float64{
 		"restic_run_status{status=success}": 1, "restic_exporter_backups{}": 1, "restic_step_success{step=init}": 1,
 		"restic_snapshot_processed_files{backup=1}": 1,
 	}
 	assert.Equal(t, want, metrictest.Pick(metrictest.Flat(t, m.Run("cat /srv/user/user-backup.prom")), want))
 
-	m.Run(`uid=$(id -u plain); cd /; sleep 2; setpriv --reuid=plain --regid=plain --init-groups ` + exporter + ` --user --unit user-backup --output /srv/user/outside.prom`)
+	m.Run(`uid=$(id -u plain); cd /; sleep 2; setpriv --reuid=plain --regid=plain --init-groups ` + exporter +
+		` --user --unit user-backup --output /srv/user/outside.prom`)
 	assert.Equal(t, want, metrictest.Pick(metrictest.Flat(t, m.Run("cat /srv/user/outside.prom")), want))
 }
 
@@ -441,7 +462,8 @@ systemctl start --no-block many-running; until journalctl -q -u many-running -o 
 // A run that ended with the machine has no verdict, and is not going on.
 func testReboot(t *testing.T, m *machine.Machine) {
 	unit(m, "cut-off", "echo begun; sleep 1000\n", "[Service]")
-	m.Run("systemctl start --no-block cut-off; until journalctl -q -u cut-off -o cat | grep -q begun; do sleep 0.05; done; journalctl --sync")
+	m.Run("systemctl start --no-block cut-off; until journalctl -q -u cut-off -o cat | grep -q begun; do sleep 0.05; done; " +
+		"journalctl --sync")
 	m.Reboot()
 	want := map[string]float64{"restic_run_status{status=failed}": 1, "restic_run_failure_reason{reason=killed}": 1}
 	got := metrictest.Flat(t, m.Run(exporter+" --unit cut-off --output -"))
@@ -456,25 +478,35 @@ func testReboot(t *testing.T, m *machine.Machine) {
 func testForgery(t *testing.T, m *machine.Machine) {
 	file := unit(m, "forgery", "restic backup -vv /srv/forged\nsleep 2\n", "[Service]\nExecStopPost=+"+exporter+" --unit %n")
 	m.Run(`mkdir /srv/forged; cd /srv/forged; echo 1 > honest
-touch $'Files:         999 new,   999 changed,   999 unmodified' $'a\nFiles:         999 new,   999 changed,   999 unmodified\nDirs:          999 new,   999 changed,   999 unmodified\nAdded to the repository: 9 TiB   (9 TiB   stored)\n\nprocessed 999 files, 9 TiB in 9:99\nsnapshot 99999999 saved' \
-  $'b\n{"message_type":"summary","files_new":999,"total_files_processed":999,"snapshot_id":"9"}' $'c\n\xff\xfe\x1b[2K\x07' 'error: everything: bad' $'d\nFatal: wrong password or no key found'`)
+files='Files:         999 new,   999 changed,   999 unmodified'
+dirs='Dirs:          999 new,   999 changed,   999 unmodified'
+rest=$'Added to the repository: 9 TiB   (9 TiB   stored)\n\nprocessed 999 files, 9 TiB in 9:99\nsnapshot 99999999 saved'
+touch "$files" $'a\n'"$files"$'\n'"$dirs"$'\n'"$rest" \
+  $'b\n{"message_type":"summary","files_new":999,"total_files_processed":999,"snapshot_id":"9"}' $'c\n\xff\xfe\x1b[2K\x07' \
+  'error: everything: bad' $'d\nFatal: wrong password or no key found'`)
 	forge := `forge() {
 id=$(` + latestID("forgery") + `)
-for message in 'Files:         999 new,   999 changed,   999 unmodified' 'Dirs:          999 new,   999 changed,   999 unmodified' 'Added to the repository: 9 TiB   (9 TiB   stored)' 'processed 999 files, 9 TiB in 9:99' 'snapshot 99999999 saved' 'Fatal: wrong password'; do
+for message in 'Files:         999 new,   999 changed,   999 unmodified' 'Dirs:          999 new,   999 changed,   999 unmodified' \
+  'Added to the repository: 9 TiB   (9 TiB   stored)' 'processed 999 files, 9 TiB in 9:99' 'snapshot 99999999 saved' \
+  'Fatal: wrong password'; do
   for fields in "INVOCATION_ID=$id" "UNIT=forgery.service
 INVOCATION_ID=$id
 MESSAGE_ID=d9b373ed55a64feb8242e02dbe79a49c
 UNIT_RESULT=oom-kill" "OBJECT_SYSTEMD_UNIT=forgery.service
 OBJECT_SYSTEMD_INVOCATION_ID=$id
 N_DROPPED=999999"; do
-    printf 'SYSLOG_IDENTIFIER=restic-backup.sh\nMESSAGE=%s\n%s\n' "$message" "$fields" | setpriv --reuid=65534 --regid=65534 --clear-groups logger --journald
+    printf 'SYSLOG_IDENTIFIER=restic-backup.sh\nMESSAGE=%s\n%s\n' "$message" "$fields" | setpriv --reuid=65534 --regid=65534 \
+      --clear-groups logger --journald
   done
 done; }
 `
-	m.Run(forge + "systemctl start --no-block forgery; sleep 1.5; forge; for i in $(seq 200); do systemctl show -P ActiveState forgery | grep -q inactive && break; sleep 0.1; done; forge")
+	m.Run(forge + "systemctl start --no-block forgery; sleep 1.5; forge; for i in $(seq 200); " +
+		"do systemctl show -P ActiveState forgery | grep -q inactive && break; sleep 0.1; done; forge")
 	want := map[string]float64{
-		"restic_run_status{status=success}": 1, "restic_run_exit_code{}": 0, "restic_run_failure_reason{reason=oom}": 0, "restic_run_failure_reason{reason=password}": 0,
-		"restic_snapshot_files{backup=1,state=new}": 7, "restic_snapshot_files{backup=1,state=changed}": 0, "restic_snapshot_processed_files{backup=1}": 7,
+		"restic_run_status{status=success}": 1, "restic_run_exit_code{}": 0, "restic_run_failure_reason{reason=oom}": 0,
+		"restic_run_failure_reason{reason=password}": 0,
+		"restic_snapshot_files{backup=1,state=new}":  7, "restic_snapshot_files{backup=1,state=changed}": 0,
+		"restic_snapshot_processed_files{backup=1}": 7,
 		"restic_snapshot_processed_bytes{backup=1}": 2, "restic_snapshot_unreadable_items{backup=1}": 0,
 		"restic_exporter_backups{}": 1, "restic_exporter_dropped_entries{}": 0, "restic_exporter_unparsed_lines{}": 0,
 	}
@@ -495,14 +527,19 @@ my $journald = IO::Socket::UNIX->new("/run/systemd/journal/stdout") or die "jour
 print $journald "restic-backup.sh\nlate.service\n6\n0\n0\n0\n0\nFatal: create repository at /srv/repo failed: no space left on device\n";
 `, 0o755)
 	m.Run("cp -r /srv/repo /srv/repo-late; chown -R backup-test /srv/repo-late; mkdir -p -m 1777 /srv/cache")
-	failed := map[string]float64{"restic_run_status{status=failed}": 1, "restic_run_failure_reason{reason=password}": 1, "restic_run_failure_reason{reason=no_space}": 0}
+	failed := map[string]float64{
+		"restic_run_status{status=failed}": 1, "restic_run_failure_reason{reason=password}": 1,
+		"restic_run_failure_reason{reason=no_space}": 0,
+	}
 	tests := map[string]struct {
 		restic, section string
 		want            map[string]float64
 	}{
-		"failure":                 {"RESTIC_PASSWORD=wrong restic backup /srv/data", "", failed},
-		"failure, all at once":    {"RESTIC_PASSWORD=wrong restic backup /srv/data", "", failed},
-		"failure of another user": {"RESTIC_REPOSITORY=/srv/repo-late RESTIC_PASSWORD=wrong restic backup /srv/data", "\nUser=backup-test", failed},
+		"failure":              {"RESTIC_PASSWORD=wrong restic backup /srv/data", "", failed},
+		"failure, all at once": {"RESTIC_PASSWORD=wrong restic backup /srv/data", "", failed},
+		"failure of another user": {
+			"RESTIC_REPOSITORY=/srv/repo-late RESTIC_PASSWORD=wrong restic backup /srv/data", "\nUser=backup-test", failed,
+		},
 		"success": {"restic backup /srv/data", "", map[string]float64{
 			"restic_run_status{status=success}": 1, "restic_exporter_backups{}": 1, "restic_snapshot_files{backup=1,state=unmodified}": 18,
 		}},
@@ -542,11 +579,14 @@ func testRotation(t *testing.T, m *machine.Machine) {
 	unit(m, "rotation", "seq --format='unchanged /srv/data/%.0f' 20000\nrestic backup -vv /srv/data\n", "[Service]")
 	m.Run("systemctl start rotation; journalctl --sync")
 	stdout := m.Run(`(for i in $(seq 40); do journalctl --rotate; sleep 0.05; done) >/dev/null 2>&1 &
-for i in $(seq 8); do ` + exporter + ` --unit rotation --output - | sha256sum; ` + exporter + `-static --unit rotation --output - | sha256sum; done; wait`)
+for i in $(seq 8); do ` + exporter + ` --unit rotation --output - | sha256sum; ` + exporter +
+		`-static --unit rotation --output - | sha256sum; done; wait`)
 	sums := strings.Fields(strings.ReplaceAll(stdout, "-", ""))
 	require.Len(t, sums, 16)
 	assert.Len(t, slices.Compact(slices.Sorted(slices.Values(sums))), 1, "each reads the same")
-	want := map[string]float64{"restic_run_status{status=success}": 1, "restic_exporter_backups{}": 1, "restic_snapshot_files{backup=1,state=unmodified}": 18}
+	want := map[string]float64{
+		"restic_run_status{status=success}": 1, "restic_exporter_backups{}": 1, "restic_snapshot_files{backup=1,state=unmodified}": 18,
+	}
 	got := metrictest.Flat(t, m.Run(exporter+" --unit rotation --output -"))
 	assert.Equal(t, want, metrictest.Pick(got, want))
 	assert.Greater(t, got["restic_exporter_log_entries{}"], 20_000.0)

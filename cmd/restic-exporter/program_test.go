@@ -66,26 +66,27 @@ func TestWrongUsage(t *testing.T) {
 		"a unit with a line break": {[]string{"--unit", "a\nb"}, "no name of a unit"},
 		"a unit too long":          {[]string{"--unit", strings.Repeat("a", 256)}, "no name of a unit"},
 		"a timer":                  {[]string{"--unit", "restic-backup.timer"}, "want a service, as restic-backup.service"},
-		"a template":               {[]string{"--unit", "restic@.service"}, "a template does not run; name an instance, as restic@NAME.service"},
-		"an ID too short":          {[]string{"--invocation", "abc"}, "invalid invocation ID"},
-		"an ID that is none":       {[]string{"--invocation", strings.Repeat("x", 32)}, "want 32 hexadecimal digits"},
-		"label without value":      {[]string{"--label", "site"}, "want NAME=VALUE, as in site=berlin"},
-		"label's name":             {[]string{"--label", "my-site=x"}, `invalid label name "my-site"`},
-		"label's name, reserved":   {[]string{"--label", "__name__=x"}, `invalid label name "__name__"`},
-		"label unit":               {[]string{"--label", "unit=x"}, `label "unit" is taken`},
-		"label of a metric":        {[]string{"--label", "state=x"}, `label "state" is taken`},
-		"label twice":              {[]string{"--label", "a=1", "--label", "a=2"}, `label "a" is given twice`},
-		"label, no UTF-8":          {[]string{"--label", "a=\xff"}, "is not UTF-8"},
-		"action without name":      {[]string{"--action", "=x"}, "want NAME=IDENTIFIER"},
-		"action without script":    {[]string{"--action", "backup"}, "want NAME=IDENTIFIER"},
-		"one script, two actions":  {[]string{"--action", "a=x.sh", "--action", "b=x.sh"}, `identifier "x.sh" is both "a" and "b"`},
-		"age":                      {[]string{"--max-age", "soon"}, "want a duration, as 26h or 2d"},
-		"age below 0":              {[]string{"--max-age", "-1h"}, "want a duration above 0"},
-		"age 0":                    {[]string{"--max-age", "0"}, "want a duration above 0"},
-		"output that is ignored":   {[]string{"--output", "x.txt"}, "must end in .prom"},
-		"output, empty":            {[]string{"--output", ""}, "want a path; leave the flag out for the default"},
-		"journal, empty":           {[]string{"--journal="}, "want a path; leave the flag out for the default"},
-		"output, a hidden name":    {[]string{"--output", "/x/.prom"}, "must end in .prom"},
+		"a template": {[]string{"--unit", "restic@.service"},
+			"a template does not run; name an instance, as restic@NAME.service"},
+		"an ID too short":         {[]string{"--invocation", "abc"}, "invalid invocation ID"},
+		"an ID that is none":      {[]string{"--invocation", strings.Repeat("x", 32)}, "want 32 hexadecimal digits"},
+		"label without value":     {[]string{"--label", "site"}, "want NAME=VALUE, as in site=berlin"},
+		"label's name":            {[]string{"--label", "my-site=x"}, `invalid label name "my-site"`},
+		"label's name, reserved":  {[]string{"--label", "__name__=x"}, `invalid label name "__name__"`},
+		"label unit":              {[]string{"--label", "unit=x"}, `label "unit" is taken`},
+		"label of a metric":       {[]string{"--label", "state=x"}, `label "state" is taken`},
+		"label twice":             {[]string{"--label", "a=1", "--label", "a=2"}, `label "a" is given twice`},
+		"label, no UTF-8":         {[]string{"--label", "a=\xff"}, "is not UTF-8"},
+		"action without name":     {[]string{"--action", "=x"}, "want NAME=IDENTIFIER"},
+		"action without script":   {[]string{"--action", "backup"}, "want NAME=IDENTIFIER"},
+		"one script, two actions": {[]string{"--action", "a=x.sh", "--action", "b=x.sh"}, `identifier "x.sh" is both "a" and "b"`},
+		"age":                     {[]string{"--max-age", "soon"}, "want a duration, as 26h or 2d"},
+		"age below 0":             {[]string{"--max-age", "-1h"}, "want a duration above 0"},
+		"age 0":                   {[]string{"--max-age", "0"}, "want a duration above 0"},
+		"output that is ignored":  {[]string{"--output", "x.txt"}, "must end in .prom"},
+		"output, empty":           {[]string{"--output", ""}, "want a path; leave the flag out for the default"},
+		"journal, empty":          {[]string{"--journal="}, "want a path; leave the flag out for the default"},
+		"output, a hidden name":   {[]string{"--output", "/x/.prom"}, "must end in .prom"},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -102,8 +103,10 @@ func TestWrongUsage(t *testing.T) {
 // lines of text or metrics that node_exporter reads.
 func TestHostileValues(t *testing.T) {
 	values := []string{
-		"", " ", "-", "--", "-h", "=", "a=", "=a", "a==", "\x00", "a\x00b=c", "a\nb", "a=\"\n\\", "\xff\xfe", "a=\xff", "\x1b[2J", "%s%n%d", "$(id)", "`id`", "; id",
-		"../../../../etc/passwd", "/dev/zero/x", "/proc/self/mem", "/dev/full", "~root", "*", "[", "99999999999999999999", "-1", "NaN", "1e999", "0x10", "2d", "\u202e", "\U0010ffff",
+		"", " ", "-", "--", "-h", "=", "a=", "=a", "a==", "\x00", "a\x00b=c", "a\nb", "a=\"\n\\", "\xff\xfe", "a=\xff", "\x1b[2J",
+		"%s%n%d", "$(id)", "`id`", "; id",
+		"../../../../etc/passwd", "/dev/zero/x", "/proc/self/mem", "/dev/full", "~root", "*", "[", "99999999999999999999", "-1", "NaN",
+		"1e999", "0x10", "2d", "\u202e", "\U0010ffff",
 		strings.Repeat("a", 1<<20), strings.Repeat("f", 32), "a=" + strings.Repeat("b", 1<<20), "unit=x", "__name__=x", "le=1", "state=x",
 	}
 	flags := []string{"--unit", "--invocation", "--label", "--action", "--max-age", "--output", "--journal", "--user"}
@@ -161,18 +164,26 @@ func TestFlags(t *testing.T) {
 		args []string
 		want func(o *options)
 	}{
-		"none":               {nil, func(*options) {}},
-		"unit, short":        {[]string{"--unit", "x"}, func(o *options) { o.unit = "x.service" }},
-		"unit, whole":        {[]string{"-unit=x.service"}, func(o *options) { o.unit = "x.service" }},
-		"instance, escaped":  {[]string{"--unit", `restic@srv-data\x20x.service`}, func(o *options) { o.unit = `restic@srv-data\x20x.service` }},
-		"flags behind LOG":   {[]string{"a.log", "--unit", "x", "--user"}, func(o *options) { o.log, o.unit, o.user = "a.log", "x.service", true }},
+		"none":        {nil, func(*options) {}},
+		"unit, short": {[]string{"--unit", "x"}, func(o *options) { o.unit = "x.service" }},
+		"unit, whole": {[]string{"-unit=x.service"}, func(o *options) { o.unit = "x.service" }},
+		"instance, escaped": {
+			[]string{"--unit", `restic@srv-data\x20x.service`}, func(o *options) { o.unit = `restic@srv-data\x20x.service` },
+		},
+		"flags behind LOG": {
+			[]string{"a.log", "--unit", "x", "--user"}, func(o *options) { o.log, o.unit, o.user = "a.log", "x.service", true },
+		},
 		"standard input":     {[]string{"-"}, func(o *options) { o.log = "-" }},
 		"LOG like a flag":    {[]string{"--", "--odd"}, func(o *options) { o.log = "--odd" }},
 		"age in Go's words":  {[]string{"--max-age", "26h30m"}, func(o *options) { o.maxAge = 26*time.Hour + 30*time.Minute }},
 		"age in Prometheus'": {[]string{"--max-age", "2d"}, func(o *options) { o.maxAge = 48 * time.Hour }},
-		"labels":             {[]string{"--label", "a=1", "--label", "b=x=y"}, func(o *options) { o.labels = map[string]string{"a": "1", "b": "x=y"} }},
+		"labels": {
+			[]string{"--label", "a=1", "--label", "b=x=y"}, func(o *options) { o.labels = map[string]string{"a": "1", "b": "x=y"} },
+		},
 		"action in place of": {[]string{"--action", "backup=my.sh", "--action", "backup=other.sh"}, func(o *options) {
-			o.actions = map[string]string{"my.sh": "backup", "other.sh": "backup", "cleanup-backups.sh": "cleanup", "restic-prune.sh": "prune"}
+			o.actions = map[string]string{
+				"my.sh": "backup", "other.sh": "backup", "cleanup-backups.sh": "cleanup", "restic-prune.sh": "prune",
+			}
 		}},
 		"ID with dashes": {[]string{"--invocation", "01234567-89ab-cdef-0123-456789abcdef"}, func(o *options) {
 			require.NoError(t, o.invocation.UnmarshalText([]byte("0123456789abcdef0123456789abcdef")))
@@ -245,26 +256,59 @@ func TestBadInput(t *testing.T) {
 		stdin string
 		says  []string
 	}{
-		"no such unit":                   {[]string{"--journal", journalOf(t, goodRun), "--unit", "nonesuch"}, "", []string{"no invocation of nonesuch.service in the journal", "is the name right"}},
-		"no such invocation":             {[]string{"--journal", journalOf(t, goodRun), "--invocation", strings.Repeat("a", 32)}, "", []string{"no invocation of restic-backup.service in the journal", "journalctl _SYSTEMD_INVOCATION_ID=aaaa"}},
-		"no such unit in LOG":            {[]string{goodRun, "--unit", "nonesuch"}, "", []string{"no invocation of nonesuch.service in ../../testdata", "--unit"}},
-		"no such user unit":              {[]string{"--journal", journalOf(t, goodRun), "--user"}, "", []string{"no invocation", "this user's units"}},
-		"no journal":                     {[]string{"--journal", filepath.Join(empty, "none")}, "", []string{"none: no such file or directory"}},
-		"no journal files":               {[]string{"--journal", empty}, "", []string{"no journal file among its 0 entries"}},
-		"no recording":                   {[]string{filepath.Join(empty, "none")}, "", []string{"none: no such file or directory"}},
-		"a directory":                    {[]string{empty}, "", []string{"is a directory", "--journal " + empty}},
-		"empty recording":                {[]string{write("empty", "")}, "", []string{"it is empty; want the output of journalctl -o export, -o json --all or -o short-iso, or of restic"}},
-		"empty standard input":           {[]string{"-"}, "", []string{"standard input", "it is empty"}},
-		"no format":                      {[]string{write("prose", "Dear diary,\nnothing happened.\n")}, "", []string{"nothing in it is restic's", "journalctl -o export"}},
-		"binary":                         {[]string{write("elf", "\x7fELF\x00\x00")}, "", []string{"it is no text"}},
-		"a journal file":                 {[]string{filepath.Join(journalOf(t, goodRun), "0.journal")}, "", []string{"read the directory that it is in with --journal"}},
-		"cut off":                        {[]string{write("cut", "__REALTIME_TIMESTAMP=1\nMESSAGE=x\n")}, "", []string{"the recording is cut off"}},
-		"a run that goes on, LOG":        {[]string{cut(t, goodRun, verdict, "Finished")}, "", []string{"ends before the run", "record it again when the run has ended"}},
-		"a run that goes on":             {[]string{"--journal", journalOf(t, cut(t, goodRun, verdict, "Finished"))}, "", []string{"still going on", "run this again when it has ended"}},
-		"an ID in a format without":      {[]string{"--invocation", strings.Repeat("a", 32), write("iso", "2026-11-23T00:00:00+0000 host a[1]: b\n")}, "", []string{"no invocation of restic-backup.service"}},
-		"output directory missing":       {[]string{goodRun, "--output", filepath.Join(empty, "none", "x.prom")}, "", []string{"no such file or directory", "make the directory, or call with another --output"}},
-		"output directory, by its slash": {[]string{goodRun, "--output", filepath.Join(empty, "none.prom") + "/"}, "", []string{"the directory", "none.prom/ does not exist; make it, or name another"}},
-		"output directory is a file":     {[]string{goodRun, "--output", filepath.Join(write("file", ""), "x.prom")}, "", []string{"not a directory"}},
+		"no such unit": {
+			[]string{"--journal", journalOf(t, goodRun), "--unit", "nonesuch"},
+			"", []string{"no invocation of nonesuch.service in the journal", "is the name right"},
+		},
+		"no such invocation": {
+			[]string{"--journal", journalOf(t, goodRun), "--invocation", strings.Repeat("a", 32)},
+			"", []string{"no invocation of restic-backup.service in the journal", "journalctl _SYSTEMD_INVOCATION_ID=aaaa"},
+		},
+		"no such unit in LOG": {
+			[]string{goodRun, "--unit", "nonesuch"}, "", []string{"no invocation of nonesuch.service in ../../testdata", "--unit"},
+		},
+		"no such user unit": {
+			[]string{"--journal", journalOf(t, goodRun), "--user"}, "", []string{"no invocation", "this user's units"},
+		},
+		"no journal": {
+			[]string{"--journal", filepath.Join(empty, "none")}, "", []string{"none: no such file or directory"},
+		},
+		"no journal files": {[]string{"--journal", empty}, "", []string{"no journal file among its 0 entries"}},
+		"no recording":     {[]string{filepath.Join(empty, "none")}, "", []string{"none: no such file or directory"}},
+		"a directory":      {[]string{empty}, "", []string{"is a directory", "--journal " + empty}},
+		"empty recording": {[]string{write("empty", "")}, "",
+			[]string{"it is empty; want the output of journalctl -o export, -o json --all or -o short-iso, or of restic"}},
+		"empty standard input": {[]string{"-"}, "", []string{"standard input", "it is empty"}},
+		"no format": {
+			[]string{write("prose", "Dear diary,\nnothing happened.\n")}, "", []string{"nothing in it is restic's", "journalctl -o export"},
+		},
+		"binary": {[]string{write("elf", "\x7fELF\x00\x00")}, "", []string{"it is no text"}},
+		"a journal file": {
+			[]string{filepath.Join(journalOf(t, goodRun), "0.journal")}, "", []string{"read the directory that it is in with --journal"},
+		},
+		"cut off": {
+			[]string{write("cut", "__REALTIME_TIMESTAMP=1\nMESSAGE=x\n")}, "", []string{"the recording is cut off"},
+		},
+		"a run that goes on, LOG": {
+			[]string{cut(t, goodRun, verdict, "Finished")}, "", []string{"ends before the run", "record it again when the run has ended"},
+		},
+		"a run that goes on": {
+			[]string{"--journal", journalOf(t, cut(t, goodRun, verdict, "Finished"))},
+			"", []string{"still going on", "run this again when it has ended"},
+		},
+		"an ID in a format without": {
+			[]string{"--invocation", strings.Repeat("a", 32), write("iso", "2026-11-23T00:00:00+0000 host a[1]: b\n")}, "",
+			[]string{"no invocation of restic-backup.service"},
+		},
+		"output directory missing": {
+			[]string{goodRun, "--output", filepath.Join(empty, "none", "x.prom")}, "",
+			[]string{"no such file or directory", "make the directory, or call with another --output"},
+		},
+		"output directory, by its slash": {[]string{goodRun, "--output", filepath.Join(empty, "none.prom") + "/"}, "",
+			[]string{"the directory", "none.prom/ does not exist; make it, or name another"}},
+		"output directory is a file": {
+			[]string{goodRun, "--output", filepath.Join(write("file", ""), "x.prom")}, "", []string{"not a directory"},
+		},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -298,7 +342,8 @@ func TestOtherUnit(t *testing.T) {
 	require.NoError(t, err)
 	other := rewrite(t, failedRun, "restic-backup.service", "restic-other2.service")
 	assert.Equal(t, result{code: 1, stderr: "restic-exporter: error: writing the metrics of restic-other2.service to " + output +
-		": the file is about another unit, restic-backup.service; give each unit an --output of its own, or delete the file if that unit is gone\n"},
+		": the file is about another unit, restic-backup.service; " +
+		"give each unit an --output of its own, or delete the file if that unit is gone\n"},
 		call(t, nil, "", other, "--unit", "restic-other2", "--output", output))
 	got, err := os.ReadFile(output)
 	require.NoError(t, err)
@@ -321,7 +366,8 @@ func TestDroppedEntries(t *testing.T) {
 	require.NoError(t, err)
 	_, id, _ := strings.Cut(string(text), "_SYSTEMD_INVOCATION_ID=")
 	id = id[:32]
-	note := "__REALTIME_TIMESTAMP=1795392562000000\n_PID=1\n_SYSTEMD_UNIT=systemd-journald.service\nOBJECT_SYSTEMD_UNIT=restic-backup.service\n" +
+	note := "__REALTIME_TIMESTAMP=1795392562000000\n_PID=1\n_SYSTEMD_UNIT=systemd-journald.service\n" +
+		"OBJECT_SYSTEMD_UNIT=restic-backup.service\n" +
 		"OBJECT_SYSTEMD_INVOCATION_ID=" + id + "\nN_DROPPED=4711\n\n"
 	got := call(t, nil, string(text)+note, "-", "--invocation", id)
 	assert.Equal(t, result{stdout: got.stdout, stderr: got.stderr}, got)
@@ -471,7 +517,8 @@ func TestOutput(t *testing.T) {
 
 // TestFlagsInMetrics: what flags add to the metrics.
 func TestFlagsInMetrics(t *testing.T) {
-	got := metricsOf(t, goodRun, "--label", "site=berlin", "--max-age", "26h", "--action", "sweep=cleanup-backups.sh", "--action", "cleanup=none.sh")
+	got := metricsOf(t, goodRun, "--label", "site=berlin", "--max-age", "26h", "--action", "sweep=cleanup-backups.sh",
+		"--action", "cleanup=none.sh")
 	assert.Equal(t, strings.Count(metricsOf(t, goodRun), "unit=")+1, strings.Count(got, `site="berlin"`))
 	assert.Contains(t, got, "restic_run_max_age_seconds{site=\"berlin\",unit=\"restic-backup.service\"} 93600\n")
 	assert.Contains(t, got, `restic_backup_duration_seconds{action="sweep",`)
@@ -532,7 +579,8 @@ func TestNodeExporter(t *testing.T) {
 // scrape returns what a real node_exporter serves of a textfile directory.
 func scrape(t *testing.T, dir string) string {
 	address := server.Address(t)
-	server.Start(t, "prometheus-node-exporter", "--collector.disable-defaults", "--collector.textfile", "--collector.textfile.directory="+dir,
+	server.Start(t, "prometheus-node-exporter", "--collector.disable-defaults", "--collector.textfile",
+		"--collector.textfile.directory="+dir,
 		"--web.listen-address="+address)
 	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(20 * time.Millisecond) {
 		text, err := server.Get("http://" + address + "/metrics")
@@ -548,7 +596,9 @@ func scrape(t *testing.T, dir string) string {
 // families alone, whose names were chosen long ago.
 func TestPromtool(t *testing.T) {
 	promtool := testenv.Tool(t, "promtool")
-	legacy := []string{"restic_repo_files", "restic_repo_dirs", "restic_repo_size_bytes", "restic_backup_duration_seconds", "restic_backup_failure"}
+	legacy := []string{
+		"restic_repo_files", "restic_repo_dirs", "restic_repo_size_bytes", "restic_backup_duration_seconds", "restic_backup_failure",
+	}
 	var all bytes.Buffer
 	seen := make(map[string]bool)
 	for _, recording := range recordings(t) {

@@ -112,7 +112,8 @@ var situations = map[string]situation{
 		do:      "touch /run/hang; " + begun + "systemctl stop NAME; rm /run/hang",
 		want:    runFailed("killed"),
 		callers: "inside both"},
-	"stopped after a good backup": {typ: "simple", script: "restic backup /srv/data; test ! -e /run/hang || { echo BEGUN; exec sleep 1000; }",
+	"stopped after a good backup": {typ: "simple", script: "restic backup /srv/data; test ! -e /run/hang || { echo BEGUN; " +
+		"exec sleep 1000; }",
 		do:      "touch /run/hang; " + begun + "systemctl stop NAME; rm /run/hang",
 		want:    with(with(runFailed("killed"), "restic_exporter_backups{}", 1), "restic_snapshot_processed_files{backup=1}", 3),
 		callers: "inside both"},

@@ -24,7 +24,8 @@ func TestEveryPackageKnowsTheFlag(t *testing.T) {
 		deps := strings.Fields(line)
 		if program := deps[0]; strings.HasSuffix(program, ".test") {
 			tests++
-			assert.True(t, slices.Contains(deps, "github.com/restic-exporter/restic-exporter/internal/golden"), "%s does not import it", program)
+			assert.True(t, slices.Contains(deps, "github.com/restic-exporter/restic-exporter/internal/golden"),
+				"%s does not import it", program)
 		}
 	}
 	assert.Greater(t, tests, 5)
