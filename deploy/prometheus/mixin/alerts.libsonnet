@@ -166,8 +166,8 @@
           'ResticMachineGone',
           'warning',
           |||
-            time() - last_over_time(restic_run_last_success_timestamp_seconds%s[14d:10m])
-              > (last_over_time(restic_run_max_age_seconds%s[14d:10m]) or last_over_time(restic_run_end_timestamp_seconds%s[14d:10m]) * 0 + %s)
+            time() - last_over_time(restic_run_last_success_timestamp_seconds%s[14d])
+              > (last_over_time(restic_run_max_age_seconds%s[14d]) or last_over_time(restic_run_end_timestamp_seconds%s[14d]) * 0 + %s)
             unless restic_run_end_timestamp_seconds%s
             unless on (instance, job) node_textfile_scrape_error
           ||| % [s(), s(), s(), $.duration(c.maxAge), s()],
