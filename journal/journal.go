@@ -1,31 +1,43 @@
 // Package journal reads what the systemd journal holds about one invocation of
 // a unit: what its processes logged, and what the service manager says of it.
 //
-// A [Reader] reads the local journal or a directory of journal files, through
-// libsystemd in programs built with cgo, and through the program journalctl in
-// others and where libsystemd is missing. A [Recording] reads what journalctl
-// printed earlier. Both answer the same two questions: which invocation of a
-// unit was the latest, and which entries belong to an invocation.
+// Start with a [Source], and its method Entries:
+//
+//	for entry, err := range (journal.Reader{}).Entries(ctx, "my.service", journal.ID{}) {
+//
+// The zero [Reader] reads the local journal; one with Dir reads journal files
+// elsewhere. A [Recording] reads what journalctl printed earlier, and a host of a
+// [Store] what a machine has sent to VictoriaLogs. Each answers the same questions:
+// which invocation of a unit was the latest, and which entries are of an invocation.
+// The zero [ID] stands for the latest.
 //
 // Package journal has no opinion about what the messages mean.
 //
+// # Building
+//
+// With cgo it takes libsystemd's headers (Debian's package libsystemd-dev); the
+// library itself is loaded when it is needed, and journalctl is used where it is
+// missing. Without cgo it takes nothing, and a Reader uses journalctl. It compiles on
+// Linux, the BSDs and macOS; only recordings and stores can be read where there is
+// no systemd.
+//
 // # Trust
 //
-// Any user can send entries that claim to belong to any unit. Believed are the
+// Any user can send entries that claim to belong to any unit. A Source believes the
 // fields that journald itself adds, the manager's fields in entries of the
 // manager's own process, and journald's notes in entries of its own unit
 // (systemd.journal-fields(7)).
 //
 // journald looks up the invocation of a process when it takes its first line. If the
-// unit has ended by then there is none to be found, and the line has no
-// _SYSTEMD_INVOCATION_ID: it counts for the invocation that had ended last.
+// unit has ended by then, the line has no _SYSTEMD_INVOCATION_ID: it counts for the
+// invocation that had ended last.
 //
 // # Completeness
 //
-// What has been logged a moment ago may not be in the journal yet: [Reader.Sync]
-// waits for it. What was logged first may be in it no more, for journald deletes
-// its oldest files, also while they are read: [ErrIncomplete] tells. Of what
-// journald dropped an [Entry] of kind Dropped says how much it was.
+// What has been logged a moment ago may not be in the journal yet: Sync waits for
+// it. What was logged first may be gone, for journald deletes its oldest files, also
+// while they are read: then Entries reports [ErrIncomplete]. An [Entry] of kind
+// Dropped says how much journald dropped.
 package journal
 
 import (
