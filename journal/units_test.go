@@ -60,7 +60,8 @@ func TestUnits(t *testing.T) {
 func TestUnitsOfUser(t *testing.T) {
 	uid := strconv.Itoa(os.Getuid())
 	l := log{
-		line(id1, 7, "the system's"), of("a.service", own(uid, id1.String(), "hello")), of("b.service", ofUser(uid, "init.scope", id2, starting)),
+		line(id1, 7, "the system's"), of("a.service", own(uid, id1.String(), "hello")),
+		of("b.service", ofUser(uid, "init.scope", id2, starting)),
 		of("c.service", ofUser(uid, "evil.service", id1, succeeded)),
 	}
 	for kind, source := range l.sources(t, true) {
@@ -69,14 +70,19 @@ func TestUnitsOfUser(t *testing.T) {
 			require.NoError(t, err, kind)
 			got = append(got, name)
 		}
-		assert.Equal(t, []string{"a.service", "b.service", "init.scope"}, slices.DeleteFunc(got, func(s string) bool { return s == "evil.service" }), kind)
+		assert.Equal(t, []string{"a.service", "b.service", "init.scope"},
+			slices.DeleteFunc(got, func(s string) bool { return s == "evil.service" }), kind)
 	}
 }
 
 func TestSpoke(t *testing.T) {
 	l := log{
-		line(id1, 7, "hello"), of("b.service", fields{"MESSAGE=x", "_PID=9", "SYSLOG_IDENTIFIER=restic", "_SYSTEMD_UNIT=" + unit, "_SYSTEMD_INVOCATION_ID=" + id1.String()}),
-		of("c.service", fields{"MESSAGE=x", "_PID=9", "SYSLOG_IDENTIFIER=sh", "_COMM=sh", "_SYSTEMD_UNIT=" + unit, "_SYSTEMD_INVOCATION_ID=" + id1.String()}),
+		line(id1, 7, "hello"), of("b.service", fields{
+			"MESSAGE=x", "_PID=9", "SYSLOG_IDENTIFIER=restic", "_SYSTEMD_UNIT=" + unit, "_SYSTEMD_INVOCATION_ID=" + id1.String(),
+		}),
+		of("c.service", fields{
+			"MESSAGE=x", "_PID=9", "SYSLOG_IDENTIFIER=sh", "_COMM=sh", "_SYSTEMD_UNIT=" + unit, "_SYSTEMD_INVOCATION_ID=" + id1.String(),
+		}),
 		{"MESSAGE=forged", "_COMM=restic", "_PID=666", "_SYSTEMD_UNIT=x.service", "UNIT=c.service"},
 	}
 	want := map[string]bool{unit: true, "b.service": true, "c.service": false, "none.service": false}
@@ -94,23 +100,25 @@ func TestSpoke(t *testing.T) {
 // TestMatch: fnmatch(3) has the same answers, with FNM_NOESCAPE.
 func TestMatch(t *testing.T) {
 	tests := map[string]struct{ yes, no []string }{
-		"restic-*.service": {[]string{"restic-.service", "restic-a@b.service"}, []string{"restic-a.timer", "xrestic-a.service", "restic-a.services"}},
-		"a?c":              {[]string{"abc", "a?c"}, []string{"ac", "abbc"}},
-		"[a-c]x":           {[]string{"ax", "cx"}, []string{"dx", "[a-c]x", "-x"}},
-		"[!a-c]x":          {[]string{"dx"}, []string{"ax", "x"}},
-		"[^a-c]x":          {[]string{"dx"}, []string{"ax"}},
-		"[]a]x":            {[]string{"]x", "ax"}, []string{"bx"}},
-		"[":                {[]string{"["}, []string{"", "a"}},
-		"a[b":              {[]string{"a[b"}, []string{"ab"}},
-		"[a-":              {[]string{"[a-"}, []string{"a"}},
-		"[!]":              {[]string{"[!]"}, []string{"a"}},
-		`a\x2db*`:          {[]string{`a\x2dbc`}, []string{"a-bc", "ax2dbc"}},
-		`[\]x`:             {[]string{`\x`}, []string{"x"}},
-		"a.c":              {[]string{"a.c"}, []string{"abc"}},
-		"(a|b)+$^{2}":      {[]string{"(a|b)+$^{2}"}, []string{"a"}},
-		"[z-a]":            {nil, []string{"a", "z", "m", ""}},
-		"":                 {[]string{""}, []string{"a"}},
-		"*":                {[]string{"", "a\nb", "\xff"}, nil},
+		"restic-*.service": {
+			[]string{"restic-.service", "restic-a@b.service"}, []string{"restic-a.timer", "xrestic-a.service", "restic-a.services"},
+		},
+		"a?c":         {[]string{"abc", "a?c"}, []string{"ac", "abbc"}},
+		"[a-c]x":      {[]string{"ax", "cx"}, []string{"dx", "[a-c]x", "-x"}},
+		"[!a-c]x":     {[]string{"dx"}, []string{"ax", "x"}},
+		"[^a-c]x":     {[]string{"dx"}, []string{"ax"}},
+		"[]a]x":       {[]string{"]x", "ax"}, []string{"bx"}},
+		"[":           {[]string{"["}, []string{"", "a"}},
+		"a[b":         {[]string{"a[b"}, []string{"ab"}},
+		"[a-":         {[]string{"[a-"}, []string{"a"}},
+		"[!]":         {[]string{"[!]"}, []string{"a"}},
+		`a\x2db*`:     {[]string{`a\x2dbc`}, []string{"a-bc", "ax2dbc"}},
+		`[\]x`:        {[]string{`\x`}, []string{"x"}},
+		"a.c":         {[]string{"a.c"}, []string{"abc"}},
+		"(a|b)+$^{2}": {[]string{"(a|b)+$^{2}"}, []string{"a"}},
+		"[z-a]":       {nil, []string{"a", "z", "m", ""}},
+		"":            {[]string{""}, []string{"a"}},
+		"*":           {[]string{"", "a\nb", "\xff"}, nil},
 	}
 	for pattern, tt := range tests {
 		for _, name := range tt.yes {

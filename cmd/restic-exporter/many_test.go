@@ -32,15 +32,19 @@ func words(unit string, run, from int, entries ...string) string {
 	var b strings.Builder
 	for i, e := range entries {
 		at := 1_900_000_000_000_000 + (from+i)*1_000_000
-		fmt.Fprintf(&b, "__CURSOR=s=%032x;i=%x\n__REALTIME_TIMESTAMP=%d\n__MONOTONIC_TIMESTAMP=%d\n_BOOT_ID=%032x\n", 9, from+i+1, at, from+i+1, 7)
+		fmt.Fprintf(&b, "__CURSOR=s=%032x;i=%x\n__REALTIME_TIMESTAMP=%d\n__MONOTONIC_TIMESTAMP=%d\n_BOOT_ID=%032x\n",
+			9, from+i+1, at, from+i+1, 7)
 		message, ours := strings.CutPrefix(e, "line ")
 		switch {
 		case ours:
-			fmt.Fprintf(&b, "_PID=%d\n_SYSTEMD_UNIT=%s\n_SYSTEMD_INVOCATION_ID=%032x\nSYSLOG_IDENTIFIER=sh\n_COMM=sh\nMESSAGE=%s\n\n", 100+run, unit, run, message)
+			fmt.Fprintf(&b, "_PID=%d\n_SYSTEMD_UNIT=%s\n_SYSTEMD_INVOCATION_ID=%032x\nSYSLOG_IDENTIFIER=sh\n_COMM=sh\nMESSAGE=%s\n\n",
+				100+run, unit, run, message)
 		case strings.HasPrefix(e, "refused"):
-			fmt.Fprintf(&b, "_PID=1\nUNIT=%s\nSYSLOG_IDENTIFIER=systemd\nMESSAGE_ID=be02cf6855d2428ba40df7e9d022f03d\nJOB_RESULT=dependency\nMESSAGE=Dependency failed\n\n", unit)
+			fmt.Fprintf(&b, "_PID=1\nUNIT=%s\nSYSLOG_IDENTIFIER=systemd\nMESSAGE_ID=be02cf6855d2428ba40df7e9d022f03d\n"+
+				"JOB_RESULT=dependency\nMESSAGE=Dependency failed\n\n", unit)
 		default:
-			fmt.Fprintf(&b, "_PID=1\nUNIT=%s\nINVOCATION_ID=%032x\nSYSLOG_IDENTIFIER=systemd\n%s\n\n", unit, run, strings.ReplaceAll(e, ";", "\n"))
+			fmt.Fprintf(&b, "_PID=1\nUNIT=%s\nINVOCATION_ID=%032x\nSYSLOG_IDENTIFIER=systemd\n%s\n\n", unit, run,
+				strings.ReplaceAll(e, ";", "\n"))
 		}
 	}
 	return b.String()
@@ -106,11 +110,16 @@ func TestManyUnits(t *testing.T) {
 			assert.Equal(t, want, got)
 
 			dir = t.TempDir()
-			assert.Equal(t, result{}, call(t, nil, "", append([]string{"--unit", "other", "--unit", "restic-[eg]*", "--unit", "other.service", "--output", dir}, from...)...))
+			assert.Equal(t, result{},
+				call(t, nil, "", append([]string{
+					"--unit", "other", "--unit", "restic-[eg]*", "--unit", "other.service", "--output", dir,
+				}, from...)...))
 			got = promFiles(t, dir)
 			assert.NotEmpty(t, got["other.prom"])
 			delete(got, "other.prom")
-			assert.Equal(t, map[string]string{"restic-good.prom": want["restic-good.prom"], "restic-early.prom": want["restic-early.prom"]}, got)
+			assert.Equal(t, map[string]string{
+				"restic-good.prom": want["restic-good.prom"], "restic-early.prom": want["restic-early.prom"],
+			}, got)
 		})
 	}
 }
@@ -126,7 +135,8 @@ func TestManyUnitsTrouble(t *testing.T) {
 	got := call(t, nil, "", "--unit", "restic-*", "--unit", "restic-running", "--unit", "none", "--output", dir, log)
 	assert.Equal(t, 1, got.code)
 	for _, want := range []string{
-		"restic-good.prom: the file is about another unit", "no invocation of none.service", "ends before the run does", "there was trouble with 3 of 7 units",
+		"restic-good.prom: the file is about another unit", "no invocation of none.service", "ends before the run does",
+		"there was trouble with 3 of 7 units",
 	} {
 		assert.Contains(t, got.stderr, want)
 	}
@@ -142,15 +152,19 @@ func TestManyUnitsTrouble(t *testing.T) {
 		says string
 		args []string
 	}{
-		"nothing matches":         {1, "no unit backup-* in ", []string{"--unit", "backup-*", "--output", dir, log}},
-		"no backup matches":       {1, "no unit restic-not* in ", []string{"--unit", "restic-not*", "--output", dir, log}},
-		"a directory is missing":  {1, "the directory " + dir + "/none does not exist", []string{"--unit", "restic-*", "--output", dir + "/none", log}},
+		"nothing matches":   {1, "no unit backup-* in ", []string{"--unit", "backup-*", "--output", dir, log}},
+		"no backup matches": {1, "no unit restic-not* in ", []string{"--unit", "restic-not*", "--output", dir, log}},
+		"a directory is missing": {
+			1, "the directory " + dir + "/none does not exist", []string{"--unit", "restic-*", "--output", dir + "/none", log},
+		},
 		"to standard output":      {2, "want --output DIR", []string{"--unit", "restic-*", "--output", "-", log}},
 		"to one file":             {2, "want --output DIR", []string{"--unit", "a", "--unit", "b", "--output", dir + "/x.prom", log}},
 		"of a recording, nowhere": {2, "want --output DIR", []string{"--unit", "restic-*", log}},
-		"one run of many units":   {2, "--invocation is one run of one unit", []string{"--unit", "a*", "--invocation", strings.Repeat("1", 32), "--output", dir}},
-		"timers":                  {2, "want a service", []string{"--unit", "restic-*.timer", "--output", dir}},
-		"a format without units":  {1, "that names units", []string{"--unit", "a*", "--output", dir, "many_test.go"}},
+		"one run of many units": {
+			2, "--invocation is one run of one unit", []string{"--unit", "a*", "--invocation", strings.Repeat("1", 32), "--output", dir},
+		},
+		"timers":                 {2, "want a service", []string{"--unit", "restic-*.timer", "--output", dir}},
+		"a format without units": {1, "that names units", []string{"--unit", "a*", "--output", dir, "many_test.go"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			got := call(t, nil, "", tt.args...)
