@@ -39,6 +39,10 @@ func Read(ctx context.Context, from journal.Source, unit string, id journal.ID, 
 	if id != (journal.ID{}) && id != told.id {
 		told = none // it is about another run
 	}
+	if namespace := o.namespace(reader, told); namespace != "" {
+		reader.Namespace = namespace
+		from = reader
+	}
 	if err := sync(ctx, from, unit); err != nil {
 		return nil, err
 	}
@@ -55,7 +59,11 @@ func Read(ctx context.Context, from journal.Source, unit string, id journal.ID, 
 		r, v, err = read(ctx, from, unit, id, o)
 	}
 	if latest && told.id != (journal.ID{}) && (err != nil || r.ID != told.id && v.refused.IsZero()) {
-		r, v, err = read(ctx, from, unit, told.id, o) // the next run has begun
+		id = told.id
+		r, v, err = read(ctx, from, unit, id, o) // the next run has begun
+	}
+	if err == nil && len(r.Spans) == 0 && r.ID != (journal.ID{}) {
+		r, v, err = readNamespace(ctx, from, r, v, id, o)
 	}
 	if err != nil {
 		return nil, err
@@ -81,6 +89,37 @@ func sync(ctx context.Context, from journal.Source, unit string) error {
 		return fmt.Errorf("waiting until journald has written everything down: %w", err)
 	}
 	return nil
+}
+
+// namespace returns the journal namespace that systemd says the caller, a command of the
+// unit, logs into. A handler has one of its own.
+func (o Options) namespace(reader journal.Reader, told told) string {
+	if !told.inside || reader.Namespace != "" {
+		return ""
+	}
+	name := o.Getenv("LOG_NAMESPACE") // since systemd 246
+	if !slices.Contains(reader.Namespaces(), name) {
+		return ""
+	}
+	return name
+}
+
+// readNamespace reads a run again that has no line of output, with the journal of the
+// namespace that it has logged into; if there is none, it returns the run as it is.
+func readNamespace(ctx context.Context, from journal.Source, r *Run, v *verdict, id journal.ID, o Options) (*Run, *verdict, error) {
+	reader, ok := from.(journal.Reader)
+	if !ok || reader.Namespace != "" || reader.User {
+		return r, v, nil
+	}
+	namespace, err := reader.NamespaceOf(ctx, r.Unit, r.ID)
+	if err != nil || namespace == "" {
+		return r, v, err
+	}
+	reader.Namespace = namespace
+	if err := sync(ctx, reader, r.Unit); err != nil {
+		return r, v, err
+	}
+	return read(ctx, reader, r.Unit, id, o)
 }
 
 // read reads the entries of a run.

@@ -16,6 +16,9 @@ type backend interface {
 	// skim yields the lines of an invocation, none of which is in parts, but may leave
 	// out those for which skip is true. The records have what a line is known by.
 	skim(ctx context.Context, s selector, id ID, skip skipFunc) records
+	// head returns when the first entry of the journal was received, and its number
+	// in the sequence that it is of, which begins with 1; zeros if there is none.
+	head(ctx context.Context) (time.Time, uint64, error)
 	// values returns the values that a field has in the whole journal.
 	values(ctx context.Context, field string) ([]string, error)
 }

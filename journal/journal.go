@@ -218,8 +218,9 @@ type Source interface {
 	// "" and an error.
 	Units(ctx context.Context, patterns ...string) iter.Seq2[string, error]
 
-	// Spoke reports whether a program has logged anything in any run of unit: a
-	// process with that command name (_COMM) or identifier (SYSLOG_IDENTIFIER).
+	// Spoke reports whether a program has logged anything in any run of unit, into
+	// whatever namespace: a process with that command name (_COMM) or identifier
+	// (SYSLOG_IDENTIFIER).
 	Spoke(ctx context.Context, unit, program string) (bool, error)
 
 	// Sync waits until what the unit has logged before the call can be read.

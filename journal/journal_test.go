@@ -194,10 +194,14 @@ func journalctlAt(t *testing.T, path string) {
 // throughJournalctl is a Reader as it is without cgo.
 type throughJournalctl struct{ r Reader }
 
-func (s throughJournalctl) open(f func(backend) error) error { return f(journalctl{s.r.Dir}) }
+func (s throughJournalctl) open(f func(backend) error) error { return s.r.openJournalctl(true, f) }
 
 func (s throughJournalctl) Latest(ctx context.Context, unit string) (ID, error) {
-	id, err := latestIn(ctx, journalctl{s.r.Dir}, s.r.selector(unit))
+	var id ID
+	err := s.open(func(b backend) (err error) {
+		id, err = latestIn(ctx, b, s.r.selector(unit))
+		return err
+	})
 	return id, hint(unit, err)
 }
 

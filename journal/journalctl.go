@@ -8,13 +8,45 @@ import (
 	"io"
 	"io/fs"
 	"os/exec"
+	"slices"
+	"strconv"
 	"strings"
 	"time"
 )
 
 // A journalctl reads a journal through the program. The zero journalctl reads that of
 // this machine.
-type journalctl struct{ dir string }
+type journalctl struct{ from []string } // flags that say which journal
+
+// openJournalctl calls f with the journal of r, of a namespace with the default one or
+// alone.
+func (r Reader) openJournalctl(withDefault bool, f func(backend) error) error {
+	switch {
+	case r.Namespace == "" && r.Dir == "":
+		return f(journalctl{})
+	case r.Namespace == "":
+		return f(journalctl{[]string{"--directory=" + r.Dir}})
+	}
+	files, err := r.files(withDefault)
+	switch {
+	case err != nil:
+		return err
+	case r.Dir == "" && withDefault:
+		return f(journalctl{[]string{"--namespace=+" + r.Namespace}})
+	case r.Dir == "":
+		return f(journalctl{[]string{"--namespace=" + r.Namespace}})
+	}
+	var c journalctl
+	for _, name := range files {
+		c.from = append(c.from, "--file="+escapeGlob(name))
+	}
+	return f(c)
+}
+
+// escapeGlob returns a pattern that matches name alone.
+func escapeGlob(name string) string {
+	return strings.NewReplacer(`\`, `\\`, "*", `\*`, "?", `\?`, "[", `\[`).Replace(name)
+}
 
 // journalctlPaths are where the program is: who calls us may have set $PATH.
 var journalctlPaths = []string{"/usr/bin/journalctl", "/bin/journalctl"}
@@ -63,6 +95,30 @@ func (c journalctl) print(ctx context.Context, m match, more ...string) records 
 	}
 }
 
+func (c journalctl) head(ctx context.Context) (t time.Time, number uint64, err error) {
+	err = c.run(ctx, []string{"--output=export"}, func(stdout io.Reader) error {
+		for line, err := range lines(stdout) {
+			if err != nil {
+				return err
+			}
+			name, value, _ := strings.Cut(strings.TrimSuffix(string(line), "\n"), "=")
+			switch name {
+			case cursor:
+				_, number = parseCursor(value)
+			case realtime: // it comes after the cursor
+				n, _ := strconv.ParseUint(value, 10, 64)
+				t = usec(n)
+				return errStop
+			}
+		}
+		return nil
+	})
+	if err == errStop {
+		err = nil
+	}
+	return t, number, err
+}
+
 func (c journalctl) values(ctx context.Context, field string) (values []string, err error) {
 	err = c.run(ctx, []string{"--field=" + field}, func(stdout io.Reader) error {
 		for line, err := range lines(stdout) {
@@ -79,10 +135,7 @@ func (c journalctl) values(ctx context.Context, field string) (values []string, 
 // run hands what the program prints to read. If that ends with an error, the program is
 // stopped.
 func (c journalctl) run(ctx context.Context, args []string, read func(io.Reader) error) error {
-	args = append([]string{"--no-pager", "--quiet"}, args...)
-	if c.dir != "" {
-		args = append(args, "--directory="+c.dir)
-	}
+	args = slices.Concat([]string{"--no-pager", "--quiet"}, c.from, args)
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	var stderr bytes.Buffer

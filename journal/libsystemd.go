@@ -21,19 +21,45 @@ type libsystemd struct{ j *sdjournal.Journal }
 // open calls f with the journal. The library is loaded when it is needed first; where
 // there is none, journalctl serves.
 func (r Reader) open(f func(backend) error) error {
+	switch {
+	case r.Namespace != "":
+		return r.openFiles(true, f)
+	case r.Dir != "":
+		return r.openAs(func() (*sdjournal.Journal, error) { return sdjournal.NewJournalFromDir(r.Dir) }, true, f)
+	}
+	return r.openAs(sdjournal.NewJournal, true, f)
+}
+
+// openNamespace calls f with the journal of the namespace alone.
+func (r Reader) openNamespace(f func(backend) error) error { return r.openFiles(false, f) }
+
+// openFiles opens the journal of the namespace, with the default one or alone. libsystemd
+// puts their entries in order.
+func (r Reader) openFiles(withDefault bool, f func(backend) error) error {
+	files, err := r.files(withDefault)
+	if err != nil {
+		return err
+	}
+	return r.openAs(func() (*sdjournal.Journal, error) {
+		j, err := sdjournal.NewJournalFromFiles(files...)
+		for tries := 0; tries < 5 && errors.Is(err, syscall.ENOENT); tries++ { // journald has deleted a file meanwhile
+			if files, err = r.files(withDefault); err == nil {
+				j, err = sdjournal.NewJournalFromFiles(files...)
+			}
+		}
+		return j, err
+	}, withDefault, f)
+}
+
+// openAs calls f with what open opens.
+func (r Reader) openAs(open func() (*sdjournal.Journal, error), withDefault bool, f func(backend) error) error {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
-	var j *sdjournal.Journal
-	var err error
-	if r.Dir == "" {
-		j, err = sdjournal.NewJournal()
-	} else {
-		j, err = sdjournal.NewJournalFromDir(r.Dir)
-	}
+	j, err := open()
 	if err != nil {
 		// What libsystemd says is an errno.
 		if _, ok := errors.AsType[syscall.Errno](err); !ok {
-			return f(journalctl{r.Dir})
+			return r.openJournalctl(withDefault, f)
 		}
 		return fmt.Errorf("opening the journal: %w", err)
 	}
@@ -219,6 +245,25 @@ func (l libsystemd) lines(ctx context.Context, s selector, id ID, skip skipFunc,
 			return nil
 		}
 	}
+}
+
+func (l libsystemd) head(context.Context) (t time.Time, number uint64, err error) {
+	if err := l.set(nil); err != nil {
+		return t, 0, readingError(err)
+	}
+	if n, err := l.j.Next(); err != nil || n == 0 {
+		return t, 0, err
+	}
+	at, err := l.j.GetRealtimeUsec()
+	if err != nil {
+		return t, 0, readingError(err)
+	}
+	cursor, err := l.j.GetCursor()
+	if err != nil {
+		return t, 0, readingError(err)
+	}
+	_, number = parseCursor(cursor)
+	return usec(at), number, nil
 }
 
 func (l libsystemd) values(_ context.Context, field string) ([]string, error) {

@@ -3,4 +3,7 @@
 package journal
 
 // open calls f with the journal.
-func (r Reader) open(f func(backend) error) error { return f(journalctl{r.Dir}) }
+func (r Reader) open(f func(backend) error) error { return r.openJournalctl(true, f) }
+
+// openNamespace calls f with the journal of the namespace alone.
+func (r Reader) openNamespace(f func(backend) error) error { return r.openJournalctl(false, f) }

@@ -21,6 +21,10 @@ import (
 type Reader struct {
 	Dir  string // read the journal files in this directory instead
 	User bool   // the units are those of the calling user's manager
+	// Namespace is the journal namespace that the units log into (LogNamespace= in
+	// systemd.exec(5)). It is read together with the default journal, where the
+	// manager's words are. "" is the default journal alone.
+	Namespace string
 }
 
 // Latest implements [Source].
@@ -63,15 +67,21 @@ func (r Reader) read(ctx context.Context, unit string, id ID, skipper Skipper, o
 				some = true
 				return yield(e, err)
 			}}
+			run := func() error {
+				if err := p.run(skipper); err != nil {
+					return err
+				}
+				return r.checkNamespace(ctx, cmp.Or(p.firstSent, p.firstLine))
+			}
 			if id != (ID{}) {
-				return p.run(skipper)
+				return run()
 			}
 			p.newest = true
 			if p.id, err = latestIn(ctx, b, p.s); err != ErrNotFound {
 				if err != nil {
 					return err
 				}
-				return p.run(skipper)
+				return run()
 			}
 			// It may have been refused each time.
 			if err := p.refused(time.Time{}); err != nil {
@@ -140,13 +150,12 @@ func isJournal(name string) bool {
 // silently leaves them out.
 func (r Reader) forbidden() error {
 	dirs := []string{r.Dir}
-	if r.Dir == "" {
-		machine, err := os.ReadFile("/etc/machine-id")
-		if err != nil {
-			return nil
+	if r.Dir == "" || r.Namespace != "" {
+		folders := r.folders()
+		dirs = folders[""]
+		if r.Namespace != "" {
+			dirs = append(dirs, folders[r.Namespace]...)
 		}
-		id := strings.TrimSpace(string(machine))
-		dirs = []string{filepath.Join("/var/log/journal", id), filepath.Join("/run/log/journal", id)}
 	}
 	for _, dir := range dirs {
 		names, err := os.ReadDir(dir)

@@ -224,15 +224,7 @@ func (h storeHost) records(ctx context.Context, m match, since time.Time) (recor
 
 func numberedOf(row map[string]string) (*numbered, error) {
 	r := new(numbered)
-	for part := range strings.SplitSeq(row[cursor], ";") {
-		name, value, _ := strings.Cut(part, "=")
-		switch name {
-		case "s":
-			r.source = value
-		case "i":
-			r.number, _ = strconv.ParseUint(value, 16, 64)
-		}
-	}
+	r.source, r.number = parseCursor(row[cursor])
 	if r.source == "" || r.number == 0 {
 		return nil, fmt.Errorf("%w: they have no %s, so nothing tells their order; start VictoriaLogs with -journald.includeEntryMetadata, which counts for what is sent from then on", ErrStoreEntries, cursor)
 	}
@@ -247,6 +239,20 @@ func numberedOf(row map[string]string) (*numbered, error) {
 		}
 	}
 	return r, nil
+}
+
+// parseCursor returns the sequence that an entry is of, and its number in it.
+func parseCursor(cursor string) (source string, number uint64) {
+	for part := range strings.SplitSeq(cursor, ";") {
+		name, value, _ := strings.Cut(part, "=")
+		switch name {
+		case "s":
+			source = value
+		case "i":
+			number, _ = strconv.ParseUint(value, 16, 64)
+		}
+	}
+	return source, number
 }
 
 // inOrder drops what was sent twice, and orders the rest: by number where entries are of

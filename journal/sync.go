@@ -13,8 +13,13 @@ import (
 	"time"
 )
 
-// socket is where journald takes varlink calls. It is root's.
-const socket = "/run/systemd/journal/io.systemd.journal"
+// socketOf returns where the journald of a namespace takes varlink calls. It is root's.
+func socketOf(namespace string) string {
+	if namespace != "" {
+		namespace = "." + namespace
+	}
+	return "/run/systemd/journal" + namespace + "/io.systemd.journal"
+}
 
 const (
 	// quiet is how long nothing may have been logged until the log counts as
@@ -37,7 +42,13 @@ func (r Reader) Sync(ctx context.Context, unit string) error {
 	if r.Dir != "" {
 		return nil
 	}
-	err := synchronize(ctx)
+	err := synchronize(ctx, socketOf(""))
+	if err == nil && r.Namespace != "" {
+		// Without a socket there is no journald of it that could hold anything back.
+		if err = synchronize(ctx, socketOf(r.Namespace)); errors.Is(err, fs.ErrNotExist) {
+			err = nil
+		}
+	}
 	if errors.Is(err, fs.ErrPermission) || errors.Is(err, fs.ErrNotExist) {
 		err = r.settle(ctx, unit)
 	}
@@ -49,7 +60,7 @@ func (r Reader) Sync(ctx context.Context, unit string) error {
 
 // synchronize calls io.systemd.Journal.Synchronize: a JSON object and a NUL
 // byte each way.
-func synchronize(ctx context.Context) error {
+func synchronize(ctx context.Context, socket string) error {
 	conn, err := new(net.Dialer).DialContext(ctx, "unix", socket)
 	if err != nil {
 		return err

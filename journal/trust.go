@@ -127,6 +127,12 @@ func (s selector) notes(id ID) match { return match{s.of(Manager, id), s.of(Drop
 // selector is that for a unit in the journal of this machine.
 func (r Reader) selector(unit string) selector {
 	s := selectorOf(unit, r.User)
+	if r.Namespace != "" {
+		// Each namespace has a journald of its own, which drops what comes too fast.
+		own := *s.scope
+		own[Dropped].vouched = []condition{{fieldSystemdUnit, "systemd-journald@" + r.Namespace + ".service"}}
+		s.scope = &own
+	}
 	if r.User {
 		s.uid = strconv.Itoa(os.Getuid())
 	}

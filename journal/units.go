@@ -66,7 +66,16 @@ func (r Reader) spoke(ctx context.Context, unit, program string, open opener) (s
 		some, err = speaks(ctx, s, b.read(ctx, s, s.program(program), time.Time{}))
 		return err
 	})
-	return some, err
+	if some || err != nil || r.Namespace != "" {
+		return some, err
+	}
+	for _, name := range r.Namespaces() {
+		r.Namespace = name
+		if some, err := r.Spoke(ctx, unit, program); some || err != nil {
+			return some, err
+		}
+	}
+	return false, nil
 }
 
 // program matches the lines of a program in the unit.

@@ -21,6 +21,8 @@
 //	                            called from, else the latest)
 //	  --journal DIR             read the journal files in DIR, not the local journal
 //	  --user                    the unit is one of the user's service manager
+//	  --namespace NAME          the unit logs into this journal namespace (default:
+//	                            the one that has the run's lines)
 //	  --strip REGEXP            cut this from the beginning of each line of output:
 //	                            what a wrapper puts there, as '^\S+ \S+ ' for ts
 //	  --action NAME=IDENTIFIER  count lines logged as IDENTIFIER as action NAME;

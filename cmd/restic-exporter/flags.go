@@ -32,6 +32,8 @@ collector of node_exporter.
                             called from, else the latest)
   --journal DIR             read the journal files in DIR, not the local journal
   --user                    the unit is one of the user's service manager
+  --namespace NAME          the unit logs into this journal namespace (default:
+                            the one that has the run's lines)
   --strip REGEXP            cut this from the beginning of each line of output:
                             what a wrapper puts there, as '^\S+ \S+ ' for ts
   --action NAME=IDENTIFIER  count lines logged as IDENTIFIER as action NAME;
@@ -80,6 +82,7 @@ type options struct {
 	invocation journal.ID
 	dir        string
 	user       bool
+	namespace  string
 	strip      *regexp.Regexp    // nil: nothing is cut
 	actions    map[string]string // identifier to action
 	labels     map[string]string
@@ -107,6 +110,10 @@ func parseFlags(args []string) (options, error) {
 	fs.TextVar(&o.invocation, "invocation", journal.ID{}, "")
 	fs.Func("journal", "", path(&o.dir))
 	fs.BoolVar(&o.user, "user", false, "")
+	fs.Func("namespace", "", func(s string) error {
+		o.namespace = s
+		return journal.CheckNamespace(s)
+	})
 	fs.Func("strip", "", func(s string) (err error) {
 		if s == "" {
 			return errors.New("want a regular expression; leave the flag out to cut nothing")
@@ -185,6 +192,9 @@ func parseFlags(args []string) (options, error) {
 	}
 	if o.log != "" && o.dir != "" {
 		return o, errors.New("either --journal or LOG, not both")
+	}
+	if o.namespace != "" && (o.log != "" || o.store.url != "" || o.user) {
+		return o, errors.New("--namespace is about the journal of this machine or --journal, and units of the system")
 	}
 
 	o.actions = make(map[string]string)

@@ -58,6 +58,7 @@ ExecStart=`+exporter+` --unit %i
 		{"noise", testNoise},
 		{"user unit", testUserUnit},
 		{"many units", testManyUnits},
+		{"namespaces", testNamespaces},
 		{"reboot in mid-run", testReboot},
 	} {
 		t.Run(test.name, func(t *testing.T) {

@@ -68,25 +68,29 @@ func TestWrongUsage(t *testing.T) {
 		"a timer":                  {[]string{"--unit", "restic-backup.timer"}, "want a service, as restic-backup.service"},
 		"a template": {[]string{"--unit", "restic@.service"},
 			"a template does not run; name an instance, as restic@NAME.service"},
-		"an ID too short":         {[]string{"--invocation", "abc"}, "invalid invocation ID"},
-		"an ID that is none":      {[]string{"--invocation", strings.Repeat("x", 32)}, "want 32 hexadecimal digits"},
-		"label without value":     {[]string{"--label", "site"}, "want NAME=VALUE, as in site=berlin"},
-		"label's name":            {[]string{"--label", "my-site=x"}, `invalid label name "my-site"`},
-		"label's name, reserved":  {[]string{"--label", "__name__=x"}, `invalid label name "__name__"`},
-		"label unit":              {[]string{"--label", "unit=x"}, `label "unit" is taken`},
-		"label of a metric":       {[]string{"--label", "state=x"}, `label "state" is taken`},
-		"label twice":             {[]string{"--label", "a=1", "--label", "a=2"}, `label "a" is given twice`},
-		"label, no UTF-8":         {[]string{"--label", "a=\xff"}, "is not UTF-8"},
-		"action without name":     {[]string{"--action", "=x"}, "want NAME=IDENTIFIER"},
-		"action without script":   {[]string{"--action", "backup"}, "want NAME=IDENTIFIER"},
-		"one script, two actions": {[]string{"--action", "a=x.sh", "--action", "b=x.sh"}, `identifier "x.sh" is both "a" and "b"`},
-		"age":                     {[]string{"--max-age", "soon"}, "want a duration, as 26h or 2d"},
-		"age below 0":             {[]string{"--max-age", "-1h"}, "want a duration above 0"},
-		"age 0":                   {[]string{"--max-age", "0"}, "want a duration above 0"},
-		"output that is ignored":  {[]string{"--output", "x.txt"}, "must end in .prom"},
-		"output, empty":           {[]string{"--output", ""}, "want a path; leave the flag out for the default"},
-		"journal, empty":          {[]string{"--journal="}, "want a path; leave the flag out for the default"},
-		"output, a hidden name":   {[]string{"--output", "/x/.prom"}, "must end in .prom"},
+		"an ID too short":          {[]string{"--invocation", "abc"}, "invalid invocation ID"},
+		"an ID that is none":       {[]string{"--invocation", strings.Repeat("x", 32)}, "want 32 hexadecimal digits"},
+		"label without value":      {[]string{"--label", "site"}, "want NAME=VALUE, as in site=berlin"},
+		"label's name":             {[]string{"--label", "my-site=x"}, `invalid label name "my-site"`},
+		"label's name, reserved":   {[]string{"--label", "__name__=x"}, `invalid label name "__name__"`},
+		"label unit":               {[]string{"--label", "unit=x"}, `label "unit" is taken`},
+		"label of a metric":        {[]string{"--label", "state=x"}, `label "state" is taken`},
+		"label twice":              {[]string{"--label", "a=1", "--label", "a=2"}, `label "a" is given twice`},
+		"label, no UTF-8":          {[]string{"--label", "a=\xff"}, "is not UTF-8"},
+		"action without name":      {[]string{"--action", "=x"}, "want NAME=IDENTIFIER"},
+		"action without script":    {[]string{"--action", "backup"}, "want NAME=IDENTIFIER"},
+		"one script, two actions":  {[]string{"--action", "a=x.sh", "--action", "b=x.sh"}, `identifier "x.sh" is both "a" and "b"`},
+		"age":                      {[]string{"--max-age", "soon"}, "want a duration, as 26h or 2d"},
+		"age below 0":              {[]string{"--max-age", "-1h"}, "want a duration above 0"},
+		"age 0":                    {[]string{"--max-age", "0"}, "want a duration above 0"},
+		"output that is ignored":   {[]string{"--output", "x.txt"}, "must end in .prom"},
+		"output, empty":            {[]string{"--output", ""}, "want a path; leave the flag out for the default"},
+		"journal, empty":           {[]string{"--journal="}, "want a path; leave the flag out for the default"},
+		"output, a hidden name":    {[]string{"--output", "/x/.prom"}, "must end in .prom"},
+		"a path for a namespace":   {[]string{"--namespace", "../x"}, "is no name of a journal namespace"},
+		"namespace, empty":         {[]string{"--namespace", ""}, "is no name of a journal namespace"},
+		"namespace of a recording": {[]string{"--namespace", "x", "log"}, "--namespace is about the journal of this machine"},
+		"namespace of a user":      {[]string{"--namespace", "x", "--user"}, "--namespace is about the journal of this machine"},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -109,7 +113,7 @@ func TestHostileValues(t *testing.T) {
 		"1e999", "0x10", "2d", "\u202e", "\U0010ffff",
 		strings.Repeat("a", 1<<20), strings.Repeat("f", 32), "a=" + strings.Repeat("b", 1<<20), "unit=x", "__name__=x", "le=1", "state=x",
 	}
-	flags := []string{"--unit", "--invocation", "--label", "--action", "--max-age", "--output", "--journal", "--user"}
+	flags := []string{"--unit", "--invocation", "--label", "--action", "--max-age", "--output", "--journal", "--namespace", "--user"}
 	journals := journalOf(t, failedRun)
 	log, err := filepath.Abs(failedRun)
 	require.NoError(t, err)

@@ -22,7 +22,7 @@ type source struct {
 // source opens the journal, or LOG.
 func (p *program) source(o options) (source, error) {
 	if o.log == "" {
-		return source{journal.Reader{Dir: o.dir, User: o.user}, "the journal", func() {}}, nil
+		return source{journal.Reader{Dir: o.dir, User: o.user, Namespace: o.namespace}, "the journal", func() {}}, nil
 	}
 	name := o.log
 	var file *os.File

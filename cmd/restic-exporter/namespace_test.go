@@ -1,0 +1,119 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+
+	"github.com/restic-exporter/restic-exporter/internal/machine"
+	"github.com/restic-exporter/restic-exporter/internal/metrictest"
+)
+
+// testNamespaces reads units that log into a journal of their own: what they print is
+// there, what the manager says of them is in the default one.
+func testNamespaces(t *testing.T, m *machine.Machine) {
+	good := map[string]float64{
+		"restic_run_status{status=success}": 1, "restic_exporter_backups{}": 1, "restic_snapshot_files{backup=1,state=unmodified}": 18,
+		"restic_run_exit_code{}": 0, "restic_exporter_dropped_entries{}": 0,
+	}
+	failed := map[string]float64{"restic_run_status{status=failed}": 1, "restic_run_failure_reason{reason=password}": 1, "restic_exporter_backups{}": 0}
+	const section = "\nLogNamespace=backup"
+	for call, lines := range map[string]string{
+		"inside":         "[Service]\nExecStopPost=" + exporter + " --unit %n",
+		"inside, static": "[Service]\nExecStopPost=" + exporter + "-static --unit %n",
+		"handler":        "[Unit]\nOnFailure=restic-exporter@%n.service\nOnSuccess=restic-exporter@%n.service\n[Service]",
+		"outside":        "[Service]",
+	} {
+		for situation, script := range map[string]string{"good": "restic backup /srv/data\n", "bad": "RESTIC_PASSWORD=wrong restic backup /srv/data\n"} {
+			t.Run(call+", "+situation, func(t *testing.T) {
+				m.Use(t)
+				name := strings.ReplaceAll(strings.ReplaceAll("ns "+call+" "+situation, ",", ""), " ", "-")
+				file := unit(m, name, script, lines+section)
+				m.Try("systemctl start " + name)
+				if call == "outside" {
+					m.Run(exporter + " --unit " + name)
+				}
+				m.Eventually(20*time.Second, "test -e "+file)
+				want := good
+				if situation == "bad" {
+					want = failed
+				}
+				assert.Equal(t, want, metrictest.Pick(metrictest.Flat(t, m.Run("cat "+file)), want))
+				m.Eventually(20*time.Second, "systemctl show -p ActiveState "+name+" | grep -qE '=(inactive|failed)'")
+				m.Run(exporter + " --unit " + name)
+				first := m.Run("cat " + file)
+				assert.Equal(t, want, metrictest.Pick(metrictest.Flat(t, first), want))
+				for _, program := range []string{exporter, exporter + "-static"} {
+					for _, more := range []string{"", " --namespace backup", " --journal /var/log/journal", " --journal /var/log/journal --namespace backup"} {
+						m.Run(program + " --unit " + name + more)
+						assert.Equal(t, first, m.Run("cat "+file), program+more)
+					}
+				}
+			})
+		}
+	}
+
+	t.Run("many units", func(t *testing.T) {
+		m.Use(t)
+		m.Run("rm -rf /run/ns; mkdir /run/ns; " + exporter + " --unit 'ns-*' --output /run/ns")
+		assert.Equal(t, "8\n", m.Run("ls /run/ns | wc -l"))
+	})
+
+	t.Run("no such namespace", func(t *testing.T) {
+		m.Use(t)
+		_, stderr, status := m.Try(exporter + " --unit ns-outside-good --namespace other --output -")
+		assert.Equal(t, 1, status)
+		assert.Contains(t, stderr, `journal namespace "other": file does not exist`)
+	})
+
+	t.Run("a long run", func(t *testing.T) {
+		m.Use(t)
+		file := unit(m, "ns-flood", "seq -f 'unchanged /srv/flood/%06.0f' 20000\nexec restic backup -vv /srv/data\n", "[Service]\nTimeoutStopSec=90s\nExecStopPost="+exporter+" --unit %n"+section)
+		m.Run("systemctl start ns-flood")
+		first := m.Run("cat " + file)
+		got := metrictest.Flat(t, first)
+		assert.Equal(t, good, metrictest.Pick(got, good))
+		assert.GreaterOrEqual(t, got["restic_exporter_log_entries{}"], 20_000.0)
+		m.Run(exporter + " --unit ns-flood")
+		second := m.Run("cat " + file)
+		m.Run(exporter + "-static --unit ns-flood")
+		assert.Equal(t, second, m.Run("cat "+file))
+	})
+
+	t.Run("dropped", func(t *testing.T) {
+		m.Use(t)
+		file := unit(m, "ns-limited", "seq -f 'unchanged /srv/%06.0f' 1000\nsleep 2.2\nrestic backup /srv/data\n", "[Service]\nExecStopPost="+exporter+" --unit %n"+section)
+		m.Run("sed -i 's/^LogRateLimitIntervalSec=.*/LogRateLimitIntervalSec=2s/; s/^LogRateLimitBurst=.*/LogRateLimitBurst=100/' /etc/systemd/system/ns-limited.service; systemctl daemon-reload; systemctl start ns-limited")
+		got := metrictest.Flat(t, m.Run("cat "+file))
+		assert.Equal(t, 1.0, got["restic_exporter_backups{}"])
+		assert.Greater(t, got["restic_exporter_dropped_entries{}"], 0.0)
+	})
+
+	// A reader in the group of the journal waits until the unit has been quiet.
+	t.Run("without root", func(t *testing.T) {
+		m.Use(t)
+		m.Run("id reader 2>/dev/null || useradd --system --no-create-home --groups systemd-journal reader; systemctl start ns-outside-good")
+		got := metrictest.Flat(t, m.Run(fmt.Sprintf("cd /; setpriv --reuid=reader --regid=reader --init-groups %s --unit ns-outside-good --output -", exporter)))
+		assert.Equal(t, good, metrictest.Pick(got, good))
+	})
+
+	// The manager's words are still there when the lines are not.
+	t.Run("the lines are gone", func(t *testing.T) {
+		m.Use(t)
+		file := unit(m, "ns-gone", "restic backup -vv /srv/data\nuntil test -e /run/ns-gone; do sleep 0.1; done\nrestic backup /srv/data\n", "[Service]"+section)
+		m.Run("systemctl start --no-block ns-gone; until journalctl -q --namespace=backup -u ns-gone -o cat | grep -q saved; do sleep 0.1; done")
+		m.Run("journalctl -q --namespace=backup --rotate; touch /run/ns-gone; until systemctl show -P ActiveState ns-gone | grep -q inactive; do sleep 0.1; done")
+		m.Run(exporter + " --unit ns-gone")
+		first := m.Run("cat " + file)
+		m.Run("journalctl -q --namespace=backup --rotate; journalctl -q --namespace=backup --sync; ls -t /var/log/journal/*.backup/system@*.journal | tail -n +2 | xargs rm")
+		for _, program := range []string{exporter, exporter + "-static"} {
+			_, stderr, status := m.Try(program + " --unit ns-gone")
+			assert.Equal(t, 1, status)
+			assert.Contains(t, stderr, "the beginning of the run is not in the journal")
+		}
+		assert.Equal(t, first, m.Run("cat "+file), "the file is untouched")
+	})
+}

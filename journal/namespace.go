@@ -1,0 +1,174 @@
+package journal
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+)
+
+// What the processes of a unit with LogNamespace= (systemd.exec(5)) log is in the journal
+// of that namespace, a folder of its own; what the manager says of the unit is in the
+// default journal.
+
+// namespaceName is what a namespace can be called.
+var namespaceName = lazily(`^[A-Za-z0-9:_.\\-]{1,200}$`)
+
+// CheckNamespace reports what is wrong with the name of a namespace, nil if nothing is.
+func CheckNamespace(name string) error {
+	if !namespaceName().MatchString(name) || strings.Trim(name, ".") == "" {
+		return fmt.Errorf("%q is no name of a journal namespace, see LogNamespace= in systemd.exec(5)", name)
+	}
+	return nil
+}
+
+var machineID = lazily(`^[0-9a-f]{32}$`)
+
+// folders returns the folders of the journals of r, by namespace. That of the default
+// journal is "".
+func (r Reader) folders() map[string][]string {
+	found := make(map[string][]string)
+	roots := []string{r.Dir}
+	id := "" // any machine's
+	if r.Dir == "" {
+		text, err := os.ReadFile("/etc/machine-id")
+		if err != nil {
+			return found
+		}
+		id = strings.TrimSpace(string(text))
+		roots = []string{"/var/log/journal", "/run/log/journal"}
+	} else {
+		found[""] = roots
+	}
+	for _, root := range roots {
+		names, err := os.ReadDir(root)
+		if errors.Is(err, fs.ErrPermission) && r.Dir == "" {
+			found[""] = append(found[""], filepath.Join(root, id))
+		}
+		for _, n := range names {
+			of, namespace, _ := strings.Cut(n.Name(), ".")
+			if machineID().MatchString(of) && (id == "" || of == id) && (namespace == "" || CheckNamespace(namespace) == nil) {
+				found[namespace] = append(found[namespace], filepath.Join(root, n.Name()))
+			}
+		}
+	}
+	return found
+}
+
+// Namespaces returns the names of the namespaces of which there is a journal, in order.
+func (r Reader) Namespaces() []string {
+	var names []string
+	for name := range r.folders() {
+		if name != "" {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	return names
+}
+
+// NamespaceOf returns the namespace into whose journal an invocation of unit has
+// logged; "" if there is none.
+func (r Reader) NamespaceOf(ctx context.Context, unit string, id ID) (string, error) {
+	names := r.Namespaces()
+	find := func() (string, error) {
+		for _, name := range names {
+			r := r
+			r.Namespace = name
+			s := r.selector(unit)
+			some := false
+			err := r.open(func(b backend) (err error) {
+				some, err = speaks(ctx, s, b.read(ctx, s, match{s.of(Output, id)}, time.Time{}))
+				return err
+			})
+			if some || err != nil {
+				return name, err
+			}
+		}
+		return "", nil
+	}
+	name, err := find()
+	if name != "" || err != nil || r.Dir != "" {
+		return name, err
+	}
+	// It may not have been written down yet.
+	for _, name := range names {
+		ctx, cancel := context.WithTimeout(ctx, otherNamespace)
+		_ = synchronize(ctx, socketOf(name)) // of one that this is not about nothing is needed
+		cancel()
+	}
+	return find()
+}
+
+// otherNamespace bounds how long is waited for the journald of a namespace that may have
+// nothing to do with the unit.
+const otherNamespace = 3 * time.Second
+
+// files returns the journal files of the namespace and, with the default journal, those
+// of that, too. Files that must not be read are left out, as libsystemd does it.
+func (r Reader) files(withDefault bool) ([]string, error) {
+	folders := r.folders()
+	if len(folders[r.Namespace]) == 0 {
+		return nil, fmt.Errorf("journal namespace %q: %w", r.Namespace, fs.ErrNotExist)
+	}
+	dirs := folders[r.Namespace]
+	if withDefault {
+		dirs = append(slices.Clone(dirs), folders[""]...)
+	}
+	var files []string
+	var forbidden error
+	for _, dir := range dirs {
+		names, err := os.ReadDir(dir)
+		if err != nil {
+			forbidden = err
+			continue
+		}
+		for _, n := range names {
+			if !isJournal(n.Name()) {
+				continue
+			}
+			name := filepath.Join(dir, n.Name())
+			file, err := os.Open(name)
+			switch {
+			case errors.Is(err, fs.ErrNotExist):
+				continue
+			case err != nil:
+				forbidden = err
+				continue
+			}
+			file.Close()
+			files = append(files, name)
+		}
+	}
+	if len(files) == 0 {
+		if forbidden == nil {
+			forbidden = fmt.Errorf("journal namespace %q: %w", r.Namespace, fs.ErrNotExist)
+		}
+		return nil, forbidden
+	}
+	return files, nil
+}
+
+// checkNamespace returns ErrIncomplete if lines of an invocation that began at a time may
+// be gone from the journal of the namespace, while the manager's words are still there.
+// Each of the two journals has its own limit.
+func (r Reader) checkNamespace(ctx context.Context, began time.Time) error {
+	if r.Namespace == "" {
+		return nil
+	}
+	var t time.Time
+	var number uint64
+	err := r.openNamespace(func(b backend) (err error) {
+		t, number, err = b.head(ctx)
+		return err
+	})
+	if err == nil && number > 1 && t.After(began) {
+		err = ErrIncomplete
+	}
+	return err
+}
