@@ -41,6 +41,7 @@ export SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct 2>/dev/null || echo 
 packages:
 	rm -rf dist && mkdir -p dist
 	gzip -9n < docs/restic-exporter.1 > dist/restic-exporter.1.gz
+	gzip -9n < docs/restic-job.8 > dist/restic-job.8.gz
 	gzip -9n < CHANGELOG.md > dist/changelog.gz
 	for arch in amd64 arm64; do \
 		CGO_ENABLED=0 GOARCH=$$arch $(GO) build -trimpath -ldflags='-s -w' -o dist/$$arch/restic-exporter ./cmd/restic-exporter && \

@@ -39,11 +39,11 @@ func read(t *testing.T, name string) string {
 }
 
 func TestShellcheck(t *testing.T) {
-	args := append([]string{"shellcheck", "--external-sources", "--source-path=..", "scripts/job.bash"}, glob(t, "scripts/*.sh")...)
+	args := append([]string{"shellcheck", "--external-sources", "--source-path=..", "scripts/job.bash", "scripts/restic-job"}, glob(t, "scripts/*.sh")...)
 	args = append(args, glob(t, "package/*.sh")...)
 
 	assert.Empty(t, run(t, append(args, "../.ci/run", "../.ci/install")...))
-	for _, name := range glob(t, "scripts/*.sh") {
+	for _, name := range append(glob(t, "scripts/*.sh"), "scripts/restic-job") {
 		text := read(t, name)
 		assert.True(t, strings.HasPrefix(text, "#!/bin/bash\n"), name)
 		assert.Contains(t, text, "\nset -euo pipefail\n", name)

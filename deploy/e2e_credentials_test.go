@@ -1,14 +1,25 @@
 package deploy_test
 
 import (
-	"os"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 )
 
+// TestEndToEndCredentials: only root's credentials count, and they mean the same to
+// the backup and to whoever restores.
 func TestEndToEndCredentials(t *testing.T) {
 	s := boot(t)
+	s.steps([]step{
+		{"who may write and read them", s.owners},
+		{"they choose no program", s.loader},
+		{"odd passwords", s.passwords},
+		{"restic-job", s.resticJob},
+	})
+}
+
+func (s *system) owners(t *testing.T) {
 	for mode, want := range map[string]string{
 		"0644": "exit-code", "0640": "exit-code", "0660": "exit-code", "0400": "success", "0600": "success",
 	} {
@@ -25,16 +36,91 @@ func TestEndToEndCredentials(t *testing.T) {
 		assert.Equal(t, "exit-code", verdict, "a link")
 		s.Run("rm " + file + "; mv /root/file " + file)
 	}
-	// The environment file is the other way.
-	s.Machine.Write("/etc/systemd/system/restic-backup.service.d/env.conf",
-		"[Service]\nLoadCredential=\nEnvironmentFile="+credentials+"\n", 0o644)
-	s.Run("chmod 0600 " + credentials + "; systemctl daemon-reload")
+}
+
+// loader: systemd has read a file before the script can refuse it.
+func (s *system) loader(t *testing.T) {
+	s.Run(`cat > /root/evil.c <<'E'
+#include <stdio.h>
+__attribute__((constructor)) static void f(void) { FILE *x = fopen("/var/lib/restic-exporter/owned", "w"); if (x) fclose(x); }
+E
+mkdir /home/admin/bin; gcc -shared -fPIC -o /home/admin/evil.so /root/evil.c
+printf '#!/bin/sh\ntouch /var/lib/restic-exporter/owned\n' > /home/admin/evil; chmod +x /home/admin/evil
+for name in dirname readlink restic stat journalctl; do cp /home/admin/evil /home/admin/bin/$name; done
+cat > ` + credentials + ` <<'E'
+RESTIC_REPOSITORY=/nowhere
+LD_PRELOAD=/home/admin/evil.so
+LD_AUDIT=/home/admin/evil.so
+BASH_ENV=/home/admin/evil
+ENV=/home/admin/evil
+SHELLOPTS=xtrace
+PS4='$(/home/admin/evil)'
+PATH=/home/admin/bin:/usr/bin
+E
+chown admin ` + credentials)
 	verdict, _ := s.start("restic-backup")
-	assert.Equal(t, "success", verdict)
-	s.Run("chmod 0644 " + credentials)
-	verdict, _ = s.start("restic-backup")
-	assert.Equal(t, "exit-code", verdict, "refused there too")
-	os.Remove(s.Root + "/etc/systemd/system/restic-backup.service.d/env.conf")
-	s.Run("chmod 0600 " + credentials + "; systemctl daemon-reload")
+	assert.Equal(t, "exit-code", verdict)
+	assert.Contains(t, s.Run("journalctl -u restic-backup -o cat -n 20"), "belongs to another user")
+	s.Run("test ! -e /var/lib/restic-exporter/owned; chown root " + credentials)
+	s.password("right")
+}
+
+// passwords that systemd.exec(5) and a shell read differently.
+func (s *system) passwords(t *testing.T) {
+	for _, r := range []struct{ line, want string }{
+		{`'C:\new "one" '`, `C:\new "one" `},
+		{`"it's $HOME \"x\""`, `it's $HOME "x"`},
+		{`a\\b\c  d   `, `a\bc  d`},
+		{"$HOME%h#%%n with CRLF\r", "$HOME%h#%%n with CRLF"},
+	} {
+		s.Machine.Write(credentials, "RESTIC_REPOSITORY="+repository+"\nRESTIC_PASSWORD="+r.line+"\n", 0o600)
+		s.Run("rm -rf " + repository + "/* /var/lib/restic-exporter/* /root/restored")
+		verdict, _ := s.start("restic-backup")
+		assert.Equal(t, "success", verdict, r.line)
+		s.Run("restic-job backup restore latest --target /root/restored; diff -r /srv/data /root/restored/srv/data")
+		s.Run("RESTIC_PASSWORD=" + quote(r.want) + " restic --no-cache -r " + repository + " snapshots")
+	}
+	s.Run("rm -rf " + repository + "/* /var/lib/restic-exporter/*")
+	s.password("right")
 	s.start("restic-backup")
+}
+
+func (s *system) resticJob(t *testing.T) {
+	s.Run("rm -rf /var/cache/restic-exporter; restic-job backup snapshots --json | jq -e 'length == 1'; ls -d /var/cache/restic-exporter/*")
+	for script, want := range map[string]string{
+		"restic-job backup restore nosuch --target /root/x":    "invalid id",
+		"restic-job nosuch snapshots":                          "/etc/restic-exporter/nosuch.credentials is missing",
+		"restic-job snapshots":                                 "usage: restic-job JOB COMMAND",
+		"restic-job":                                           "job: backup",
+		"restic-job ../x snapshots":                            "cannot be the name of a job",
+		"chmod 0644 " + credentials + "; restic-job backup ls": "is readable for others",
+		"su admin -c 'restic-job backup snapshots'":            "want root",
+	} {
+		out, errOut, status := s.Try("export PATH=/usr/sbin:/usr/bin:/bin; " + script)
+		assert.NotZero(t, status, script)
+		assert.Contains(t, out+errOut, want, script)
+		s.Run("chmod 0600 " + credentials)
+	}
+	s.Run("restic-job --help")
+	_, _, status := s.Try("restic-job backup check --nosuch")
+	assert.Equal(t, 1, status)
+	_, errOut, status := s.Try("mv /usr/bin/restic /root/; restic-job backup snapshots; status=$?; mv /root/restic /usr/bin/; exit $status")
+	assert.Equal(t, 127, status, errOut)
+
+	// Input, output, where we are, and what looks like a variable to systemd.
+	s.Run(`cd /root; mkdir -p 'a $HOME ${x} $$ %n'; echo one > 'a $HOME ${x} $$ %n/1'
+restic-job backup backup './a $HOME ${x} $$ %n'; restic-job backup ls latest | grep -F '/a $HOME ${x} $$ %n/1'
+echo from a pipe | restic-job backup backup --stdin --stdin-filename piped
+test "$(restic-job backup dump latest /piped)" = 'from a pipe'`)
+
+	// A terminal: restic asks for the new password twice.
+	s.Run(`printf 'new\nnew\n' | script -qec 'restic-job backup key add' /dev/null | tee /root/terminal | grep -F 'enter password again'
+RESTIC_PASSWORD=new restic --no-cache -r ` + repository + ` snapshots`)
+
+	// A signal gets to restic, which leaves no lock.
+	s.Run(`mkfifo /root/pipe; exec 7<> /root/pipe
+restic-job backup backup --stdin < /root/pipe > /root/out 2>&1 & job=$!
+until ls ` + repository + `/locks | grep -q .; do sleep 0.1; done; sleep 1; kill -TERM $job
+! wait $job && ! ls ` + repository + `/locks | grep . && ! systemctl list-units --all | grep restic-job`)
+	s.Eventually(5*time.Second, "! pgrep -x restic")
 }

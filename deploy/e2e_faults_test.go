@@ -24,9 +24,9 @@ func (s *system) goneRepository(t *testing.T) {
 	s.Machine.Write("/etc/restic-exporter/far.conf", "BACKUP_PATHS=(/srv/data)\n", 0o644)
 	s.Machine.Write("/etc/restic-exporter/far.credentials", "RESTIC_REPOSITORY=rest:http://localhost:1/\nRESTIC_PASSWORD=x\n", 0o600)
 	// restic 0.14 tries for a quarter of an hour.
-	out, errOut, status := s.Try("timeout 5 /usr/libexec/restic-exporter/restic-backup.sh far")
+	_, _, status := s.Try("timeout 5 systemctl start restic-backup@far; status=$?; systemctl stop restic-backup@far; exit $status")
 	assert.NotZero(t, status)
-	assert.NotContains(t, out+errOut, "created restic repository")
+	assert.NotContains(t, s.Run("journalctl -u restic-backup@far"), "created restic repository")
 	s.Run("test ! -e /var/lib/restic-exporter/far.repository")
 	s.start("restic-backup")
 }

@@ -34,7 +34,7 @@ func (s *system) pruneDay(t *testing.T) {
 		if r.pruned != "" {
 			s.Run("touch --date='" + r.pruned + "' " + stamp)
 		}
-		got[r.name] = strings.Contains(s.Run("LC_ALL=de_DE.UTF-8 LANG=fr_FR "+
+		got[r.name] = strings.Contains(s.Run("set -a; source "+credentials+"; LC_ALL=de_DE.UTF-8 LANG=fr_FR "+
 			"/usr/libexec/restic-exporter/restic-prune.sh backup 2>&1"), "Applying Policy")
 	}
 	assert.Equal(t, map[string]bool{

@@ -36,7 +36,7 @@ func TestEndToEndNotStarted(t *testing.T) {
 			undo:   "rm /var/lib/restic-exporter; mv /root/state /var/lib/restic-exporter", verdict: "exit-code",
 			words: "status=238/STATE_DIRECTORY"},
 		{name: "the credentials are missing", script: "mv " + credentials + " /root/credentials",
-			undo: "mv /root/credentials " + credentials, verdict: "exit-code", words: "status=243/CREDENTIALS"},
+			undo: "mv /root/credentials " + credentials, verdict: "resources", words: "Failed to load environment files"},
 		{name: "credentials of the owner's are missing",
 			dropIn: "LoadCredential=more:/srv/unplugged", verdict: "exit-code", words: "status=243/CREDENTIALS"},
 		{name: "no such user", dropIn: "User=nobody-knows", verdict: "exit-code", words: "status=217/USER"},

@@ -93,9 +93,10 @@ func TestDoc(t *testing.T) {
 	golden.Equal(t, "doc.go", usageInDoc.ReplaceAllString(string(text), "${1}"+strings.ReplaceAll(help.String(), "$", "$$")+"${2}"))
 }
 
-// TestManualPage: groff has nothing to say about it.
+// TestManualPage: groff has nothing to say about the pages.
 func TestManualPage(t *testing.T) {
-	out, err := exec.Command(testenv.Tool(t, "groff"), "-man", "-Tutf8", "-ww", "-z", "../../docs/restic-exporter.1").CombinedOutput()
+	out, err := exec.Command(testenv.Tool(t, "groff"), "-man", "-Tutf8", "-ww", "-z",
+		"../../docs/restic-exporter.1", "../../docs/restic-job.8").CombinedOutput()
 	require.NoError(t, err, "%s", out)
 	assert.Empty(t, string(out))
 }

@@ -4,6 +4,10 @@
 readonly CONFIG_DIRECTORY=/etc/restic-exporter
 readonly STATE_DIRECTORY_DEFAULT=/var/lib/restic-exporter
 
+# The units unset it: the file of credentials must not choose our programs. bash
+# has a default, which restic would not get, for ssh and rclone.
+export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
+
 die() {
 	printf '%s: %s\n' "${0##*/}" "$1" >&2
 	exit 1
@@ -23,10 +27,30 @@ own() {
 	((owner == 0 || owner == EUID)) || die "$1 belongs to another user: chown root $1"
 }
 
-# load_job JOB reads the job's configuration and what is secret.
-load_job() {
-	[[ $1 =~ ^[A-Za-z0-9_][A-Za-z0-9_.:-]*$ ]] || die "\"$1\" is no name of a job"
+# check_credentials refuses the file of credentials if others could have written it,
+# or can read it. systemd, which reads it for us, does not mind.
+check_credentials() {
+	[[ -e $CREDENTIALS || -L $CREDENTIALS ]] || return 0
+	own "$CREDENTIALS"
+	case $(mode "$CREDENTIALS") in
+	600 | 400) ;;
+	*) die "$CREDENTIALS is readable for others: chmod 0600 $CREDENTIALS" ;;
+	esac
+}
+
+# name_job JOB sets what follows from the name of a job.
+name_job() {
+	[[ $1 =~ ^[A-Za-z0-9_][A-Za-z0-9_.:-]*$ ]] || die "\"$1\" cannot be the name of a job"
 	JOB=$1
+	CREDENTIALS=$CONFIG_DIRECTORY/$JOB.credentials
+}
+
+# load_job JOB reads the job's configuration.
+load_job() {
+	name_job "$1"
+	check_credentials
+	[[ -n ${RESTIC_REPOSITORY:-}${RESTIC_REPOSITORY_FILE:-} ]] ||
+		die "RESTIC_REPOSITORY is not set: is it in $CREDENTIALS, which systemd reads when it starts the unit?"
 	STATE=${STATE_DIRECTORY:-$STATE_DIRECTORY_DEFAULT}
 
 	# The defaults; the job's configuration changes them.
@@ -48,7 +72,6 @@ load_job() {
 		die "$config may be changed by others than its owner: chmod go-w $config"
 	# shellcheck source=/dev/null
 	source "$config"
-	load_credentials
 
 	RETRY_FOR_SECONDS=$(seconds RETRY_FOR "$RETRY_FOR")
 	RETRY_EVERY_SECONDS=$(seconds RETRY_EVERY "$RETRY_EVERY")
@@ -149,39 +172,4 @@ patiently() {
 	done
 	exec 8>&-
 	return "$status"
-}
-
-# load_credentials sets the variables that restic(1) reads, unless the unit has
-# set them from an EnvironmentFile= of its own.
-load_credentials() {
-	local file=$CONFIG_DIRECTORY/$JOB.credentials
-	# systemd hands on a copy, whatever the mode of the original is. So look at
-	# that, wherever the variables come from.
-	if [[ -e $file ]]; then
-		own "$file"
-		case $(mode "$file") in
-		600 | 400) ;;
-		*) die "$file is readable for others: chmod 0600 $file" ;;
-		esac
-	fi
-	local given=${CREDENTIALS_DIRECTORY:+$CREDENTIALS_DIRECTORY/restic}
-	if [[ -n $given && -e $given ]]; then
-		file=$given
-	elif [[ -n ${RESTIC_REPOSITORY:-}${RESTIC_REPOSITORY_FILE:-} ]]; then
-		return
-	elif [[ ! -e $file ]]; then
-		die "$file is missing: it holds RESTIC_REPOSITORY and RESTIC_PASSWORD, and what the repository's server wants"
-	fi
-
-	local line name value number=0
-	while IFS= read -r line || [[ -n $line ]]; do
-		number=$((number + 1))
-		[[ $line =~ ^[[:space:]]*(#.*)?$ ]] && continue
-		[[ $line =~ ^([A-Za-z_][A-Za-z0-9_]*)=(.*)$ ]] || die "$file, line $number: want NAME=VALUE"
-		name=${BASH_REMATCH[1]} value=${BASH_REMATCH[2]}
-		# As systemd does in an EnvironmentFile=; nothing is expanded.
-		[[ $value =~ ^\"(.*)\"$ || $value =~ ^\'(.*)\'$ ]] && value=${BASH_REMATCH[1]}
-		export "$name=$value"
-	done <"$file"
-	[[ -n ${RESTIC_REPOSITORY:-}${RESTIC_REPOSITORY_FILE:-} ]] || die "RESTIC_REPOSITORY is not set in $file"
 }
