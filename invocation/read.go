@@ -78,10 +78,24 @@ func Read(ctx context.Context, from journal.Source, unit string, id journal.ID, 
 	if err := r.judge(v, told, local); err != nil {
 		return nil, err
 	}
+	if r.Outcome == Succeeded && r.Dropped == 0 {
+		r.Unparsed += unended(r.Processes)
+	}
 	if told.inside && v.result == "" {
 		r.End = time.Now().UTC() // the manager gives its verdict later
 	}
 	return r, nil
+}
+
+// unended counts the commands that began and, though the run succeeded, have no end
+// that is understood. A backup without one was killed: each line of its end is known.
+func unended(processes []parser.Process) (n uint64) {
+	for _, p := range processes {
+		if p.Unfinished && p.Command != parser.CommandBackup {
+			n++
+		}
+	}
+	return n
 }
 
 func sync(ctx context.Context, from journal.Source, unit string) error {

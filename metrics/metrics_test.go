@@ -286,7 +286,7 @@ func TestFamilies(t *testing.T) {
 			run(0, invocation.Failed, damaged),
 			failure("check_errors", map[string]float64{
 				"backup_duration_seconds{action=check}": 4, "step_duration_seconds{step=check}": 4, "step_success{step=check}": 0,
-				"step_errors{step=check}": 3, "step_retries{step=check}": 4, "check_found_errors{}": 3, "exporter_unparsed_lines{}": 5,
+				"step_retries{step=check}": 4, "check_found_errors{}": 3, "exporter_unparsed_lines{}": 5,
 			}),
 		},
 		"forget --prune, check": {

@@ -33,6 +33,7 @@ func (b *builder) snapshots() {
 	var sum parser.Backup
 	var last time.Time // when a snapshot was last saved
 	place, summaries := 0, 0
+	whole := true // all summaries were understood
 	for _, p := range b.run.Processes {
 		bk := p.Backup
 		if bk == nil && p.Incomplete {
@@ -43,6 +44,7 @@ func (b *builder) snapshots() {
 		}
 		place++ // of one that failed, too: the others keep their places
 		if bk == nil {
+			whole = whole && (p.SyntaxErrors == 0 || p.Fatal != "")
 			continue
 		}
 		summaries++
@@ -53,6 +55,8 @@ func (b *builder) snapshots() {
 	}
 	if summaries > 0 {
 		b.happens(backedUp, "")
+	}
+	if summaries > 0 && whole {
 		b.changes(repoFiles, sum.Files)
 		b.changes(repoDirs, sum.Dirs)
 		b.set(repoSize, float64(sum.AddedBytes), "new")

@@ -46,6 +46,7 @@ func (b *builder) actions() {
 // A step is what all processes of one command come to.
 type step struct {
 	bad, timed bool
+	unclear    bool // something was not understood: it may have been a complaint
 	duration   time.Duration
 	end        time.Time
 	errors     int
@@ -71,8 +72,9 @@ func (b *builder) steps() {
 				continue // not every release says how these end
 			}
 		}
-		if !p.Done && p.Fatal == "" && b.run.Outcome == invocation.Succeeded && (p.Command != parser.CommandBackup || !p.Unfinished || b.run.Dropped > 0) {
-			continue // a quiet command, or a part of the log was dropped: unknown
+		if !p.Done && p.Fatal == "" && (p.SyntaxErrors > 0 ||
+			b.run.Outcome == invocation.Succeeded && (p.Command != parser.CommandBackup || !p.Unfinished || b.run.Dropped > 0)) {
+			continue // a quiet command, or one that was not understood, or a part of the log was dropped: unknown
 		}
 		s := at(p.Command)
 		s.add(p, p.End)
@@ -96,7 +98,9 @@ func (b *builder) steps() {
 			b.set(stepDuration, elapsed(s.duration), name)
 		}
 		b.set(stepSuccess, truth(!s.bad), name)
-		b.set(stepErrors, float64(s.errors), name)
+		if !s.unclear {
+			b.set(stepErrors, float64(s.errors), name)
+		}
 		b.set(stepRetries, float64(s.retries), name)
 		if !s.bad {
 			b.happens(stepSucceeded, name)
@@ -113,6 +117,7 @@ func (s *step) add(p parser.Process, end time.Time) {
 	if end.After(s.end) {
 		s.end = end
 	}
+	s.unclear = s.unclear || p.SyntaxErrors > 0
 	s.errors += p.Errors
 	s.retries += p.Retries
 }

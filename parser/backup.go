@@ -17,6 +17,8 @@ var backupForms = []form{
 
 	{pattern: "Files: # new, # changed, # unmodified", opens: CommandBackup, ends: true, read: (*state).backupFiles},
 	{pattern: "Dirs: # new, # changed, # unmodified", tells: CommandBackup, ends: true, read: (*state).backupDirs},
+	{pattern: "Data Blobs: # new", within: CommandBackup},
+	{pattern: "Tree Blobs: # new", within: CommandBackup},
 	{pattern: "Added: # #", within: CommandBackup, ends: true, read: (*state).backupAdded},                                      // 0.9.0, 0.9.1
 	{pattern: "Added to the repo: # #", tells: CommandBackup, ends: true, read: (*state).backupAdded},                           // 0.9.2 to 0.13
 	{pattern: "Added to the repository: # # (# # stored)", tells: CommandBackup, ends: true, read: (*state).backupAdded},        // 0.14
@@ -99,16 +101,18 @@ const (
 	broken // a line was missing, or could not be read
 )
 
-func (b *backupState) end(p *Process, after aftermath) {
-	errors := b.backupErrors
+func (b *backupState) end(p *Process, s *state) {
+	errors, after := b.backupErrors, s.after
 	if b.warned || !b.warns {
 		errors.add(after.backupErrors)
 		p.Errors += after.lines
 	}
-	known := true
+	if s.odd {
+		b.unclear = true // of sources, maybe, in words that no release uses so far
+	}
+	known := !b.unclear
 	switch {
-	case b.unclear:
-		known = false
+	case b.unwarned(s):
 	case b.warns && !b.warned && p.Backup != nil:
 		// restic 0.10 and later say so when they could not read something: these
 		// lines were not restic's own.
@@ -129,6 +133,12 @@ func (b *backupState) end(p *Process, after aftermath) {
 		p.Incomplete = b.warned && p.Fatal == ""
 		p.Done = p.Done || p.Incomplete
 	}
+}
+
+// unwarned reports whether restic itself complained of sources, and the warning
+// that should follow is not there, or worded otherwise.
+func (b *backupState) unwarned(s *state) bool {
+	return s.known && !s.names.items && b.warns && !b.warned && b.stage == saved && b.unreadable > 0
 }
 
 func (s *state) backupOpens(*line) error {

@@ -18,7 +18,7 @@ var checkForms = []form{
 	{pattern: "snapshot error …", within: CommandCheck, read: (*state).checkError}, // after 0.19
 
 	// What else a check prints, so that what is not known is noticed.
-	{pattern: "[…", within: CommandCheck},
+	{pattern: "[…] …", within: CommandCheck},
 	{pattern: "check snapshots, trees and blobs", within: CommandCheck},
 	{pattern: "create exclusive lock for repository", within: CommandCheck},
 	{pattern: "created new cache in …"},
@@ -44,9 +44,11 @@ type checkState struct {
 	tree   uint64 // hash of the line that names a tree: indented lines name its errors
 }
 
-func (c *checkState) end(p *Process) {
+func (c *checkState) end(p *Process, strange bool) {
 	switch {
 	case p.Fatal == "":
+	case p.Cause == CauseCheckErrors && strange:
+		p.Check = nil // what is not understood may be errors, too
 	case p.Cause != CauseCheckErrors:
 		p.Check = nil // the check did not get to its end
 	case p.Check == nil || p.Check.Errors == 0: // else in restic's own words

@@ -20,6 +20,8 @@ var failureForms = []form{
 
 	{pattern: "repo already locked, waiting up to …", failure: true, read: (*state).quiet}, // 0.16 and later
 	{pattern: noLock + "…", failure: true, read: (*state).fatalLine},
+	{pattern: "storage ID #"},
+	{pattern: "the `unlock` command can be used to remove stale locks"},
 	{pattern: "lock was created at … (# ago)", read: (*state).lockAge},
 
 	{pattern: "Fatal: …", failure: true, read: (*state).fatalLine},
@@ -37,6 +39,18 @@ var failureForms = []form{
 	{pattern: "Remove(…) returned error, retrying after …", failure: true, read: (*state).retry},
 	{pattern: "List(…) returned error, retrying after …", failure: true, read: (*state).retry},
 	{pattern: "Test(…) returned error, retrying after …", failure: true, read: (*state).retry},
+	{pattern: "Save(…) operation successful after # retries"}, // 0.15 and later
+	{pattern: "Load(…) operation successful after # retries"},
+	{pattern: "Stat(…) operation successful after # retries"},
+	{pattern: "Remove(…) operation successful after # retries"},
+	{pattern: "List(…) operation successful after # retries"},
+	{pattern: "Save(…) failed: …"}, // 0.17 and later
+	{pattern: "Load(…) failed: …"},
+	{pattern: "Stat(…) failed: …"},
+	{pattern: "Remove(…) failed: …"},
+	{pattern: "List(…) failed: …"},
+	{pattern: "error while unlocking: …"},
+	{pattern: "error clearing …"}, // of the cache
 }
 
 const (
@@ -150,7 +164,10 @@ func (s *state) signal(*line) error {
 
 func (s *state) lockAge(l *line) error {
 	if !s.failure.locked {
-		return nil
+		if !s.known || s.process.Fatal != "" && s.process.Cause != CauseOther {
+			return nil
+		}
+		s.gaveUp(l.text, CauseLocked) // what it said before is worded otherwise
 	}
 	age, err := time.ParseDuration(string(l.word[1]))
 	if err != nil {

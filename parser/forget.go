@@ -26,6 +26,7 @@ type forgetState struct {
 	tables  int    // begun and not ended: 0 or 1
 	size    uint64 // of the last table
 	title   uint64 // hash of its first line
+	ruled   bool   // it has come to its rule
 	deleted uint64 // of the files to be deleted, by the last counter
 	of      uint64
 	counter string // its line; "" if there was none
@@ -100,7 +101,7 @@ func (s *state) forgetRemove(l *line) error { return s.forgetTable(l, false) }
 func (s *state) forgetTable(l *line, keep bool) error {
 	f := &s.forget
 	title := hash(l.text)
-	if f.tables > 0 && f.title == title {
+	if f.tables > 0 && f.title == title && !f.ruled {
 		return nil // the same line twice
 	}
 	n, err := count(l.word[0])
@@ -111,7 +112,7 @@ func (s *state) forgetTable(l *line, keep bool) error {
 		f.bad = true
 		return err
 	}
-	f.tables, f.size, f.title = 1, n, title
+	f.tables, f.size, f.title, f.ruled = 1, n, title, false
 	if s.process.Forget == nil {
 		s.process.Forget = new(Forget)
 	}
@@ -126,6 +127,7 @@ func (s *state) forgetTable(l *line, keep bool) error {
 // forgetRule reads a line of a table: then it must have begun.
 func (s *state) forgetRule(*line) error {
 	f := &s.forget
+	f.ruled = true
 	if f.tables == 0 && f.title == 0 && !f.bad {
 		f.bad = true
 		return s.unlessNamed(errMisplaced)

@@ -24,6 +24,8 @@ var jsonForms = []form{
 	{pattern: `{"message_type":"…`, read: (*state).jsonMessage},
 	{pattern: `{"…"message_type":"…`, ends: true, read: (*state).jsonMessage}, // in another order
 	{pattern: `{"files_new":…`, read: (*state).jsonUnknown},
+	{pattern: `{"…,"files_new":…`, read: (*state).jsonUnknown},
+	{pattern: `{"…,"num_errors":…`, read: (*state).jsonUnknown},
 	{pattern: `[{"…"keep":…`, opens: CommandForget, ends: true, read: (*state).jsonForget},
 	{pattern: `[{"…"reasons":…`, opens: CommandForget, ends: true, read: (*state).jsonForget},
 }
@@ -140,12 +142,18 @@ func (s *state) jsonBackup(m *message, l *line) error {
 			return s.unlessNamed(errIncomplete)
 		}
 	}
+	if m.Duration == nil {
+		return s.jsonUnknown(l)
+	}
+	packs := false // a release that says how much it stored
 	for name, value := range members(l.text) {
+		known := jsonSummaryNames[string(name)]
 		// A new flag may change what the figures mean, as dry_run did. Of a skipped
 		// snapshot there is no ID: then one of another name would be its.
-		if !jsonSummaryNames[string(name)] && (value[0] == 't' || value[0] == 'f' || m.SnapshotID == "" && value[0] == '"') || m.Duration == nil {
+		if !known && (value[0] == 't' || value[0] == 'f' || m.SnapshotID == "" && value[0] == '"') {
 			return s.jsonUnknown(l)
 		}
+		packs = packs || !known || string(name) == "backup_start"
 	}
 	b := Backup{
 		Files:          Changes{*m.FilesNew, *m.FilesChanged, *m.FilesUnmodified},
@@ -172,6 +180,9 @@ func (s *state) jsonBackup(m *message, l *line) error {
 		t = time.Time{}
 	}
 	s.saved(b, t)
+	if packs && b.StoredBytes == nil {
+		return s.unlessNamed(errIncomplete)
+	}
 	return nil
 }
 

@@ -29,6 +29,9 @@ func size(number, unit []byte) (uint64, error) {
 	var shift uint
 	switch string(unit) {
 	case "B":
+		if _, err := count(number); err != nil {
+			return 0, fmt.Errorf("size: %w", errors.Unwrap(err)) // "1.234 B" would be a thousand bytes and more
+		}
 	case "KiB":
 		shift = 10
 	case "MiB":

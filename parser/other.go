@@ -4,6 +4,10 @@ package parser
 var otherForms = []form{
 	{pattern: "created restic repository …", opens: CommandInit, read: (*state).otherDone},
 
+	{pattern: "Please note that knowledge of your password is required to access", tells: CommandInit},
+	{pattern: "the repository. Losing your password means that your data is", tells: CommandInit},
+	{pattern: "irrecoverably lost.", tells: CommandInit},
+
 	{pattern: "snapshot # of [… at …", opens: another, read: (*state).otherSnapshot}, // ls, rewrite, copy
 	{pattern: "  copy started, this may take a while...", within: another, read: (*state).copyBegins},
 	{pattern: "snapshot # saved, copied …", within: CommandCopy, read: (*state).otherDone}, // 0.19

@@ -29,11 +29,10 @@ var pruneForms = []form{
 	{pattern: "removing # old packs", within: CommandPrune, read: (*state).pruneAction},
 	{pattern: "deleting …", within: CommandPrune, read: (*state).pruneAction},
 	{pattern: "done", within: CommandPrune, ends: true, read: (*state).pruneDone},
-	{pattern: "done …", within: CommandPrune, read: (*state).pruneAction},
 	{pattern: "getting pack files to read...", within: CommandPrune, read: (*state).repairIndex},
 
 	// What else a prune prints, so that what is not known is noticed.
-	{pattern: "[…", within: CommandPrune},
+	{pattern: "[…] …", within: CommandPrune},
 	{pattern: "building new index for repo", within: CommandPrune},
 	{pattern: "load all snapshots", within: CommandPrune},
 	{pattern: "find data that is still in use for …", within: CommandPrune},

@@ -18,6 +18,7 @@ type state struct {
 	begun   bool // something was printed that can only come after the sources were looked at
 	opened  bool // a line was seen that the command prints unless it is quiet
 	strange int  // lines that are not understood since then
+	odd     bool // one that is not understood complains
 
 	// stream: several restics may be behind the process, which passes on what
 	// they print. Commands are told apart by their first and last lines.
@@ -68,6 +69,7 @@ func (s *state) add(text []byte, f *form) error {
 	s.names.item = false
 	s.refute(text)
 	if f == nil {
+		s.odd = s.odd || s.known && !s.names.items && !s.names.complained && !s.process.Done && complains(text)
 		switch {
 		case s.restic && s.forget.tables > 0: // a row of a table
 		case s.restic:
@@ -100,8 +102,12 @@ func (s *state) read(f *form) error {
 		if f.opens != "" && f.opens == s.process.Command && !s.opened {
 			s.opened, s.strange = true, 0
 		}
-		if f.read != nil && (c == "" || c == CommandBackup || c == s.process.Command) {
+		switch {
+		case f.read == nil:
+		case c == "" || c == CommandBackup || c == s.process.Command:
 			err = f.read(s, &s.line)
+		case f.ends && !s.stream:
+			err = s.unlessNamed(errMisplaced)
 		}
 	}
 	s.forget.heard(&s.process, s.line.time)
@@ -183,6 +189,16 @@ var reasons = func() map[string]bool {
 	}
 	return m
 }()
+
+// complains reports whether a line has the looks of a complaint.
+func complains(text []byte) bool {
+	for _, begin := range []string{"error", "warning", "fatal"} {
+		if len(text) > len(begin) && bytes.EqualFold(text[:len(begin)], []byte(begin)) {
+			return true
+		}
+	}
+	return bytes.Contains(text, []byte("not exist")) || bytes.HasSuffix(text, []byte(", skipping")) || endsInReason(text)
+}
 
 func endsInReason(text []byte) bool {
 	i := bytes.LastIndex(text, []byte(": "))
@@ -294,37 +310,56 @@ func hash(text []byte) uint64 { return max(1, maphash.Bytes(seed, text)) }
 // result returns the process as far as it has come.
 func (s *state) result() Process {
 	p := s.process
-	s.backup.end(&p, s.after)
+	s.backup.end(&p, s)
 	switch p.Command {
 	case CommandForget, CommandPrune:
 		s.forget.end(&p)
 		s.prune.end(&p)
 	case CommandCheck:
-		s.check.end(&p)
+		s.check.end(&p, s.strange > 0 && !s.stream)
 	case another:
 		p.Command = ""
 	}
 	if p.Fatal != "" {
 		p.Done = false
 	}
-	if p.Incomplete && p.Backup == nil && s.opened && p.SyntaxErrors == 0 {
-		p.SyntaxErrors++ // its summary was not understood
+	if p.SyntaxErrors == 0 && s.misunderstood(&p) {
+		p.SyntaxErrors++
 	}
-	if s.opened && !p.Done && p.Fatal == "" && !p.DryRun {
+	if s.opened && !p.Done && p.Fatal == "" {
 		switch p.Command {
-		case CommandForget, CommandPrune, CommandCheck:
-			if s.strange > 0 && !s.stream && p.SyntaxErrors == 0 {
-				p.SyntaxErrors++ // it came to an end that is not known
-			}
-			p.Unfinished = p.SyntaxErrors == 0
-		case CommandBackup:
-			if s.backup.stage == processed && !s.failure.signalled {
-				p.SyntaxErrors++ // the line about the snapshot is not there
-			}
+		case CommandBackup, CommandForget, CommandPrune, CommandCheck:
 			p.Unfinished = p.SyntaxErrors == 0
 		}
 	}
 	return p
+}
+
+// misunderstood reports whether p must have said more than was understood. What is
+// not known in a stream is not looked at: others speak there, too.
+func (s *state) misunderstood(p *Process) bool {
+	strange := s.strange > 0 && !s.stream
+	switch {
+	case p.Lock != nil && p.Lock.Age == nil && !s.stream:
+		return true
+	case s.odd, p.Cause == CauseCheckErrors && strange, p.Cause == CauseOther && s.check.errors > 0:
+		return true
+	case p.Fatal != "":
+		return false
+	}
+	switch p.Command {
+	case CommandBackup:
+		part := s.backup.stage != none && s.backup.stage != saved // of a summary
+		return s.backup.unclear || s.backup.unwarned(s) ||
+			p.Backup == nil && !s.failure.signalled && (part && !p.DryRun || p.Incomplete && (s.opened || s.names.items))
+	case CommandForget, CommandPrune:
+		return !p.Done && s.opened && strange // it came to an end that is not known
+	case CommandCheck:
+		return !p.Done && (s.opened && strange || s.check.errors > 0)
+	case CommandInit:
+		return !p.Done
+	}
+	return false
 }
 
 // unlessNamed returns err, unless what it is about may have stood in a file's name.

@@ -1,0 +1,324 @@
+package main
+
+import (
+	"bytes"
+	"encoding/binary"
+	"fmt"
+	"maps"
+	"os"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/restic-exporter/restic-exporter/internal/metrictest"
+	"github.com/restic-exporter/restic-exporter/invocation"
+	"github.com/restic-exporter/restic-exporter/journal"
+	"github.com/restic-exporter/restic-exporter/metrics"
+)
+
+// An exported is a recording in the export format, with its texts apart.
+type exported struct {
+	entries []string // without their text
+	texts   []string
+}
+
+func readExport(t testing.TB, name string) *exported {
+	data, err := os.ReadFile(name)
+	require.NoError(t, err)
+	x := new(exported)
+	var entry strings.Builder
+	text := ""
+	for len(data) > 0 {
+		line, rest, _ := bytes.Cut(data, []byte("\n"))
+		field, value, ok := strings.Cut(string(line), "=")
+		if !ok && len(line) > 0 { // with its length, as it holds a line break or worse
+			size := binary.LittleEndian.Uint64(rest)
+			value, rest = string(rest[8:8+size]), rest[8+size+1:]
+		}
+		switch {
+		case len(line) == 0 && entry.Len() > 0:
+			x.entries, x.texts = append(x.entries, entry.String()), append(x.texts, text)
+			entry.Reset()
+		case field == "MESSAGE":
+			text = value
+		case len(line) > 0:
+			entry.Write(data[:len(data)-len(rest)])
+		}
+		data = rest
+	}
+	return x
+}
+
+// output reports whether the i-th entry is what a process printed.
+func (x *exported) output(i int) bool { return strings.Contains(x.entries[i], "_TRANSPORT=stdout\n") }
+
+// dropped stands for a text that is not there.
+const dropped = "\x00"
+
+// write puts the recording together, with other texts.
+func (x *exported) write(texts []string) []byte {
+	var b bytes.Buffer
+	for i, entry := range x.entries {
+		if texts[i] == dropped {
+			continue
+		}
+		b.WriteString(entry + "MESSAGE\n")
+		binary.Write(&b, binary.LittleEndian, uint64(len(texts[i])))
+		b.WriteString(texts[i] + "\n\n")
+	}
+	return b.Bytes()
+}
+
+// figures returns the series that the recording gives, with other texts, and how many
+// lines were not understood.
+func (x *exported) figures(t testing.TB, texts []string) (map[string]float64, float64) {
+	from, err := journal.OpenRecording(bytes.NewReader(x.write(texts)))
+	require.NoError(t, err)
+	run, err := invocation.Read(t.Context(), from, "restic-backup.service", journal.ID{}, invocation.Options{})
+	require.NoError(t, err)
+	mfs, err := metrics.Families(run, nil, metrics.Options{})
+	require.NoError(t, err)
+	series := metrictest.Series(mfs, "unit", "timestamp")
+	unparsed := series["restic_exporter_unparsed_lines{}"]
+	maps.DeleteFunc(series, func(name string, _ float64) bool {
+		return strings.Contains(name, "timestamp") || strings.Contains(name, "duration") || strings.HasPrefix(name, "restic_exporter_")
+	})
+	return series, unparsed
+}
+
+// A mutation changes a line as a later release might.
+type mutation struct {
+	name   string
+	change func(line string) string
+}
+
+var (
+	word     = regexp.MustCompile(`[A-Za-z]{2,}`)
+	number   = regexp.MustCompile(`\b\d+\b`)
+	comma    = regexp.MustCompile(`, `)
+	fraction = regexp.MustCompile(`(\d)\.(\d)`)
+	sizes    = regexp.MustCompile(`\b\d+(\.\d+)? ([KMGT]i)?B\b`)
+	jsonKey  = regexp.MustCompile(`"[a-z_]+":`)
+	jsonPair = regexp.MustCompile(`,"[a-z_]+":("[^"]*"|[-0-9.e+]+|true|false|null)`)
+	variable = regexp.MustCompile(`[0-9a-f]{8,}|\d+|/\S+`)
+
+	// events are lines that come once for each thing that went wrong. Where such a line
+	// is worded otherwise, the verdict and the reason may be less exact.
+	events  = regexp.MustCompile(`^(error: |Fatal: |unable to create lock |error for tree |  |pack \S+ contains |Pack ID |lock was )|, skipping$`)
+	verdict = regexp.MustCompile(`^restic_(run_|backup_failure|lock_age)`)
+)
+
+// nth changes the n-th part of a line that re matches.
+func nth(re *regexp.Regexp, n int, change func(string) string) func(string) string {
+	return func(line string) string {
+		all := re.FindAllStringIndex(line, -1)
+		if n >= len(all) {
+			return line
+		}
+		at := all[n]
+		return line[:at[0]] + change(line[at[0]:at[1]]) + line[at[1]:]
+	}
+}
+
+// mutations returns what can become of a line, and of others like it.
+func mutations(line string) []mutation {
+	if line[0] == '{' || line[0] == '[' && strings.HasSuffix(line, "]") {
+		return jsonMutations(line)
+	}
+	ms := []mutation{
+		{"dropped", func(string) string { return dropped }},
+		{"a field at the end", func(s string) string { return s + ", 7 more" }},
+		{"a field in brackets", func(s string) string { return s + " (7 KiB more)" }},
+		{"a field in front", func(s string) string { return "7 " + s }},
+		{"a full stop", func(s string) string { return s + "." }},
+		{"a prefix", func(s string) string { return "info: " + s }},
+		{"colours", func(s string) string { return "\x1b[32m" + s + "\x1b[0m" }},
+		{"numbers in colours", func(s string) string { return number.ReplaceAllString(s, "\x1b[1;32m$0\x1b[0m") }},
+		{"decimal commas", func(s string) string { return fraction.ReplaceAllString(s, "$1,$2") }},
+		{"fields in another order", func(s string) string {
+			label, rest, ok := strings.Cut(s, ": ")
+			if !ok {
+				label, rest = "", s
+			} else {
+				label += ": "
+			}
+			fields := strings.Split(rest, ", ")
+			slices.Reverse(fields)
+			return label + strings.Join(fields, ", ")
+		}},
+	}
+	add := func(name string, n int, re *regexp.Regexp, change func(string) string) {
+		ms = append(ms, mutation{fmt.Sprintf("%s %d", name, n), nth(re, n, change)})
+	}
+	for n := range min(12, len(word.FindAllString(line, -1))) {
+		add("another word", n, word, func(s string) string { return "re" + s })
+		add("another case, word", n, word, func(s string) string {
+			if upper := strings.ToUpper(s); upper != s {
+				return upper
+			}
+			return strings.ToLower(s)
+		})
+	}
+	for n := range min(6, strings.Count(line, ", ")) {
+		add("a field after comma", n, comma, func(string) string { return ", 7 more, " })
+	}
+	for n := range min(7, len(number.FindAllString(line, -1))) {
+		for _, sep := range []string{",", ".", "'", " ", "\u00a0", "_"} {
+			add("thousands with "+strconv.Quote(sep)+", number", n, number, func(s string) string {
+				if len(s) > 3 {
+					return s[:len(s)-3] + sep + s[len(s)-3:]
+				}
+				return "1" + sep + fmt.Sprintf("%03s", s)
+			})
+		}
+		add("in k, number", n, number, func(s string) string { return s + "k" })
+		add("in brackets, number", n, number, func(s string) string { return "(" + s + ")" })
+		add("about, number", n, number, func(s string) string { return "~" + s })
+		if !strings.HasSuffix(line, " ago)") { // clocks differ
+			add("below zero, number", n, number, func(s string) string { return "-" + s })
+		}
+	}
+	for n := range min(3, len(sizes.FindAllString(line, -1))) {
+		for _, unit := range []string{"kB", "MB", "K", "bytes", "Ki", "Mibit"} {
+			add("in "+unit+", size", n, sizes, func(s string) string {
+				value, _, _ := strings.Cut(s, " ")
+				return value + " " + unit
+			})
+		}
+		add("without a blank, size", n, sizes, func(s string) string { return strings.ReplaceAll(s, " ", "") })
+		add("without a unit, size", n, sizes, func(s string) string {
+			value, _, _ := strings.Cut(s, " ")
+			return value
+		})
+	}
+	return ms
+}
+
+func jsonMutations(line string) (ms []mutation) {
+	add := func(name string, n int, re *regexp.Regexp, change func(string) string) {
+		ms = append(ms, mutation{fmt.Sprintf("%s %d", name, n), nth(re, n, change)})
+	}
+	for n := range min(50, len(jsonKey.FindAllString(line, -1))) {
+		add("another name, key", n, jsonKey, func(s string) string { return s[:len(s)-2] + `_v2":` })
+		add("one more, before key", n, jsonKey, func(s string) string { return `"more":7,` + s })
+	}
+	for n := range min(50, len(jsonPair.FindAllString(line, -1))) {
+		add("dropped, key", n, jsonPair, func(string) string { return "" })
+		add("a text, key", n, jsonPair, func(s string) string { return s[:strings.IndexByte(s, ':')] + `:"7 KiB"` })
+		add("an object, key", n, jsonPair, func(s string) string {
+			key, value, _ := strings.Cut(s, ":")
+			return key + `:{"total":` + value + `}`
+		})
+	}
+	return ms
+}
+
+// shape returns what a line has in common with others of its kind.
+func shape(line string) string {
+	switch {
+	case strings.HasPrefix(line, "error: "):
+		return "error: "
+	case line[0] == '{' || line[0] == '[':
+		return strings.Join(jsonKey.FindAllString(line, -1), "")
+	}
+	return variable.ReplaceAllString(line, "#")
+}
+
+// TestMutations changes each kind of line in each release's recordings, as a later
+// release might print it. A figure stays what it was or is left out, and it
+// is not left out without a line that counts as not understood.
+func TestMutations(t *testing.T) {
+	byRelease := make(map[string][]string)
+	for _, recording := range recordings(t) {
+		release, _, _ := strings.Cut(title(recording), "/")
+		byRelease[release] = append(byRelease[release], recording)
+	}
+	for release, recordings := range byRelease {
+		t.Run(release, func(t *testing.T) {
+			t.Parallel()
+			m := mutator{T: t, seen: make(map[string]bool)}
+			for _, recording := range recordings {
+				m.recording(recording)
+			}
+			t.Log(m.tried)
+		})
+	}
+}
+
+type mutator struct {
+	*testing.T
+	seen  map[string]bool
+	tried int
+}
+
+func (m *mutator) recording(name string) {
+	x := readExport(m, name)
+	want, before := x.figures(m, x.texts)
+	for i, text := range x.texts {
+		kind := shape(text)
+		if !x.output(i) || m.seen[kind] {
+			continue
+		}
+		m.seen[kind] = true
+		event := events.MatchString(text)
+		for _, mut := range mutations(text) {
+			switch {
+			case mut.name == "dropped" && event:
+				continue
+			case strings.HasPrefix(name, "../../testdata/0.17.3/") && strings.Contains(text, `"data_added_packed":`) && mut.name == "dropped, key 9":
+				continue // then it is the line of 0.16
+			}
+			texts := slices.Clone(x.texts)
+			for j, other := range texts {
+				if x.output(j) && shape(other) == kind && (mut.name != "dropped" || i == j) {
+					texts[j] = mut.change(other)
+				}
+			}
+			m.try(x, fmt.Sprintf("%s, %q, %s", title(name), text, mut.name), texts, want, before, event)
+		}
+		if next := x.next(i); next >= 0 && !event && !events.MatchString(x.texts[next]) {
+			texts := slices.Clone(x.texts)
+			texts[i], texts[next] = texts[next], texts[i]
+			m.try(x, fmt.Sprintf("%s, %q after %q", title(name), text, x.texts[next]), texts, want, before, false)
+		}
+	}
+}
+
+// next returns the entry that the process of the i-th printed next, -1 if there is none.
+func (x *exported) next(i int) int {
+	pid := processID.FindString(x.entries[i])
+	for j := i + 1; j < len(x.entries); j++ {
+		if x.output(j) && processID.FindString(x.entries[j]) == pid {
+			return j
+		}
+	}
+	return -1
+}
+
+var processID = regexp.MustCompile(`(?m)^_PID=.*\n`)
+
+func (m *mutator) try(x *exported, what string, texts []string, want map[string]float64, before float64, event bool) {
+	m.tried++
+	if slices.Equal(texts, x.texts) || testing.Short() && m.tried%40 != 0 {
+		return
+	}
+	got, unparsed := x.figures(m, texts)
+	m.compare(what, want, got, unparsed > before, event)
+}
+
+func (m *mutator) compare(what string, want, got map[string]float64, said, event bool) {
+	for name, v := range got {
+		if w, ok := want[name]; (!ok || w != v) && !(event && verdict.MatchString(name)) {
+			m.Errorf("WRONG %s: %s is %v, not %v", what, name, v, w)
+		}
+	}
+	for name := range want {
+		if _, ok := got[name]; !ok && !said && !(event && verdict.MatchString(name)) {
+			m.Errorf("LOST %s: %s is not there, and nothing is said", what, name)
+		}
+	}
+}
