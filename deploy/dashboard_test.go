@@ -189,7 +189,7 @@ func TestDashboard(t *testing.T) {
 	for _, expr := range expressions {
 		assert.NotEmpty(t, prometheus.ask(t, expr, ".*"), "no data: %s", expr)
 	}
-	for _, p := range []string{"To look at", "Units by state"} {
+	for _, p := range []string{"To look at", "Good", "Failed", "Gone"} {
 		for _, target := range d.panel(t, p).Targets {
 			assert.Empty(t, prometheus.ask(t, target.Expr, "nonesuch"), "no metrics are nothing, not 0 and well: %s", target.Expr)
 		}
@@ -224,10 +224,10 @@ func TestDashboard(t *testing.T) {
 	assert.Equal(t, 1000.0, columns["E"]["locked"], "never succeeded")
 
 	counts := map[string]float64{}
-	for i, name := range []string{"good", "unclear", "partial", "too old", "failed", "gone"} {
-		counts[name] = prometheus.ask(t, d.panel(t, "Units by state").Targets[i].Expr, ".*")[0].Value
+	for _, name := range []string{"Good", "Unclear", "Partial", "Too old", "Failed", "Gone"} {
+		counts[name] = prometheus.ask(t, d.panel(t, name).Targets[0].Expr, ".*")[0].Value
 	}
-	assert.Equal(t, map[string]float64{"good": 2, "unclear": 3, "partial": 1, "too old": 2, "failed": 1, "gone": 1}, counts)
+	assert.Equal(t, map[string]float64{"Good": 2, "Unclear": 3, "Partial": 1, "Too old": 2, "Failed": 1, "Gone": 1}, counts)
 	assert.Equal(t, 7.0, prometheus.ask(t, d.panel(t, "To look at").Targets[0].Expr, ".*")[0].Value)
 
 	// A failed run is marked at its end, wherever one zooms to.

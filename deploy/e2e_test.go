@@ -271,7 +271,7 @@ rm /srv/data/sub/1; for i in 2 3; do echo more >> /srv/data/sub/$i; done; head -
 	s.Eventually(20*time.Second, `curl -sf --get localhost:9090/api/v1/query --data-urlencode 'query=restic_prune_removed_blobs' | `+
 		`grep -q restic-backup.service`)
 	for _, title := range []string{
-		"To look at", "Units by state", "Status", "Source", "Added by run", "Repository", "Removed by prune", "Snapshots by forget",
+		"To look at", "Good", "Failed", "Status", "Source", "Added by run", "Repository", "Removed by prune", "Snapshots by forget",
 	} {
 		for _, target := range loadDashboard(t).panel(t, title).Targets {
 			assert.NotZero(t, s.query(fill(target.Expr, ".*")), "no data: %s", target.Expr)

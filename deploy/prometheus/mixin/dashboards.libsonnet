@@ -29,7 +29,6 @@
   // The base colour is that of no value as well: never green, for unknown is not good.
   local steps(base, list) = { thresholds: { mode: 'absolute', steps: [{ color: base, value: null }] + list }, color: { mode: 'thresholds' } },
   local dim = '#8080801f',
-  local some(color) = steps(dim, [{ color: color, value: 1 }]),
   local states = [{ type: 'value', options: {
     [std.toString(i)]: q.states[i] { index: i }
     for i in std.range(0, std.length(q.states) - 1)
@@ -40,6 +39,7 @@
   local stat(title, w, targets, description, none, extra={}) = panel('stat', title, w, 4, [t { instant: true } for t in targets], description, '', defaults({ noValue: none }) + {
     options: { colorMode: 'background', graphMode: 'none', wideLayout: false, reduceOptions: { calcs: ['lastNotNull'] } },
   } + extra),
+  local count(title, expr, color, description) = stat(title, 3, [target(q.number(expr), title)], description, 'No metrics', defaults(steps(dim, [{ color: color, value: 1 }])) + { options+: { textMode: 'value' } }),
   local lines(title, unit, targets, description='', none='No data', extra={}) = panel('timeseries', title, 12, 9, targets, description, unit, defaults({
     min: 0,
     noValue: none,
@@ -214,21 +214,12 @@
         'No metrics',
         defaults(steps(dim, [{ color: 'green', value: 0 }, { color: 'dark-red', value: 1 }]) { mappings: [{ type: 'value', options: { '0': { text: 'All fine', index: 0 } } }] }) + { options+: { textMode: 'value' } },
       ),
-      stat('Units by state', 18, [
-        target(q.number('(%s) == 0' % q.stateOrGone), 'Good'),
-        target(q.number(q.unclear), 'Unclear'),
-        target(q.number(q.status('partial')), 'Partial'),
-        target(q.number('(%s) > 1' % q.share), 'Too old'),
-        target(q.number(q.status('failed')), 'Failed'),
-        target(q.number(q.gone), 'Gone'),
-      ], 'A unit that failed for days is counted under Failed and under Too old.', 'No metrics', defaults(steps(dim, [])) + { options+: { textMode: 'value_and_name' } } + overrides([
-        column('Good', some('green')),
-        column('Unclear', some('blue')),
-        column('Partial', some('orange')),
-        column('Too old', some('purple')),
-        column('Failed', some('dark-red')),
-        column('Gone', some('#6e6e78')),
-      ])),
+      count('Good', '(%s) == 0' % q.stateOrGone, 'green', 'Units whose last run succeeded, within the limit, and could be read as a whole.'),
+      count('Unclear', q.unclear, q.states[1].color, 'Units whose last run could not be read as a whole.'),
+      count('Partial', q.status('partial'), q.states[2].color, 'Units that saved a snapshot, but could not read all of the source.'),
+      count('Too old', '(%s) > 1' % q.share, q.states[3].color, 'Units whose last success is older than their limit, whatever the last run was.'),
+      count('Failed', q.status('failed'), q.states[4].color, 'Units whose last run failed. One that fails for days is counted under Too old as well.'),
+      count('Gone', q.gone, q.states[5].color, 'Units that had metrics within %s and have none now: removed, or their machine is off.' % c.remember),
       units,
     ]),
     row('History', [history]),

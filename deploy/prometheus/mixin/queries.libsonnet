@@ -42,12 +42,13 @@ function(c, duration) {
     '(restic_exporter_backups%s == 0 and ignoring (status) restic_run_status%s == 1)' % [q.s('unit!~"%s"' % c.notBackups), q.s('status="success"')],
   ])),
 
-  // What a unit is in the worst of: a success that is too old, or that the log does not show, is none.
+  // What a unit is in the worst of: a success that is too old, or that the log does not show, is none. Who cannot tell
+  // red from green still tells these colours apart, mostly by how bright they are.
   states:: [
     { text: 'success', color: 'green' },
     { text: 'unclear', color: 'blue' },
-    { text: 'partial', color: 'orange' },
-    { text: 'too old', color: 'purple' },
+    { text: 'partial', color: 'dark-orange' },
+    { text: 'too old', color: 'dark-purple' },
     { text: 'failed', color: 'dark-red' },
     { text: 'gone', color: '#6e6e78' },
   ],
