@@ -11,7 +11,7 @@ PACKAGES := libsystemd-dev libc6-dev systemd systemd-sysv systemd-container debo
 	prometheus-alertmanager iproute2 rclone openssh-server openssh-client jsonnet shellcheck lintian exim4-daemon-light curl jq strace xz-utils lz4 zstd
 
 .DEFAULT_GOAL := build
-.PHONY: build run check test bench fuzz packages e2e test-systemd setup setup-build clean
+.PHONY: build run check test bench fuzz packages e2e test-systemd record setup setup-build clean
 
 build: setup-build
 	$(GO) build -trimpath -o bin/restic-exporter ./cmd/restic-exporter
@@ -81,7 +81,12 @@ e2e: setup packages
 # it anew. SUITE=forky is Debian testing.
 SUITE ?= trixie
 test-systemd: setup
-	SYSTEMD_SUITE=$(SUITE) $(GO) test -count=1 -timeout 20m -run '^(TestBoot|TestLive|TestStarts)' ./internal/machine ./cmd/restic-exporter
+	SYSTEMD_SUITE=$(SUITE) $(GO) test -count=1 -timeout 20m -run '^(TestBoot|TestLive|TestStarts|TestRecord)$$' \
+		./internal/machine ./cmd/restic-exporter ./tools/record
+
+# Recordings of a restic for testdata, see the README there.
+record: setup
+	$(GO) test -count=1 -timeout 20m -v ./tools/record -restic=$(abspath $(or $(RESTIC),$(error RESTIC=/path/to/restic))) -to=$(CURDIR)/testdata
 
 # libsystemd's headers are all that a build needs beyond Go.
 setup-build:
