@@ -17,10 +17,13 @@ type told struct {
 	// ExecStartPost= or ExecStopPost=, not of a handler.
 	inside bool
 	// result is "" in ExecStartPost=: there is none yet, but systemd gets there
-	// only when every ExecStart= has succeeded.
+	// only when every ExecStart= of a Type=oneshot has succeeded.
 	result journal.Result
-	exit   *journal.Exit // nil if unknown
-	killed bool          // a signal ended the main process, whatever result says
+	// running reports that there is no result yet and the main process runs: units
+	// of other types come to ExecStartPost= as soon as they have started.
+	running bool
+	exit    *journal.Exit // nil if unknown
+	killed  bool          // a signal ended the main process, whatever result says
 }
 
 // none is what systemd tells everyone else.
@@ -52,6 +55,7 @@ func environmentIn(cgroup []byte, unit string, user bool, getenv func(string) st
 	}
 	t.inside = true
 	t.result = journal.Result(getenv("SERVICE_RESULT"))
+	t.running = t.result == "" && getenv("MAINPID") != ""
 	t.readExit(getenv("EXIT_CODE"), getenv("EXIT_STATUS"))
 	return t
 }

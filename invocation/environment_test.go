@@ -30,6 +30,10 @@ func TestEnvironment(t *testing.T) {
 		"ExecStartPost": {
 			unit, false, inside, map[string]string{"INVOCATION_ID": id1.String()}, told{id: id1, inside: true},
 		},
+		"ExecStartPost, while the main process runs": {
+			unit, false, inside, map[string]string{"INVOCATION_ID": id1.String(), "MAINPID": "7"},
+			told{id: id1, inside: true, running: true},
+		},
 		"ExecStopPost, good": {
 			unit, false, inside, map[string]string{
 				"INVOCATION_ID": id1.String(), "SERVICE_RESULT": "success", "EXIT_CODE": "exited", "EXIT_STATUS": "0",

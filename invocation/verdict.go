@@ -108,7 +108,7 @@ func (r *Run) judge(v *verdict, told told, local bool) error {
 	case result != "":
 	case told.inside && v.failedInside():
 		result = journal.ExitCode
-	case told.inside:
+	case told.inside && !told.running:
 		// ExecStartPost= is reached once every ExecStart= has succeeded.
 		result = journal.Success
 	case local && endedWithBoot(v.boot):

@@ -51,6 +51,7 @@ ExecStart=`+exporter+` --unit %i
 		{"flood", testFlood},
 		{"rate limit", testRateLimit},
 		{"from outside", testOutside},
+		{"still running", testStillRunning},
 		{"forgery", testForgery},
 		{"late", testLate},
 		{"rotation", testRotation},
@@ -309,6 +310,29 @@ restic backup /srv/data
 	assert.Greater(t, got["restic_exporter_dropped_entries{}"], 0.0)
 	assert.GreaterOrEqual(t, whole, 1000.0)
 	assert.Contains(t, m.Run("journalctl -o cat -u limited SYSLOG_IDENTIFIER=restic-exporter"), "LogRateLimitBurst=")
+}
+
+// testStillRunning: but for Type=oneshot, ExecStartPost= is called as soon as the unit
+// has started, and nothing has been saved then.
+func testStillRunning(t *testing.T, m *machine.Machine) {
+	for typ, script := range map[string]string{
+		"simple":  "sleep 1; exit 7\n",
+		"exec":    "sleep 1; exit 7\n",
+		"notify":  "systemd-notify --ready; sleep 1; exit 7\n",
+		"forking": "(sleep 1; exit 7) &\n",
+	} {
+		name := "running-" + typ
+		file := unit(m, name, script, "[Service]\nNotifyAccess=all\nExecStartPost=-"+exporter+" --unit %n")
+		m.Run("sed -i 's/^Type=.*/Type=" + typ + "/' /etc/systemd/system/" + name + ".service; systemctl daemon-reload\n" +
+			"systemctl start " + name)
+		_, _, status := m.Try("test -e " + file)
+		assert.NotZero(t, status, "%s: nothing has succeeded", typ)
+		m.Eventually(10*time.Second, "systemctl is-failed "+name)
+		assert.Contains(t, m.Run("journalctl -q -o cat -u "+name), "still going on", typ)
+		want := map[string]float64{"restic_run_status{status=failed}": 1, "restic_run_exit_code{}": 7}
+		got := metrictest.Flat(t, m.Run(exporter+" --unit "+name+" --output -"))
+		assert.Equal(t, want, metrictest.Pick(got, want), typ)
+	}
 }
 
 func testOutside(t *testing.T, m *machine.Machine) {

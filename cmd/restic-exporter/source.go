@@ -93,7 +93,7 @@ func (o options) explain(err error, name string) error {
 	case errors.Is(err, invocation.ErrRunning) && o.log != "":
 		return fmt.Errorf("%s ends before the run does: %w; record it again when the run has ended", name, err)
 	case errors.Is(err, invocation.ErrRunning):
-		return fmt.Errorf("%w; run this again when it has ended", err)
+		return fmt.Errorf("%w; run this again when it has ended (a unit does so in ExecStopPost=)", err)
 	}
 	cure := ""
 	switch {
