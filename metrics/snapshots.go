@@ -43,8 +43,8 @@ func (b *builder) snapshots() {
 			continue
 		}
 		place++ // of one that failed, too: the others keep their places
+		whole = whole && (p.SyntaxErrors == 0 || p.Fatal != "")
 		if bk == nil {
-			whole = whole && (p.SyntaxErrors == 0 || p.Fatal != "")
 			continue
 		}
 		summaries++

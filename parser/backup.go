@@ -70,6 +70,7 @@ type backupState struct {
 	warns   bool // a release that would have warned
 	warned  bool // restic called its backup incomplete
 	unclear bool // a warning of other words
+	lost    bool // its end was seen, and its summary was not understood
 
 	backupErrors
 }
@@ -283,6 +284,7 @@ func (s *state) backupSaved(l *line) error {
 		return nil
 	}
 	if ok, err := s.next(processed, true); !ok {
+		b.lost = s.process.Backup == nil
 		return err
 	}
 	b.summary.Snapshot = string(l.word[0])
@@ -295,6 +297,7 @@ func (s *state) backupSkipped(*line) error {
 		return nil
 	}
 	if ok, err := s.next(processed, true); !ok {
+		s.backup.lost = s.process.Backup == nil
 		return err
 	}
 	s.saved(s.backup.summary, time.Time{})

@@ -246,8 +246,9 @@ func (s *state) begins(f *form) bool {
 		return false // of diff, or in a name
 	case c != p.Command:
 		return true
-	case c == CommandBackup && p.Backup == nil && s.backup.dryRun && s.backup.stage == processed:
-		return true
+	case c == CommandBackup && p.Backup == nil && s.backup.stage != none:
+		summary := has(s.line.text, "Files: ") || has(s.line.text, "{")
+		return !summary || s.backup.stage == processed || s.backup.lost
 	case c == CommandForget:
 		if !has(s.line.text, "Applying Policy: ") || s.forget.tables > 0 {
 			return false // the next group
