@@ -36,7 +36,7 @@
   local withoutPort = [{ type: 'regex', options: { pattern: '^(.+):\\d+$', result: { text: '$1', index: 0 } } }],
   local withoutService = [{ type: 'regex', options: { pattern: '^(.+)\\.service$', result: { text: '$1', index: 0 } } }],
 
-  local stat(title, w, targets, description, none, extra={}) = panel('stat', title, w, 4, [t { instant: true } for t in targets], description, '', defaults({ noValue: none }) + {
+  local stat(title, w, targets, description, none, extra={}) = panel('stat', title, w, 3, [t { instant: true } for t in targets], description, '', defaults({ noValue: none }) + {
     options: { colorMode: 'background', graphMode: 'none', wideLayout: false, reduceOptions: { calcs: ['lastNotNull'] } },
   } + extra),
   local count(title, expr, color, description) = stat(title, 3, [target(q.number(expr), title)], description, 'No metrics', defaults(steps(dim, [{ color: color, value: 1 }])) + { options+: { textMode: 'value' } }),
