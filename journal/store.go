@@ -12,8 +12,8 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
-	"strconv"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -25,7 +25,7 @@ import (
 type Store struct {
 	URL    string       // where it answers, such as https://logs.example.com:9428
 	Header http.Header  // sent with each question: authorization, tenant
-	Client *http.Client // nil: http.DefaultClient
+	Client *http.Client // nil: one that follows no redirects and waits a minute for each answer
 
 	// SenderField is the field in which a proxy in front of the store says who sent an
 	// entry. Entries whose sender is not their host are not believed. "": all are.
@@ -33,16 +33,7 @@ type Store struct {
 }
 
 // Host returns what the store keeps of one host, by the name that its journal has.
-func (s Store) Host(name string) Source { return storeHost{s, name} }
-
-// A StoreUnit is a unit of a host of which a store has words of the service manager.
-type StoreUnit struct {
-	Host, Unit string
-	Machine    string    // _MACHINE_ID
-	Sender     string    // what SenderField holds; "" without one
-	Last       time.Time // the manager's last word about the unit
-	Words      uint64    // how many of its words the store has
-}
+func (s Store) Host(name string) Source { return storeHost{store: s, host: name} }
 
 // ErrStoreAnswer is reported if a store answered, but not with what was asked for, or
 // not with all of it.
@@ -50,39 +41,6 @@ var ErrStoreAnswer = errors.New("the answer of the store is not complete")
 
 // ErrStoreEntries is reported if what a store keeps cannot be told apart or put in order.
 var ErrStoreEntries = errors.New("the entries in the store are not fit to be read")
-
-// Units returns the units of which the manager of any host has said something since a
-// time, ordered by host and unit. Which of these may be believed is not checked: a host
-// name can be any text, and can have several machine IDs or senders.
-func (s Store) Units(ctx context.Context, since time.Time) ([]StoreUnit, error) {
-	by := []string{"_HOSTNAME", "_MACHINE_ID", "UNIT"}
-	if s.SenderField != "" {
-		by = append(by, strconv.Quote(s.SenderField))
-	}
-	query := fmt.Sprintf(`_time:>=%s _PID:="1" UNIT:* MESSAGE_ID:* | stats by (%s) max(_time) last, count() words`,
-		since.UTC().Format(time.RFC3339), strings.Join(by, ","))
-	var units []StoreUnit
-	for row, err := range s.ask(ctx, query) {
-		if err != nil {
-			return nil, err
-		}
-		u := StoreUnit{Host: row["_HOSTNAME"], Unit: row["UNIT"], Machine: row["_MACHINE_ID"]}
-		if s.SenderField != "" {
-			u.Sender = row[s.SenderField]
-		}
-		if u.Last, err = time.Parse(time.RFC3339Nano, row["last"]); err != nil {
-			return nil, fmt.Errorf("%w: %w", ErrStoreAnswer, err)
-		}
-		if u.Words, err = strconv.ParseUint(row["words"], 10, 64); err != nil {
-			return nil, fmt.Errorf("%w: %w", ErrStoreAnswer, err)
-		}
-		units = append(units, u)
-	}
-	slices.SortFunc(units, func(a, b StoreUnit) int {
-		return cmp.Or(cmp.Compare(a.Host, b.Host), cmp.Compare(a.Unit, b.Unit), cmp.Compare(a.Machine, b.Machine), cmp.Compare(a.Sender, b.Sender))
-	})
-	return units, nil
-}
 
 // ask yields the rows that the store answers a query with.
 func (s Store) ask(ctx context.Context, query string) iter.Seq2[map[string]string, error] {
@@ -109,6 +67,18 @@ func (s Store) ask(ctx context.Context, query string) iter.Seq2[map[string]strin
 	}
 }
 
+// storeClient is what a store is asked with. What redirects a question could be anybody,
+// and would be handed the header.
+var storeClient = sync.OnceValue(func() *http.Client {
+	c := &http.Client{Timeout: time.Minute, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	if t, ok := http.DefaultTransport.(*http.Transport); ok {
+		t = t.Clone()
+		t.MaxIdleConnsPerHost = 16 // many units are read at once
+		c.Transport = t
+	}
+	return c
+})
+
 // post sends a query. The body that it returns holds JSON lines.
 func (s Store) post(ctx context.Context, query string) (io.ReadCloser, error) {
 	at, err := url.Parse(s.URL)
@@ -125,7 +95,11 @@ func (s Store) post(ctx context.Context, query string) (io.ReadCloser, error) {
 		req.Header[http.CanonicalHeaderKey(name)] = values
 	}
 	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-	resp, err := cmp.Or(s.Client, http.DefaultClient).Do(req)
+	client := s.Client
+	if client == nil {
+		client = storeClient()
+	}
+	resp, err := client.Do(req)
 	if err != nil {
 		return nil, err
 	}

@@ -15,7 +15,12 @@ import (
 type storeHost struct {
 	store Store
 	host  string
+	known *StoreUnit // what is known of one of its units; nil: nothing
 }
+
+// overtaken is how long before the manager's word that it starts a unit journald can have
+// taken a line of that run.
+const overtaken = time.Minute
 
 // Latest implements [Source].
 func (h storeHost) Latest(ctx context.Context, unit string) (ID, error) {
@@ -26,6 +31,9 @@ func (h storeHost) Latest(ctx context.Context, unit string) (ID, error) {
 // latest returns the invocation that began last, but for those whose start was skipped,
 // and when it began.
 func (h storeHost) latest(ctx context.Context, s selector) (ID, time.Time, error) {
+	if u := h.known; u != nil && u.Unit == s.unit && u.Run != (ID{}) {
+		return u.Run, u.Began.Add(-overtaken), nil
+	}
 	first := make(map[ID]time.Time)
 	skipped := make(map[ID]bool)
 	for _, k := range []Kind{Output, Manager} {
@@ -147,7 +155,11 @@ func (h storeHost) filter() string {
 	if h.store.SenderField != "" {
 		and = append(and, h.store.SenderField+"="+h.host)
 	}
-	return storeFilter(and)
+	since := ""
+	if h.known != nil {
+		since = sinceFilter(h.known.since) + " "
+	}
+	return since + storeFilter(and)
 }
 
 // storeFilter is a conjunction of FIELD=value in the language of VictoriaLogs.
@@ -186,11 +198,7 @@ type numbered struct {
 // records returns what the store has from a time on, each entry once, in the order of
 // the journal; the zero time is the beginning.
 func (h storeHost) records(ctx context.Context, m match, since time.Time) (records, error) {
-	query := h.query(m)
-	if !since.IsZero() {
-		query = "_time:>=" + since.UTC().Format(time.RFC3339Nano) + " " + query
-	}
-	query += " | fields _time, " + cursor + ", " + machine
+	query := sinceFilter(since) + " " + h.query(m) + " | fields _time, " + cursor + ", " + machine
 	for _, name := range fieldNames {
 		query += ", " + storeField(name)
 	}

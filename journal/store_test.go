@@ -73,11 +73,12 @@ func TestStoreTrust(t *testing.T) {
 	_, err = readStore(t, vouched, `good" or _HOSTNAME:="victim`)
 	assert.ErrorIs(t, err, journal.ErrNotFound)
 
-	units, err := vouched.Units(t.Context(), time.Unix(0, 0))
+	units, err := vouched.Units(t.Context(), time.Unix(0, 0), "restic-*")
 	require.NoError(t, err)
 	var got []string
 	for _, u := range units {
-		assert.Positive(t, u.Words)
+		assert.NotZero(t, u.Run)
+		assert.True(t, u.Last.After(u.Began))
 		got = append(got, fmt.Sprint(u.Host, " ", u.Unit, " ", u.Machine, " ", u.Sender))
 	}
 	assert.Equal(t, []string{

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -60,7 +61,7 @@ func (o options) checkStore() error {
 }
 
 // storeHeaders reads the file with the headers for the store, NAME: VALUE on each line.
-func storeHeaders(name string) (http.Header, error) {
+func (p *program) storeHeaders(name string) (http.Header, error) {
 	h := make(http.Header)
 	if name == "" {
 		return h, nil
@@ -74,7 +75,9 @@ func storeHeaders(name string) (http.Header, error) {
 	if err != nil {
 		return nil, err
 	}
-	if st.Mode().Perm()&0o077 != 0 {
+	// A credential of systemd's is for the unit alone, whatever its mode looks like.
+	dir := p.getenv("CREDENTIALS_DIRECTORY")
+	if st.Mode().Perm()&0o077 != 0 && (dir == "" || filepath.Dir(name) != filepath.Clean(dir)) {
 		return nil, fmt.Errorf("%s can be read by others: chmod 0600 %s", name, name)
 	}
 	lines := bufio.NewScanner(file)
@@ -94,33 +97,95 @@ func storeHeaders(name string) (http.Header, error) {
 
 var dnsName = regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9_-]{0,61}[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9_-]{0,61}[A-Za-z0-9])?)*$`)
 
-// collect writes a file for each host of the store. Trouble with one host does not keep
-// those of others from being written.
+// A hostWork is what there is to do for a host.
+type hostWork struct {
+	name   string
+	units  []journal.StoreUnit // all that are believed
+	news   []journal.StoreUnit // those of which there is something new
+	err    error               // what is wrong with the host
+	forged error               // what is wrong with entries that are not believed
+}
+
+// readAtOnce is how many units are read at the same time: the store then works while
+// this program does.
+const readAtOnce = 4
+
+// collect writes a file for each host of the store of which there is something new.
+// Trouble with one host does not keep those of others from being written.
 func (p *program) collect(ctx context.Context, o options) error {
-	headers, err := storeHeaders(o.store.headers)
+	headers, err := p.storeHeaders(o.store.headers)
 	if err != nil {
 		return fmt.Errorf("--store-headers: %w", err)
 	}
 	store := journal.Store{URL: o.store.url, Header: headers, SenderField: o.store.sender}
-	units, err := store.Units(ctx, time.Now().Add(-storeSince))
+	units, err := store.Units(ctx, time.Now().Add(-storeSince), append(slices.Clone(o.units.names), o.units.patterns...)...)
 	if err != nil {
 		return fmt.Errorf("finding the units in %s: %w; every file is as it was", o.store.url, err)
 	}
-	hosts := make(map[string][]journal.StoreUnit)
-	for _, u := range units {
-		if o.units.wants(u.Unit) && o.wantsHost(u.Host) {
-			hosts[u.Host] = append(hosts[u.Host], u)
-		}
-	}
-	if len(hosts) == 0 {
+	units = slices.DeleteFunc(units, func(u journal.StoreUnit) bool { return !o.units.wants(u.Unit) || !o.wantsHost(u.Host) })
+	if len(units) == 0 {
 		return fmt.Errorf("no unit %s of such a host in %s: are --unit and --host right, and do the machines send their journals?", &o.units, o.store.url)
 	}
-	bad := 0
-	for _, host := range slices.Sorted(maps.Keys(hosts)) {
-		if err := p.collectHost(ctx, o, store, host, hosts[host]); err != nil {
-			bad++
-			p.say("error", "host %q: %v", host, err)
+	seen, err := readSeen(o.output, p.about(o))
+	if err != nil {
+		p.say("warning", "every unit is read anew: %v", err)
+	}
+	hosts := o.work(units, seen)
+
+	// Read by several, written by one, in order.
+	type result struct {
+		runs []*invocation.Run
+		errs map[string]error
+		err  error
+	}
+	results := make([]chan result, len(hosts))
+	for i := range results {
+		results[i] = make(chan result, 1)
+	}
+	slots := make(chan struct{}, readAtOnce)
+	go func() {
+		for i, h := range hosts {
+			slots <- struct{}{}
+			go func() {
+				runs, errs, err := p.readHost(ctx, o, store, h)
+				results[i] <- result{runs, errs, err}
+			}()
 		}
+	}()
+	bad := 0
+	for i, h := range hosts {
+		r := <-results[i]
+		<-slots
+		err := cmp.Or(h.err, r.err)
+		if err == nil && len(h.news) > 0 {
+			err = p.writeHost(ctx, o, store, h, r.runs)
+		}
+		if err == nil {
+			for _, u := range h.news {
+				// What is wrong with a run is said once, not every few minutes.
+				if !errors.Is(r.errs[u.Unit], invocation.ErrRunning) {
+					seen.add(u)
+				}
+			}
+		}
+		ok := err == nil && h.forged == nil
+		for _, err := range []error{err, h.forged} {
+			if err != nil {
+				p.say("error", "host %q: %v", h.name, err)
+			}
+		}
+		for _, unit := range slices.Sorted(maps.Keys(r.errs)) {
+			if err := r.errs[unit]; err != nil && !errors.Is(err, invocation.ErrRunning) {
+				p.say("error", "host %q: %v", h.name, err)
+				ok = false
+			}
+		}
+		if !ok {
+			bad++
+		}
+	}
+	if err := seen.write(); err != nil {
+		p.say("warning", "what was read is read again the next time: %v", err)
 	}
 	if bad > 0 {
 		return fmt.Errorf("there was trouble with %d of %d hosts", bad, len(hosts))
@@ -134,66 +199,116 @@ func (o options) wantsHost(host string) bool {
 	})
 }
 
-// collectHost writes the file of a host. It is whole or untouched: trouble with one unit
-// leaves it as it was.
-func (p *program) collectHost(ctx context.Context, o options, store journal.Store, host string, units []journal.StoreUnit) error {
-	if len(host) > 253 || !dnsName.MatchString(host) {
-		return errors.New("this is not a DNS name, so it gets no file; find out which machine sends it")
+// file is that of a host.
+func (o options) file(host string) string { return filepath.Join(o.output, host+".prom") }
+
+// work sorts units by host, and finds out whom to believe and what is new.
+func (o options) work(units []journal.StoreUnit, seen *seen) []*hostWork {
+	var hosts []*hostWork
+	for len(units) > 0 {
+		n := 1
+		for n < len(units) && units[n].Host == units[0].Host {
+			n++
+		}
+		h := &hostWork{name: units[0].Host}
+		h.believe(units[:n], o.store.sender != "")
+		if h.err == nil {
+			_, err := os.Stat(o.file(h.name))
+			for _, u := range h.units {
+				if err != nil || seen.isNew(u) {
+					h.news = append(h.news, u)
+				}
+			}
+		}
+		hosts = append(hosts, h)
+		units = units[n:]
 	}
-	var names []string
-	var forged error
-	machine := ""
+	return hosts
+}
+
+// believe keeps the units that may be believed to be the host's.
+func (h *hostWork) believe(units []journal.StoreUnit, vouched bool) {
+	if len(h.name) > 253 || !dnsName.MatchString(h.name) {
+		h.err = errors.New("this is not a DNS name, so it gets no file; find out which machine sends it")
+		return
+	}
 	for _, u := range units {
-		if store.SenderField != "" && u.Sender != host {
-			forged = fmt.Errorf("%q sent entries in the name of this host; they are not believed", u.Sender)
+		if vouched && u.Sender != h.name {
+			h.forged = fmt.Errorf("%q sent entries in the name of this host; they are not believed", u.Sender)
 			continue
 		}
-		if machine != "" && machine != u.Machine {
-			return fmt.Errorf("two machines, %s and %s, have this name; give each a name of its own", machine, u.Machine)
+		if full, err := unitName(u.Unit); err != nil || full != u.Unit {
+			h.err = fmt.Errorf("%q is not the name of a service", u.Unit)
+			return
 		}
-		machine = u.Machine
-		names = append(names, u.Unit)
+		if len(h.units) > 0 && h.units[0].Machine != u.Machine {
+			h.err = fmt.Errorf("two machines, %s and %s, have this name; give each a name of its own", h.units[0].Machine, u.Machine)
+			return
+		}
+		h.units = append(h.units, u)
 	}
-	var runs []*invocation.Run
-	for _, name := range slices.Compact(names) {
-		if full, err := unitName(name); err != nil || full != name {
-			return fmt.Errorf("%q is not the name of a service", name)
-		}
+}
+
+// readHost reads what is new of a host. What is wrong with a run is wrong with that unit;
+// what is wrong with the store is wrong with all.
+func (p *program) readHost(ctx context.Context, o options, store journal.Store, h *hostWork) (runs []*invocation.Run, errs map[string]error, err error) {
+	if h.err != nil {
+		return nil, nil, nil
+	}
+	errs = make(map[string]error)
+	for _, u := range h.news {
 		one := o
-		one.unit = name
-		from := source{store.Host(host), "the store", func() {}}
+		one.unit = u.Unit
+		from := source{store.Source(u), "the store", func() {}}
 		run, err := p.read(ctx, from, one)
 		backup := false
 		if err == nil {
 			backup, err = invocation.RunsRestic(ctx, from.Source, run)
 		}
 		switch {
-		case errors.Is(err, invocation.ErrRunning), errors.Is(err, invocation.ErrSkipped):
+		case errors.Is(err, invocation.ErrSkipped):
+		case errors.Is(err, invocation.ErrRunning), errors.Is(err, journal.ErrIncomplete), errors.Is(err, journal.ErrNotFound):
+			errs[u.Unit] = fmt.Errorf("reading %s: %w", u.Unit, err)
 		case err != nil:
-			return fmt.Errorf("reading %s: %w", name, err)
+			return nil, nil, fmt.Errorf("reading %s: %w", u.Unit, err)
 		case backup || run.Outcome == invocation.NotStarted:
 			runs = append(runs, run)
 		}
 	}
+	return runs, errs, nil
+}
+
+// writeHost writes the file of a host, whole or not at all.
+func (p *program) writeHost(ctx context.Context, o options, store journal.Store, h *hostWork, runs []*invocation.Run) error {
 	if len(runs) == 0 {
-		return forged
+		return nil
 	}
-	m := metrics.Options{
-		Labels: map[string]string{"host": host}, Actions: o.actions, MaxAge: o.maxAge,
-		Version: p.build.version, Revision: p.build.revision, GoVersion: p.build.goVersion,
-	}
+	m := p.metricsOptions(o)
+	m.Labels = map[string]string{"host": h.name}
 	maps.Copy(m.Labels, o.labels)
-	file := filepath.Join(o.output, host+".prom")
+	file := o.file(h.name)
+	odd := errors.New("the file is odd")
 	err := textfile.Update(file, func(old []*dto.MetricFamily, err error) ([]*dto.MetricFamily, error) {
+		if err != nil && len(h.news) < len(h.units) {
+			return nil, odd // what it holds of the other units is lost
+		}
 		if err != nil {
-			p.say("warning", "host %q: nothing is kept of what the file held before: %v", host, err)
+			p.say("warning", "host %q: nothing is kept of what the file held before: %v", h.name, err)
 		}
 		return hostFamilies(runs, old, m)
 	})
+	if errors.Is(err, odd) {
+		h.news = h.units
+		runs, _, err := p.readHost(ctx, o, store, h)
+		if err != nil {
+			return err
+		}
+		return p.writeHost(ctx, o, store, h, runs)
+	}
 	if err != nil {
 		return fmt.Errorf("writing %s: %w%s", file, err, writeHint(err, file))
 	}
-	return forged
+	return nil
 }
 
 // hostFamilies puts the runs of a host into what its file holds of other units.

@@ -11,6 +11,7 @@ import (
 	"runtime"
 	"runtime/debug"
 	"strings"
+	"sync"
 	"time"
 	"unicode"
 	"unicode/utf8"
@@ -47,6 +48,7 @@ type program struct {
 	stdout, stderr io.Writer
 	build          build
 	service        bool // a service of systemd runs this
+	saying         sync.Mutex
 }
 
 // run returns the exit status: 0 once the metrics are written, 1 if they could
@@ -105,6 +107,8 @@ func (p *program) say(voice, format string, args ...any) {
 		}
 		return r
 	}, strings.ReplaceAll(fmt.Sprintf(format, args...), "\n", "; "))
+	p.saying.Lock()
+	defer p.saying.Unlock()
 	fmt.Fprintf(p.stderr, "restic-exporter: %s: %s\n", voice, line)
 }
 
@@ -143,10 +147,7 @@ func (p *program) exportFrom(ctx context.Context, o options, from source) error 
 	if err := o.backup(ctx, run, from, output); err != nil {
 		return err
 	}
-	m := metrics.Options{
-		Labels: o.labels, Actions: o.actions, MaxAge: o.maxAge,
-		Version: p.build.version, Revision: p.build.revision, GoVersion: p.build.goVersion,
-	}
+	m := p.metricsOptions(o)
 	if output == "-" {
 		mfs, err := metrics.Families(run, nil, m)
 		if err != nil {
@@ -166,6 +167,13 @@ func (p *program) exportFrom(ctx context.Context, o options, from source) error 
 		p.say("warning", "nothing is kept of what the file held before: %v", unreadable)
 	}
 	return nil
+}
+
+func (p *program) metricsOptions(o options) metrics.Options {
+	return metrics.Options{
+		Labels: o.labels, Actions: o.actions, MaxAge: o.maxAge,
+		Version: p.build.version, Revision: p.build.revision, GoVersion: p.build.goVersion,
+	}
 }
 
 // backup reports errNoBackup for a unit that a pattern has found and that is no backup: no

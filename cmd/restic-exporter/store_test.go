@@ -74,7 +74,7 @@ func TestStoreCommand(t *testing.T) {
 	} {
 		assert.Contains(t, got.stderr, want)
 	}
-	files, err := filepath.Glob(filepath.Join(dir, "*"))
+	files, err := filepath.Glob(filepath.Join(dir, "*.prom"))
 	require.NoError(t, err)
 	good := filepath.Join(dir, "good.prom")
 	assert.Equal(t, []string{good}, files)

@@ -34,6 +34,12 @@ const (
 func main() {
 	log.SetFlags(0)
 	flag.Parse()
+	if *machines {
+		if err := collectMachines(); err != nil {
+			log.Fatal(err)
+		}
+		return
+	}
 	dir := *keep
 	if dir == "" {
 		var err error

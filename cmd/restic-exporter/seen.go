@@ -1,0 +1,110 @@
+package main
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"syscall"
+	"time"
+
+	"github.com/restic-exporter/restic-exporter/journal"
+)
+
+// seen is what has been read of the units of a store: a note beside the metrics, which
+// spares reading it again. Nothing is lost with it but time.
+type seen struct {
+	file  string
+	About string                           `json:"about"` // what else the files depend on
+	Units map[string]map[string]seenOfUnit `json:"units"` // by host and unit
+}
+
+type seenOfUnit struct {
+	Machine string     `json:"machine"`
+	Run     journal.ID `json:"run"`
+	Last    time.Time  `json:"last"`
+	Entries uint64     `json:"entries"`
+}
+
+// maxSeen is more than a store of 100,000 hosts needs.
+const maxSeen = 64 << 20
+
+// about sums up what the files of hosts depend on beside the store.
+func (p *program) about(o options) string {
+	return fmt.Sprintf("%x", sha256.Sum256(fmt.Append(nil, o.store.url, o.store.sender, o.labels, o.actions, o.maxAge, o.strip, p.build)))
+}
+
+// readSeen reads the note in a directory. It returns an empty one if there is none, if it
+// is about other files, and with an error if it is odd.
+func readSeen(dir, about string) (*seen, error) {
+	none := &seen{file: filepath.Join(dir, ".restic-exporter-seen.json"), About: about, Units: make(map[string]map[string]seenOfUnit)}
+	file, err := os.OpenFile(none.file, os.O_RDONLY|syscall.O_NONBLOCK|syscall.O_NOFOLLOW, 0)
+	if errors.Is(err, fs.ErrNotExist) {
+		return none, nil
+	}
+	if err != nil {
+		return none, err
+	}
+	defer file.Close()
+	st, err := file.Stat()
+	if err != nil {
+		return none, err
+	}
+	if !st.Mode().IsRegular() || st.Size() > maxSeen {
+		return none, fmt.Errorf("%s is no note of this program's", none.file)
+	}
+	found := seen{file: none.file}
+	from := json.NewDecoder(io.LimitReader(file, maxSeen))
+	from.DisallowUnknownFields()
+	if err := from.Decode(&found); err != nil {
+		return none, fmt.Errorf("%s is no note of this program's: %w", none.file, err)
+	}
+	if found.About != about || found.Units == nil {
+		return none, nil
+	}
+	return &found, nil
+}
+
+// isNew reports whether there is more of u than has been read.
+func (s *seen) isNew(u journal.StoreUnit) bool {
+	was, ok := s.Units[u.Host][u.Unit]
+	return !ok || was.Machine != u.Machine || was.Run != u.Run || u.Last.After(was.Last) || u.Entries > was.Entries
+}
+
+// add notes that u has been read.
+func (s *seen) add(u journal.StoreUnit) {
+	if s.Units[u.Host] == nil {
+		s.Units[u.Host] = make(map[string]seenOfUnit)
+	}
+	s.Units[u.Host][u.Unit] = seenOfUnit{u.Machine, u.Run, u.Last, u.Entries}
+}
+
+// write puts the note in its place.
+func (s *seen) write() (err error) {
+	var text bytes.Buffer
+	if err := json.NewEncoder(&text).Encode(s); err != nil {
+		return err
+	}
+	tmp, err := os.CreateTemp(filepath.Dir(s.file), filepath.Base(s.file)+".*.tmp")
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if err != nil {
+			os.Remove(tmp.Name())
+		}
+	}()
+	if _, err := tmp.Write(text.Bytes()); err != nil {
+		tmp.Close()
+		return err
+	}
+	if err := tmp.Close(); err != nil {
+		return err
+	}
+	return os.Rename(tmp.Name(), s.file)
+}

@@ -1,0 +1,88 @@
+package journal
+
+import (
+	"bytes"
+	"fmt"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/restic-exporter/restic-exporter/internal/victorialogs"
+)
+
+var received = regexp.MustCompile(`(?m)^__REALTIME_TIMESTAMP=(\d+)$`)
+
+// exportOf writes l as the journal of a host, from a time on.
+func (l log) exportOf(host string, from time.Time) []byte {
+	var own log
+	for _, entry := range l {
+		own = append(own, append(slices.Clone(entry), "_HOSTNAME="+host, "_MACHINE_ID="+host))
+	}
+	return received.ReplaceAllFunc(own.export(), func(line []byte) []byte {
+		n, _ := strconv.ParseInt(strings.TrimPrefix(string(line), "__REALTIME_TIMESTAMP="), 10, 64)
+		return fmt.Appendf(nil, "__REALTIME_TIMESTAMP=%d", n-t0.UnixMicro()+from.UnixMicro())
+	})
+}
+
+// TestStoreUnits: what Units tells shows that there is something new, and saves asking.
+func TestStoreUnits(t *testing.T) {
+	at := victorialogs.Start(t, victorialogs.Flags...)
+	s := Store{URL: at}
+	refused := unnamed("be02cf6855d2428ba40df7e9d022f03d", "Dependency failed", "JOB_RESULT=dependency")
+	run := log{
+		manager(id1, starting, "Starting"), line(id1, 7, "hello"), manager(id1, succeeded, "ok"),
+		of("restic-never.service", refused), of("other.service", line(id1, 7, "hello")), of("other.service", manager(id1, starting, "Starting")),
+	}
+	now := time.Now().UTC().Truncate(time.Second)
+	today, before := now.Add(-time.Hour), now.Add(-72*time.Hour)
+	victorialogs.Send(t, at, bytes.NewReader(run.exportOf("new", today)))
+	victorialogs.Send(t, at, bytes.NewReader(run.exportOf("old", before)))
+	units := func(since time.Time) []StoreUnit {
+		units, err := s.Units(t.Context(), since, "restic-*")
+		require.NoError(t, err)
+		for i := range units {
+			assert.Equal(t, units[i].Host, units[i].Machine)
+			units[i].Machine, units[i].since = "", time.Time{}
+		}
+		return units
+	}
+	at2 := func(from time.Time, seconds int) time.Time { return from.Add(time.Duration(seconds) * time.Second) }
+	want := []StoreUnit{
+		{Host: "new", Unit: unit, Run: id1, Began: today, Last: at2(today, 2), Entries: 3},
+		{Host: "new", Unit: "restic-never.service", Last: at2(today, 3)},
+		{Host: "old", Unit: unit, Run: id1, Began: before, Last: at2(before, 2)},
+		{Host: "old", Unit: "restic-never.service", Last: at2(before, 3)},
+	}
+	assert.Equal(t, want, units(now.Add(-1000*time.Hour)))
+	assert.Equal(t, want[:2], units(now.Add(-50*time.Hour)))
+
+	// A line comes late; then the manager refuses a start.
+	more := slices.Concat(run, log{line(id1, 7, "more")})
+	victorialogs.Send(t, at, bytes.NewReader(more.exportOf("new", today)[len(run.exportOf("new", today)):]))
+	want[0].Entries++
+	assert.Equal(t, want[:2], units(now.Add(-50*time.Hour)))
+	more = slices.Concat(more, log{refused})
+	victorialogs.Send(t, at, bytes.NewReader(more.exportOf("new", today)[len(more[:len(more)-1].exportOf("new", today)):]))
+	want[0] = StoreUnit{Host: "new", Unit: unit, Last: at2(today, 7)}
+	assert.Equal(t, want[:2], units(now.Add(-50*time.Hour)))
+
+	// What is read is the same, known or not.
+	for _, since := range []time.Time{{}, now.Add(-1000 * time.Hour)} {
+		all, err := s.Units(t.Context(), since, "restic-*")
+		require.NoError(t, err)
+		for _, u := range all {
+			want, err := collectWhole(s.Host(u.Host).Entries(t.Context(), u.Unit, ID{}))
+			require.NoError(t, err)
+			got, err := collectWhole(s.Source(u).Entries(t.Context(), u.Unit, ID{}))
+			require.NoError(t, err)
+			assert.Equal(t, want, got, u)
+			assert.NotEmpty(t, got, u)
+		}
+	}
+}
