@@ -39,8 +39,8 @@ func read(t *testing.T, name string) string {
 }
 
 func TestShellcheck(t *testing.T) {
-	args := append([]string{"shellcheck", "--external-sources", "--source-path=..", "scripts/job.bash", "scripts/restic-job"}, glob(t, "scripts/*.sh")...)
-	args = append(args, glob(t, "package/*.sh")...)
+	args := []string{"shellcheck", "--external-sources", "--source-path=..", "scripts/job.bash", "scripts/restic-job"}
+	args = append(append(args, glob(t, "scripts/*.sh")...), glob(t, "package/*.sh")...)
 
 	assert.Empty(t, run(t, append(args, "../.ci/run", "../.ci/install")...))
 	for _, name := range append(glob(t, "scripts/*.sh"), "scripts/restic-job") {

@@ -39,8 +39,9 @@ mount --bind -o ro old old 2>/dev/null; mount -o remount,bind,ro old; journalctl
 	s.Run(`mkdir -p /srv/his/real /srv/his/dumps
 systemd-run --unit=swapper bash -c 'cd /srv/his
   while :; do mv -T dumps real2; ln -s /srv/elsewhere dumps; rm dumps; mv -T real2 dumps; done'
+export STATE_DIRECTORY=/var/lib/restic-exporter RESTIC_REPOSITORY=/x
 for i in $(seq 60); do
-  STATE_DIRECTORY=/var/lib/restic-exporter RESTIC_REPOSITORY=/x /usr/libexec/restic-exporter/cleanup-backups.sh backup >/dev/null 2>&1 || true
+  /usr/libexec/restic-exporter/cleanup-backups.sh backup >/dev/null 2>&1 || true
 done
 systemctl stop swapper`)
 	assert.Equal(t, "precious\n", s.Run("ls -A /srv/elsewhere"), "never across a link")

@@ -1,6 +1,7 @@
 package deploy_test
 
 import (
+	"cmp"
 	"testing"
 	"time"
 
@@ -12,7 +13,7 @@ import (
 func TestEndToEndNotStarted(t *testing.T) {
 	s := boot(t)
 	s.start("restic-backup")
-	type row struct{ name, dropIn, script, undo, verdict, words string }
+	type row struct{ name, dropIn, script, undo, verdict, words, reason string }
 	for _, r := range []row{
 		{name: "a directory that may be written is missing",
 			dropIn: "ReadWritePaths=/srv/unplugged", verdict: "exit-code", words: "status=226/NAMESPACE"},
@@ -41,7 +42,7 @@ func TestEndToEndNotStarted(t *testing.T) {
 			dropIn: "LoadCredential=more:/srv/unplugged", verdict: "exit-code", words: "status=243/CREDENTIALS"},
 		{name: "no such user", dropIn: "User=nobody-knows", verdict: "exit-code", words: "status=217/USER"},
 		{name: "restic is missing", script: "mv /usr/bin/restic /root/restic", undo: "mv /root/restic /usr/bin/restic",
-			verdict: "exit-code", words: "restic-backup.sh: there is no restic"},
+			verdict: "exit-code", words: "restic-backup.sh: there is no restic", reason: "exit-code"},
 	} {
 		ok := t.Run(r.name, func(t *testing.T) {
 			s.use(t)
@@ -51,7 +52,8 @@ func TestEndToEndNotStarted(t *testing.T) {
 			assert.NotZero(t, status, "systemctl start says so")
 			assert.Equal(t, r.verdict, s.verdict("restic-backup"))
 			s.Run("systemctl is-failed restic-backup")
-			s.Eventually(20*time.Second, "grep -q 'Subject: .*restic-backup.service failed' /var/mail/admin && "+
+			s.Eventually(20*time.Second, "grep -q 'Subject: .machine. restic-backup: failed, "+
+				cmp.Or(r.reason, "not_started")+"' /var/mail/admin && "+
 				"grep -qF "+quote(r.words)+" /var/mail/admin")
 			s.Run("rm /etc/systemd/system/restic-backup.service.d/fault.conf; systemctl daemon-reload; " + r.undo)
 		})

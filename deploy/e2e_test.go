@@ -302,7 +302,7 @@ func (s *system) wrongPassword(t *testing.T) {
 	// Both mails are in a real mailbox: Alertmanager's, and the handler's with
 	// the log of the unit that failed.
 	s.Eventually(30*time.Second, `grep -q ResticBackupFailed /var/mail/admin && `+
-		`grep -q 'Subject: .*restic-backup.service failed: exit-code' /var/mail/admin && `+
+		`grep -q 'Subject: .machine. restic-backup: failed, password' /var/mail/admin && `+
 		`grep -q 'restic-backup.service: Triggering OnFailure' /var/mail/admin`)
 	mail := s.Run("cat /var/mail/admin")
 	assert.Contains(t, mail, "wrong password or no key found")

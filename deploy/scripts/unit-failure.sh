@@ -1,79 +1,131 @@
 #!/bin/bash
-# Mails the log of the last invocation of a unit that failed. Called by
-# unit-failure@.service:
+# Mails the log of a unit that failed. Called by unit-failure@.service:
 #
 #	unit-failure.sh UNIT
+#	unit-failure.sh --test
+#
+# The second has that service send a mail to try it.
 set -euo pipefail
 
-unit=${1:?want the name of a unit}
+unit=${1:?want the name of a unit, or --test}
+case $unit in
+--test)
+	systemctl start unit-failure@-test.service
+	echo "Handed a mail to the mail system. Where it went: journalctl -u unit-failure@-test.service, and the mail system's own log."
+	exit
+	;;
+-test | *.service | *.mount | *.timer | *.socket | *.target | *.path | *.automount | *.swap | *.device | *.slice | *.scope) ;;
+# OnFailure=unit-failure@%N.service
+*) unit+=.service ;;
+esac
+name=${unit%.service}
 
 # /etc/default/restic-exporter changes these.
 MAIL_TO=${MAIL_TO:-root}
 MAIL_LINES=${MAIL_LINES:-500}
 
+host=$(uname --nodename)
+sendmail=$(PATH=$PATH:/usr/sbin command -v sendmail) || {
+	echo "unit-failure.sh: there is no sendmail: install a mail transfer agent, such as exim4 or msmtp-mta" >&2
+	exit 1
+}
+
+# Servers refuse a header with a name that has no domain, which is what msmtp would
+# send them for root; a group of nobody has none.
+to=$MAIL_TO recipients=(-t)
+if [[ $MAIL_TO != *@* ]]; then
+	to="\"$MAIL_TO\":;"
+	IFS=', ' read -ra recipients <<<"-- $MAIL_TO"
+fi
+
+# mail SUBJECT mails standard input, without control characters, and with no line
+# that is too long for mail.
+mail() {
+	{
+		printf 'To: %s\nSubject: [%s] %s\nAuto-Submitted: auto-generated\n' "$to" "$host" "$1"
+		printf 'MIME-Version: 1.0\nContent-Type: text/plain; charset=UTF-8\nContent-Transfer-Encoding: 8bit\n\n'
+		LC_ALL=C tr -d '\000-\010\013-\037\177' | cut --bytes=1-900
+	} | "$sendmail" -oi "${recipients[@]}"
+}
+
+if [[ $unit == -test ]]; then
+	mail "test: mail about failed backups arrives" <<<"When a backup on $host fails, a mail such as this one has its log. No backup has failed now."
+	exit
+fi
+
 # What the unit printed last may still be on its way.
 journalctl --sync 2>/dev/null || true
 
-# Which invocation: the one that set this off, if systemd says so.
-id=
-if [[ ${MONITOR_UNIT:-} == "$unit" ]]; then
-	id=${MONITOR_INVOCATION_ID:-}
-fi
-if [[ -z $id ]]; then
-	id=$(journalctl --quiet --no-pager --output=cat --output-fields=INVOCATION_ID --reverse --lines=1 \
-		_PID=1 "UNIT=$unit" MESSAGE_ID=7d4958e842da4a758f6c1cdc7b36dcc5 || true)
-fi
-
-# Without a journal there is a mail still.
+# Only the manager itself can speak as PID 1. Without a journal there is a mail still.
 manager() {
 	journalctl --quiet --no-pager "$@" _PID=1 "UNIT=$unit" || true
 }
 
-# The unit's own lines, and the manager's about it; not those that only claim to
-# be. A line that journald took when the unit had failed already does not say which
-# run it is of. So the lines are those since the manager began to speak of the run,
-# until it spoke of the next.
-own=("_SYSTEMD_UNIT=$unit")
-period=()
-if [[ -n $id ]]; then
-	since=$(manager --output=cat --output-fields=_SOURCE_REALTIME_TIMESTAMP "INVOCATION_ID=$id" | sed -n '1s/......$/.&/p')
-	if [[ -n $since ]]; then
-		until=$(manager --output=export --output-fields=INVOCATION_ID "--since=@$since" |
-			awk -F= -v id="$id" '
-				$1 == "__REALTIME_TIMESTAMP" { time = $2 }
-				$1 == "INVOCATION_ID" { if ($2 == id) ours = 1; else if (ours && !until) until = time }
-				END { if (until) print until }' | sed 's/......$/.&/')
-		period=("--since=@$since" ${until:+"--until=@$until"})
-	else
-		own+=("_SYSTEMD_INVOCATION_ID=$id")
-	fi
+# attempt ID prints the time, in microseconds, from which and until which the manager
+# spoke of the last attempt to start the unit that failed, of invocation ID if that is
+# known. One that the manager refused has the ID of the run before, or none.
+attempt() {
+	manager --lines=5000 --output=export --output-fields=MESSAGE,MESSAGE_ID,INVOCATION_ID,JOB_RESULT | awk -v want="$1" '
+		{ at = index($0, "="); name = substr($0, 1, at - 1); value[name] = substr($0, at + 1) }
+		/^$/ {
+			time = value["__REALTIME_TIMESTAMP"]; id = value["INVOCATION_ID"]; text = value["MESSAGE"]
+			was = refused
+			refused = value["JOB_RESULT"] ~ /^(dependency|assert|skipped|unsupported|invalid)$/ ||
+				text ~ /Start request repeated too quickly|failed with result .dependency/
+			if (n == 0 || id != "" && id != current || refused && !was) { n++; first[n] = time }
+			if (id != "") current = id
+			ids[n] = current; last[n] = time
+			# "failed", and "failed to start".
+			if (value["MESSAGE_ID"] == "d9b373ed55a64feb8242e02dbe79a49c" || text ~ /: Triggering OnFailure=/ ||
+				value["MESSAGE_ID"] == "be02cf6855d2428ba40df7e9d022f03d" && value["JOB_RESULT"] != "skipped")
+				failed[n] = 1
+			split("", value)
+		}
+		END {
+			for (i = 1; i <= n; i++)
+				if (failed[i] && (want == "" || ids[i] == want)) found = i
+			if (!found) exit
+			# The manager says that it starts a unit when its first process runs already.
+			from = first[found] - 5000000
+			if (found > 1 && from <= last[found - 1]) from = last[found - 1] + 1
+			printf "%.0f", from
+			if (found < n) printf " %.0f", first[found + 1] - 1
+		}'
+}
+
+# Which invocation: the one that set this off, if systemd says so.
+id=
+[[ ${MONITOR_UNIT:-} != "$unit" ]] || id=${MONITOR_INVOCATION_ID:-}
+read -r since until <<<"$(attempt "$id")"
+# The unit's own lines, and the manager's about it; not those that only claim to be. A
+# line that journald took when the unit had failed already does not say which run it is
+# of, so the time does.
+matches=("_SYSTEMD_UNIT=$unit" + _PID=1 "UNIT=$unit")
+period=(${since:+"--since=@${since%??????}.${since: -6}"} ${until:+"--until=@${until%??????}.${until: -6}"})
+if [[ -z $since && -n $id ]]; then
+	matches=("_SYSTEMD_UNIT=$unit" "_SYSTEMD_INVOCATION_ID=$id" + _PID=1 "UNIT=$unit" "INVOCATION_ID=$id")
 fi
 
+# log prints it, without the passwords in addresses such as rest:https://me:secret@host/.
 log() {
-	if [[ -z $id ]]; then
-		echo "The journal holds no invocation of $unit."
+	if [[ -z $since$id ]]; then
+		echo "The journal holds no failure of $unit."
 		return
 	fi
-	journalctl --quiet --no-pager --output=short-iso --lines="$MAIL_LINES" "${period[@]}" \
-		"${own[@]}" + _PID=1 "UNIT=$unit" "INVOCATION_ID=$id" || true
+	journalctl --quiet --no-pager --output=short-iso --lines="$MAIL_LINES" "${period[@]}" "${matches[@]}" |
+		sed 's#\(://[^/:@[:space:]]*\):[^[:space:]]*@#\1:***@#g' || true
 }
 
-host=$(hostname)
-sendmail=$(command -v sendmail || echo /usr/sbin/sendmail)
-[[ -x $sendmail ]] || {
-	echo "unit-failure.sh: there is no $sendmail to mail with: install a mail transfer agent, such as exim4 or msmtp-mta" >&2
-	exit 1
-}
+# Why: as restic-exporter has it, if it knows, else as the manager.
+reason=$(timeout 60 restic-exporter --unit "$unit" --output - 2>/dev/null |
+	sed -n 's/^restic_run_failure_reason{.*reason="\([a-z_]*\)".*} 1$/\1/p' || true)
+result=${MONITOR_SERVICE_RESULT:-}
+[[ $result != success ]] || result= # of a start that was refused: the result of the run before
+[[ -n $reason && $reason != other ]] || reason=$result
 
 {
-	printf 'To: %s\n' "$MAIL_TO"
-	printf 'Subject: [%s] %s failed%s\n' "$host" "$unit" "${MONITOR_SERVICE_RESULT:+: $MONITOR_SERVICE_RESULT}"
-	printf 'Auto-Submitted: auto-generated\n'
-	printf 'MIME-Version: 1.0\nContent-Type: text/plain; charset=UTF-8\nContent-Transfer-Encoding: 8bit\n\n'
 	printf '%s on %s failed' "$unit" "$host"
-	[[ -z ${MONITOR_SERVICE_RESULT:-} ]] ||
-		printf ': %s (%s %s)' "$MONITOR_SERVICE_RESULT" "${MONITOR_EXIT_CODE:-}" "${MONITOR_EXIT_STATUS:-}"
+	[[ -z $result ]] || printf ': %s (%s %s)' "$result" "${MONITOR_EXIT_CODE:-}" "${MONITOR_EXIT_STATUS:-}"
 	printf '.\n\nIts log, up to the last %s lines. All of it: journalctl -u %q %s\n\n' "$MAIL_LINES" "$unit" "${period[*]}"
-	# No control characters, and no line too long for mail.
-	log | LC_ALL=C tr -d '\000-\010\013-\037\177' | cut --bytes=1-900
-} | "$sendmail" -oi -t
+	log
+} | mail "$name: failed${reason:+, $reason}"
