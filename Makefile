@@ -8,7 +8,8 @@ RECORDING := testdata/0.19.1/second-run-prune.export
 # What the tests run for real, as Debian's packages.
 PACKAGES := libsystemd-dev libc6-dev systemd systemd-sysv systemd-container debootstrap systemd-journal-remote dbus-user-session \
 	libpam-systemd procps groff-base restic prometheus prometheus-node-exporter \
-	prometheus-alertmanager iproute2 rclone openssh-server openssh-client jsonnet shellcheck lintian exim4-daemon-light msmtp curl jq strace xz-utils lz4 zstd
+	prometheus-alertmanager nginx-light iproute2 rclone openssh-server openssh-client jsonnet shellcheck lintian \
+	exim4-daemon-light msmtp curl jq strace xz-utils lz4 zstd
 
 .DEFAULT_GOAL := build
 .PHONY: build run check test bench fuzz packages e2e test-systemd record setup setup-build clean
