@@ -204,8 +204,8 @@ type Source interface {
 	// entries of the manager and of journald come is not promised.
 	//
 	// What it leaves out it accounts for. After the lines come Output entries
-	// without a Message: the first and the last line of each process, and of each
-	// identifier, whose first or last line may have been left out, with Parts 0,
+	// without a Message: at least the first and the last line of each process, and of
+	// each identifier, whose first or last line may have been left out, with Parts 0,
 	// and then the last line of all, with Parts the number of those left out. So the
 	// earliest and latest Time of each process, and the sum of Parts, are what
 	// Entries gives. Not accounted for is a process of which every line was left out.

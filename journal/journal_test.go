@@ -985,7 +985,24 @@ func (s skimmingJournalctl) Entries(ctx context.Context, unit string, id ID) ite
 	return s.r.read(ctx, unit, id, keepAll, s.open)
 }
 
-// TestSkimTimes: what is left out moves the times of its process, and is counted.
+// asking counts how often a journal is asked.
+type asking struct {
+	backend
+	times *int
+}
+
+func (a asking) read(ctx context.Context, s selector, m match, since time.Time) records {
+	*a.times++
+	return a.backend.read(ctx, s, m, since)
+}
+
+func (a asking) backwards(ctx context.Context, s selector, m match) records {
+	*a.times++
+	return a.backend.backwards(ctx, s, m)
+}
+
+// TestSkimTimes: what is left out moves the times of its process, and is counted. The
+// journal is not asked about each of very many processes.
 func TestSkimTimes(t *testing.T) {
 	type whose struct {
 		identifier string
@@ -997,19 +1014,23 @@ func TestSkimTimes(t *testing.T) {
 		f[1] = "SYSLOG_IDENTIFIER=" + identifier
 		return f
 	}
-	l := log{
+	begin := log{
 		manager(id1, starting, "Starting"), by("a", 7, "keep"), by("a", 8, "idle"), by("b", 9, "idle"), by("b", 9, "keep"),
 		by("a", 8, "keep"), by("d", 7, "idle"), by("d", 7, "keep"), by("c", 10, "idle, and never noticed"),
 	}
+	var fill, processes log
 	for range fewEntries {
-		l = append(l, by("a", 7, "idle"))
+		fill = append(fill, by("a", 7, "idle"))
 	}
-	l = append(l, by("b", 9, "idle"), by("a", 8, "keep"), by("a", 7, "idle"), line(id2, 7, "of another run"))
+	for pid := 1000; pid < 1000+2*maxOrigins; pid++ {
+		processes = append(processes, by("e", pid, "keep"), by("e", pid+1, "idle"))
+	}
+	end := log{by("b", 9, "idle"), by("a", 8, "keep"), by("a", 7, "idle"), line(id2, 7, "of another run")}
 	times := func(entries []Entry) (map[whose]seen, int) {
 		got, parts := make(map[whose]seen), 0
 		for _, e := range entries {
 			parts += e.Parts
-			if e.Kind != Output {
+			if e.Kind != Output || e.Identifier == "c" { // through journalctl it is noticed
 				continue
 			}
 			for _, w := range []whose{{e.Identifier, e.PID}, {e.Identifier, 0}, {}} {
@@ -1023,24 +1044,32 @@ func TestSkimTimes(t *testing.T) {
 				got[w] = s
 			}
 		}
+		delete(got, whose{"e", 1000 + 2*maxOrigins}) // the last was idle
 		return got, parts
 	}
-	r := Reader{Dir: l.dir(t)}
-	all, err := collectWhole(r.Entries(t.Context(), unit, id1))
-	require.NoError(t, err)
-	want, parts := times(all)
-	delete(want, whose{"c", 10})
-	delete(want, whose{"c", 0})
-	skimmed, err := collectWhole(r.Skim(t.Context(), unit, id1, skipper(func(message []byte, _ func() int) bool {
-		return strings.HasPrefix(string(message), "idle")
-	})))
-	require.NoError(t, err)
-	got, skimmedParts := times(skimmed)
-	delete(got, whose{"c", 10}) // through journalctl it is noticed
-	delete(got, whose{"c", 0})
-	assert.Equal(t, want, got)
-	assert.Equal(t, parts, skimmedParts)
-	assert.Equal(t, len(all), parts)
+	for name, l := range map[string]log{
+		"few processes":                slices.Concat(begin, fill, end),
+		"very many processes":          slices.Concat(begin, fill, processes, end),
+		"very many processes at first": slices.Concat(begin, processes, fill, end),
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := Reader{Dir: l.dir(t)}
+			all, err := collectWhole(r.Entries(t.Context(), unit, id1))
+			require.NoError(t, err)
+			want, parts := times(all)
+			asked := 0
+			idle := skipper(func(message []byte, _ func() int) bool { return strings.HasPrefix(string(message), "idle") })
+			skimmed, err := collectWhole(r.read(t.Context(), unit, id1, idle, func(f func(backend) error) error {
+				return r.open(func(b backend) error { return f(asking{b, &asked}) })
+			}))
+			require.NoError(t, err)
+			got, skimmedParts := times(skimmed)
+			assert.Equal(t, want, got)
+			assert.Equal(t, parts, skimmedParts)
+			assert.Equal(t, len(all), parts)
+			assert.Less(t, asked, 50)
+		})
+	}
 }
 
 // TestBareName: the name of a unit without its type is none, and the error says so.

@@ -9,18 +9,22 @@ import (
 )
 
 // A Collector sorts the lines of a log into processes. The zero Collector is ready
-// to use. It remembers processes and names, never lines: memory does not grow
-// with the length of the log.
+// to use. It remembers restic's processes and names, never lines: memory does not grow
+// with the length of the log. Of other processes it remembers the latest.
 type Collector struct {
 	lines     int
-	processes []*state // by first line
+	processes []*state // of which something may be restic's
 	current   map[origin]*state
+	strangers strangers
+	line      line // of a stranger
 	spans     []Span
 	spanOf    map[string]int
 
 	// The log's lines come in bursts of one process: what the last line needed
 	// serves most next ones.
-	last     *state
+	from     origin
+	last     *state    // nil if it was a stranger's
+	stranger *stranger // or nil
 	lastSpan int
 
 	alone bool // no process but the last has anything that a file's line could refute
@@ -40,14 +44,19 @@ type origin struct {
 func (c *Collector) Add(l Line) error {
 	c.lines++
 	c.alone = false
-	s := c.last
-	if s == nil || s.process.PID != l.PID || s.process.Source != l.Source {
-		s = c.lookUp(l)
+	if len(c.spans) == 0 || c.from.pid != l.PID || c.from.source != l.Source {
+		c.lookUp(origin{l.Source, l.PID}, l.Time)
 	}
+	s := c.last
 	span := &c.spans[c.lastSpan]
 	widen(&span.Start, &span.End, l.Time)
 
 	text := trim(visible(l.Text, l.PID == 0))
+	if s == nil {
+		if s = c.meet(l, text); s == nil {
+			return nil
+		}
+	}
 	if len(text) == 0 {
 		widen(&s.process.Start, &s.process.End, l.Time)
 		return nil
@@ -59,7 +68,7 @@ func (c *Collector) Add(l Line) error {
 	}
 	if s.begins(f) {
 		before := s
-		s = c.start(origin{l.Source, l.PID}, l.Time)
+		s = c.start(c.from, l.Time)
 		s.follows(before, f)
 	}
 	widen(&s.process.Start, &s.process.End, l.Time)
@@ -129,29 +138,47 @@ func (c *Collector) othersSettled() bool {
 	return true
 }
 
-// lookUp finds the process and the span of l, or makes them.
-func (c *Collector) lookUp(l Line) *state {
+// lookUp finds the process and the span of lines from o, or makes the span.
+func (c *Collector) lookUp(o origin, t time.Time) {
 	if c.current == nil {
 		c.current = make(map[origin]*state)
 		c.spanOf = make(map[string]int)
 	}
-	i, ok := c.spanOf[l.Source]
+	i, ok := c.spanOf[o.source]
 	if !ok {
 		i = len(c.spans)
-		c.spans = append(c.spans, Span{Source: l.Source, Start: l.Time, End: l.Time})
-		c.spanOf[l.Source] = i
+		c.spans = append(c.spans, Span{Source: o.source, Start: t, End: t})
+		c.spanOf[o.source] = i
 	}
-	c.lastSpan = i
-	s, ok := c.current[origin{l.Source, l.PID}]
-	if !ok {
-		return c.start(origin{l.Source, l.PID}, l.Time)
+	c.from, c.last, c.stranger, c.lastSpan = o, c.current[o], nil, i
+}
+
+// meet takes a line of a stranger. It returns the process if the line may be restic's.
+func (c *Collector) meet(l Line, text []byte) *state {
+	if c.stranger == nil {
+		c.stranger = c.strangers.get(c.from, c.lines, l.Time)
 	}
-	c.last = s
+	known := c.stranger
+	widen(&known.start, &known.end, l.Time)
+	if !l.Restic {
+		switch {
+		case len(text) == 0:
+			return nil
+		case !isItem(text) && c.line.find(text, l.Time, "") == nil:
+			// restic's own first line is restic's, so this is the output of
+			// several programs.
+			known.stream = true
+			return nil
+		}
+	}
+	c.strangers.forget(c.from)
+	s := c.start(c.from, l.Time)
+	s.first, s.stream, s.process.Start, s.process.End = known.line, s.stream || known.stream, known.start, known.end
 	return s
 }
 
 func (c *Collector) start(o origin, t time.Time) *state {
-	s := &state{stream: o.pid == 0, process: Process{Source: o.source, PID: o.pid, Start: t, End: t}}
+	s := &state{first: c.lines, stream: o.pid == 0, process: Process{Source: o.source, PID: o.pid, Start: t, End: t}}
 	c.processes = append(c.processes, s)
 	c.current[o] = s
 	c.last = s
@@ -161,6 +188,7 @@ func (c *Collector) start(o origin, t time.Time) *state {
 // Processes returns the restic processes so far, by first line. It may be called at
 // any time.
 func (c *Collector) Processes() []Process {
+	slices.SortStableFunc(c.processes, func(a, b *state) int { return a.first - b.first })
 	var processes []Process
 	for _, s := range c.processes {
 		if s.restic && !s.again(c.processes) {

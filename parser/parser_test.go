@@ -653,3 +653,44 @@ func TestEarlierTimes(t *testing.T) {
 	assert.Equal(t, []parser.Process{want}, c.Processes())
 	assert.Equal(t, []parser.Span{{Source: "restic-backup.sh", Start: at(10), End: at(40)}}, c.Spans())
 }
+
+// TestManyProcesses: a script can call very many programs, and a restic before, among and
+// after them is known all the same, by its first line.
+func TestManyProcesses(t *testing.T) {
+	at := func(s int) time.Time { return time.Unix(int64(s), 0) }
+	var c parser.Collector
+	add := func(pid, second int, text string) {
+		require.NoError(t, c.Add(parser.Line{Source: "restic-backup.sh", PID: pid, Time: at(second), Text: []byte(text)}))
+	}
+	backup := func(pid, second int) {
+		for line := range strings.Lines(smallText) {
+			add(pid, second, line)
+		}
+	}
+	heap := func() uint64 {
+		runtime.GC()
+		var m runtime.MemStats
+		runtime.ReadMemStats(&m)
+		return m.HeapAlloc
+	}
+	const many = 200_000
+	add(7, 1, "a script with a word of its own")
+	add(8, 2, "open repository")
+	add(7, 3, "open repository")
+	before := heap()
+	for i := range many {
+		add(1000+i, 4, "copied a file")
+		if i == many/2 {
+			backup(9, 5)
+		}
+	}
+	assert.Less(t, heap(), before+4<<20)
+	backup(7, 6)
+	backup(8, 7)
+	type process struct{ PID, Start, End int }
+	var got []process
+	for _, p := range c.Processes() {
+		got = append(got, process{p.PID, int(p.Start.Unix()), int(p.End.Unix())})
+	}
+	assert.Equal(t, []process{{7, 1, 6}, {8, 2, 7}, {9, 5, 5}}, got)
+}

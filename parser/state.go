@@ -13,6 +13,7 @@ import (
 // A state is what one process has said so far.
 type state struct {
 	process Process
+	first   int  // line of the process, counted over all
 	restic  bool // something that it printed is restic's
 	known   bool // the process is restic itself
 	begun   bool // something was printed that can only come after the sources were looked at
@@ -75,9 +76,7 @@ func (s *state) add(text []byte, f *form) error {
 		case s.restic:
 			s.strange++
 		case !s.known:
-			// restic's own first line is restic's, so this is the output of
-			// several programs.
-			s.stream = true
+			s.stream = true // see meet
 		}
 	}
 	return s.read(f)
