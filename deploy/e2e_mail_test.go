@@ -100,7 +100,8 @@ ExecStart=/bin/sh -c 'cat /root/words; exit 1'
 	mail := s.mailed(1)
 	assert.NotRegexp(t, "secret|ret3", mail)
 	for _, words := range []string{
-		"]: open rest:https://me:***@host:8000/path, me@example.org\n", `"http://me:***@host/"`, `"s3:http://:***@host/" at https://host:8080/a`,
+		"]: open rest:https://me:***@host:8000/path, me@example.org\n",
+		`"http://me:***@host/"`, `"s3:http://:***@host/" at https://host:8080/a`,
 	} {
 		assert.Contains(t, mail, words)
 	}
@@ -134,7 +135,8 @@ func (s *system) msmtp(t *testing.T) {
 	s.Machine.Write("/etc/msmtprc", "account default\nhost 127.0.0.1\nfrom root@machine\naliases /etc/aliases\n", 0o600)
 	s.Machine.Write("/etc/aliases", "root: admin@localhost\n", 0o644)
 	s.Machine.Write("/etc/default/restic-exporter", "MAIL_TO=root\n", 0o644)
-	s.Run("ln -s /usr/bin/msmtp /usr/local/sbin/sendmail; /usr/libexec/restic-exporter/unit-failure.sh --test; systemctl start fast@1 || true")
+	s.Run("ln -s /usr/bin/msmtp /usr/local/sbin/sendmail; " +
+		"/usr/libexec/restic-exporter/unit-failure.sh --test; systemctl start fast@1 || true")
 	mail := s.mailed(2)
 	assert.Contains(t, mail, "\nSubject: [machine] test: mail about failed backups arrives\n")
 	assert.Contains(t, mail, "]: the last word of 1.\n")

@@ -36,6 +36,7 @@ func TestServing(t *testing.T) {
 	site := strings.NewReplacer("listen 9180", "listen "+nginx, "/var/lib/node-exporter", files).Replace(block(t, document, "nginx"))
 	require.NoError(t, os.WriteFile(dir+"/nginx.conf", fmt.Appendf(nil, `
 daemon off;
+master_process off;
 user root;
 pid %[1]s/pid;
 error_log stderr;
@@ -70,7 +71,8 @@ http {
 
 	scrapes := strings.ReplaceAll(block(t, document, "yaml"), "db1:9180", nginx)
 	require.NoError(t, os.WriteFile(dir+"/prometheus.yml", []byte("global: {scrape_interval: 1s}\n"+scrapes), 0o644))
-	server.Start(t, "prometheus", "--config.file="+dir+"/prometheus.yml", "--storage.tsdb.path="+t.TempDir(), "--web.listen-address="+prometheus)
+	server.Start(t, "prometheus", "--config.file="+dir+"/prometheus.yml",
+		"--storage.tsdb.path="+t.TempDir(), "--web.listen-address="+prometheus)
 	ask := func(expr string) float64 {
 		answers := database(prometheus).ask(t, expr, ".*")
 		if len(answers) == 0 {

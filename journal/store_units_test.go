@@ -37,7 +37,8 @@ func TestStoreUnits(t *testing.T) {
 	refused := unnamed("be02cf6855d2428ba40df7e9d022f03d", "Dependency failed", "JOB_RESULT=dependency")
 	run := log{
 		manager(id1, starting, "Starting"), line(id1, 7, "hello"), manager(id1, succeeded, "ok"),
-		of("restic-never.service", refused), of("other.service", line(id1, 7, "hello")), of("other.service", manager(id1, starting, "Starting")),
+		of("restic-never.service", refused), of("other.service", line(id1, 7, "hello")),
+		of("other.service", manager(id1, starting, "Starting")),
 	}
 	now := time.Now().UTC().Truncate(time.Second)
 	today, before := now.Add(-time.Hour), now.Add(-72*time.Hour)

@@ -124,7 +124,8 @@ var (
 
 	// events are lines that come once for each thing that went wrong. Where such a line
 	// is worded otherwise, the verdict and the reason may be less exact.
-	events  = regexp.MustCompile(`^(error: |Fatal: |unable to create lock |error for tree |  |pack \S+ contains |Pack ID |lock was )|, skipping$`)
+	events = regexp.MustCompile(`^(error: |Fatal: |unable to create lock |error for tree |  |pack \S+ contains |Pack ID |lock was )` +
+		`|, skipping$`)
 	verdict = regexp.MustCompile(`^restic_(run_|backup_failure|lock_age)`)
 )
 
@@ -286,7 +287,8 @@ func (m *mutator) recording(name string) {
 			switch {
 			case mut.name == "dropped" && event:
 				continue
-			case strings.HasPrefix(name, "../../testdata/0.17.3/") && strings.Contains(text, `"data_added_packed":`) && mut.name == "dropped, key 9":
+			case mut.name == "dropped, key 9" && strings.HasPrefix(name, "../../testdata/0.17.3/") &&
+				strings.Contains(text, `"data_added_packed":`):
 				continue // then it is the line of 0.16
 			}
 			texts := slices.Clone(x.texts)
@@ -298,7 +300,8 @@ func (m *mutator) recording(name string) {
 			what := fmt.Sprintf("%s, %q, %s", title(name), text, mut.name)
 			m.try(straight, what, texts, event)
 			// A part of them through tee, too. In a stream names can be anything, and what is in unknown words may be another's.
-			if m.tried%4 == 0 && !event && text[0] != '{' && !othersWords.MatchString(text) && !strings.HasSuffix(name, "hostile-names.export") {
+			if m.tried%4 == 0 && !event && text[0] != '{' && !othersWords.MatchString(text) &&
+				!strings.HasSuffix(name, "hostile-names.export") {
 				m.try(tee, "tee, "+what, texts, event)
 			}
 		}

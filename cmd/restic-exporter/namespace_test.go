@@ -19,7 +19,8 @@ func testNamespaces(t *testing.T, m *machine.Machine) {
 		"restic_run_status{status=success}": 1, "restic_exporter_backups{}": 1, "restic_snapshot_files{backup=1,state=unmodified}": 18,
 		"restic_run_exit_code{}": 0, "restic_exporter_dropped_entries{}": 0,
 	}
-	failed := map[string]float64{"restic_run_status{status=failed}": 1, "restic_run_failure_reason{reason=password}": 1, "restic_exporter_backups{}": 0}
+	failed := map[string]float64{
+		"restic_run_status{status=failed}": 1, "restic_run_failure_reason{reason=password}": 1, "restic_exporter_backups{}": 0}
 	const section = "\nLogNamespace=backup"
 	for call, lines := range map[string]string{
 		"inside":         "[Service]\nExecStopPost=" + exporter + " --unit %n",
@@ -27,7 +28,8 @@ func testNamespaces(t *testing.T, m *machine.Machine) {
 		"handler":        "[Unit]\nOnFailure=restic-exporter@%n.service\nOnSuccess=restic-exporter@%n.service\n[Service]",
 		"outside":        "[Service]",
 	} {
-		for situation, script := range map[string]string{"good": "restic backup /srv/data\n", "bad": "RESTIC_PASSWORD=wrong restic backup /srv/data\n"} {
+		scripts := map[string]string{"good": "restic backup /srv/data\n", "bad": "RESTIC_PASSWORD=wrong restic backup /srv/data\n"}
+		for situation, script := range scripts {
 			t.Run(call+", "+situation, func(t *testing.T) {
 				m.Use(t)
 				name := strings.ReplaceAll(strings.ReplaceAll("ns "+call+" "+situation, ",", ""), " ", "-")
@@ -47,7 +49,8 @@ func testNamespaces(t *testing.T, m *machine.Machine) {
 				first := m.Run("cat " + file)
 				assert.Equal(t, want, metrictest.Pick(metrictest.Flat(t, first), want))
 				for _, program := range []string{exporter, exporter + "-static"} {
-					for _, more := range []string{"", " --namespace backup", " --journal /var/log/journal", " --journal /var/log/journal --namespace backup"} {
+					for _, more := range []string{"", " --namespace backup", " --journal /var/log/journal",
+						" --journal /var/log/journal --namespace backup"} {
 						m.Run(program + " --unit " + name + more)
 						assert.Equal(t, first, m.Run("cat "+file), program+more)
 					}
@@ -71,7 +74,8 @@ func testNamespaces(t *testing.T, m *machine.Machine) {
 
 	t.Run("a long run", func(t *testing.T) {
 		m.Use(t)
-		file := unit(m, "ns-flood", "seq -f 'unchanged /srv/flood/%06.0f' 20000\nexec restic backup -vv /srv/data\n", "[Service]\nTimeoutStopSec=90s\nExecStopPost="+exporter+" --unit %n"+section)
+		file := unit(m, "ns-flood", "seq -f 'unchanged /srv/flood/%06.0f' 20000\nexec restic backup -vv /srv/data\n",
+			"[Service]\nTimeoutStopSec=90s\nExecStopPost="+exporter+" --unit %n"+section)
 		m.Run("systemctl start ns-flood")
 		first := m.Run("cat " + file)
 		got := metrictest.Flat(t, first)
@@ -85,8 +89,10 @@ func testNamespaces(t *testing.T, m *machine.Machine) {
 
 	t.Run("dropped", func(t *testing.T) {
 		m.Use(t)
-		file := unit(m, "ns-limited", "seq -f 'unchanged /srv/%06.0f' 1000\nsleep 2.2\nrestic backup /srv/data\n", "[Service]\nExecStopPost="+exporter+" --unit %n"+section)
-		m.Run("sed -i 's/^LogRateLimitIntervalSec=.*/LogRateLimitIntervalSec=2s/; s/^LogRateLimitBurst=.*/LogRateLimitBurst=100/' /etc/systemd/system/ns-limited.service; systemctl daemon-reload; systemctl start ns-limited")
+		file := unit(m, "ns-limited", "seq -f 'unchanged /srv/%06.0f' 1000\nsleep 2.2\nrestic backup /srv/data\n",
+			"[Service]\nExecStopPost="+exporter+" --unit %n"+section)
+		m.Run("sed -i 's/^LogRateLimitIntervalSec=.*/LogRateLimitIntervalSec=2s/; s/^LogRateLimitBurst=.*/LogRateLimitBurst=100/' " +
+			"/etc/systemd/system/ns-limited.service; systemctl daemon-reload; systemctl start ns-limited")
 		got := metrictest.Flat(t, m.Run("cat "+file))
 		assert.Equal(t, 1.0, got["restic_exporter_backups{}"])
 		assert.Greater(t, got["restic_exporter_dropped_entries{}"], 0.0)
@@ -96,19 +102,24 @@ func testNamespaces(t *testing.T, m *machine.Machine) {
 	t.Run("without root", func(t *testing.T) {
 		m.Use(t)
 		m.Run("id reader 2>/dev/null || useradd --system --no-create-home --groups systemd-journal reader; systemctl start ns-outside-good")
-		got := metrictest.Flat(t, m.Run(fmt.Sprintf("cd /; setpriv --reuid=reader --regid=reader --init-groups %s --unit ns-outside-good --output -", exporter)))
+		got := metrictest.Flat(t, m.Run(fmt.Sprintf(
+			"cd /; setpriv --reuid=reader --regid=reader --init-groups %s --unit ns-outside-good --output -", exporter)))
 		assert.Equal(t, good, metrictest.Pick(got, good))
 	})
 
 	// The manager's words are still there when the lines are not.
 	t.Run("the lines are gone", func(t *testing.T) {
 		m.Use(t)
-		file := unit(m, "ns-gone", "restic backup -vv /srv/data\nuntil test -e /run/ns-gone; do sleep 0.1; done\nrestic backup /srv/data\n", "[Service]"+section)
-		m.Run("systemctl start --no-block ns-gone; until journalctl -q --namespace=backup -u ns-gone -o cat | grep -q saved; do sleep 0.1; done")
-		m.Run("journalctl -q --namespace=backup --rotate; touch /run/ns-gone; until systemctl show -P ActiveState ns-gone | grep -q inactive; do sleep 0.1; done")
+		file := unit(m, "ns-gone", "restic backup -vv /srv/data\nuntil test -e /run/ns-gone; do sleep 0.1; done\nrestic backup /srv/data\n",
+			"[Service]"+section)
+		m.Run("systemctl start --no-block ns-gone; " +
+			"until journalctl -q --namespace=backup -u ns-gone -o cat | grep -q saved; do sleep 0.1; done")
+		m.Run("journalctl -q --namespace=backup --rotate; touch /run/ns-gone; " +
+			"until systemctl show -P ActiveState ns-gone | grep -q inactive; do sleep 0.1; done")
 		m.Run(exporter + " --unit ns-gone")
 		first := m.Run("cat " + file)
-		m.Run("journalctl -q --namespace=backup --rotate; journalctl -q --namespace=backup --sync; ls -t /var/log/journal/*.backup/system@*.journal | tail -n +2 | xargs rm")
+		m.Run("journalctl -q --namespace=backup --rotate; journalctl -q --namespace=backup --sync; " +
+			"ls -t /var/log/journal/*.backup/system@*.journal | tail -n +2 | xargs rm")
 		for _, program := range []string{exporter, exporter + "-static"} {
 			_, stderr, status := m.Try(program + " --unit ns-gone")
 			assert.Equal(t, 1, status)
