@@ -51,14 +51,26 @@ func TestInhibition(t *testing.T) {
 			amtool("alert", "add", name, "instance=host:9100", "unit="+unit)
 		}
 	}
+	// Two hosts of a store are told apart, though the same machine asks it.
+	for _, labels := range [][]string{
+		{"ResticHostSilent", "host=a"},
+		{"ResticBackupTooOld", "host=a", "instance=host:9100", "unit=silent.service"},
+		{"ResticBackupTooOldDefault", "host=a", "instance=host:9100", "unit=silent.service"},
+		{"ResticBackupTooOld", "host=b", "instance=host:9100", "unit=silent.service"},
+		{"ResticBackupFailed", "host=b", "instance=host:9100", "unit=again.service"},
+	} {
+		amtool(slices.Concat([]string{"alert", "add"}, labels)...)
+	}
 	// What inhibits what it learns a moment after it has the alerts.
 	assert.EventuallyWithT(t, func(t *assert.CollectT) {
 		assert.Equal(t, map[string][]string{
-			"again.service": {"ResticBackupFailedRepeatedly", "ResticBackupTooOld"},
-			"never.service": {"ResticBackupNeverSucceeded"},
-			"once.service":  {"ResticBackupFailed", "ResticLockedForHours"},
-			"part.service":  {"ResticBackupPartial"},
-			"lossy.service": {"ResticLogIncomplete"},
+			"":               {"ResticHostSilent"},
+			"silent.service": {"ResticBackupTooOld"},
+			"again.service":  {"ResticBackupFailed", "ResticBackupFailedRepeatedly", "ResticBackupTooOld"},
+			"never.service":  {"ResticBackupNeverSucceeded"},
+			"once.service":   {"ResticBackupFailed", "ResticLockedForHours"},
+			"part.service":   {"ResticBackupPartial"},
+			"lossy.service":  {"ResticLogIncomplete"},
 		}, sent())
 	}, 10*time.Second, 200*time.Millisecond)
 }

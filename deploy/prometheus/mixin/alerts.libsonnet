@@ -15,7 +15,12 @@
   local of = '{{ $labels.unit }} on {{ or $labels.host $labels.instance }}',
   // What another metric of the alert's unit says, if there is one.
   local also(metric, text) =
-    '{{ with printf "%s{instance=%%q,host=%%q,unit=%%q} >= 0" $labels.instance $labels.host $labels.unit | query }}%s{{ end }}' % [metric, text],
+    '{{ with printf "%s{%s} >= 0" %s | query }}%s{{ end }}' % [
+      metric,
+      std.join(',', [label + '=%q' for label in c.labels]),
+      std.join(' ', ['$labels.' + label for label in c.labels]),
+      text,
+    ],
   local exitCode = also('restic_run_exit_code', ', exit status {{ . | first | value }}'),
   local failed = '\nand ignoring (reason, status) restic_run_status%s == 1' % s('status="failed"'),
 
@@ -173,6 +178,19 @@
           ||| % [s(), s(), s(), $.duration(c.maxAge), s()],
           'No good backup for too long, of a machine that is gone.',
           of + ' last succeeded {{ $value | humanizeDuration }} ago, as far as is known, and the machine is not there any more.',
+          '15m',
+        ),
+        alert(
+          'ResticHostSilent',
+          'critical',
+          // Whoever asks the store: the files may have moved to another machine meanwhile.
+          |||
+            time() - max by (host) (last_over_time(restic_run_end_timestamp_seconds%s[%s]))
+              > max by (host) (last_over_time(restic_run_max_age_seconds%s[%s]) or last_over_time(restic_run_end_timestamp_seconds%s[%s]) * 0 + %s)
+              < %s
+          ||| % [s('host!=""'), c.rememberHost, s('host!=""'), c.rememberHost, s('host!=""'), c.rememberHost, $.duration(c.maxAge), $.duration(c.rememberHost)],
+          'A host sends nothing about its backups any more.',
+          'The last run of a backup on {{ $labels.host }} that the store knows of ended {{ $value | humanizeDuration }} ago.',
           '15m',
         ),
         alert(

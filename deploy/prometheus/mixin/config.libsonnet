@@ -2,12 +2,16 @@
   _config+:: {
     // Which series are meant, as in 'job="node"'.
     selector: '',
+    // What tells a unit from others, wherever its metrics come from: those of a store alone have host.
+    labels: ['instance', 'host', 'unit'],
     // Units that do not back up: a success of theirs without a backup is right.
     notBackups: '.*(forget|prune|check|copy).*',
     // Age of the last success of units that say nothing themselves (--max-age).
     maxAge: '50h',
     // How long a unit is remembered whose metrics are gone; one that was removed is reported for as long.
     remember: '7d',
+    // How long a host of a store is remembered that sends nothing.
+    rememberHost: '30d',
     // A lock this old belongs to nobody any more.
     maxLockAge: '6h',
     // Steps that are to be done now and then, and how often.

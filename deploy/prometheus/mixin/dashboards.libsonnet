@@ -57,7 +57,7 @@
   local line(metric, what='', more='', aggregate='sum') = target(q.short(q.top(q.by(aggregate, metric + q.s(more)), metric, more)), std.rstripChars('%s %s' % [name, what], ' ')),
   local bump(metric, what='', more='') = target(q.short(q.any(q.total(metric, more), metric, more)), std.rstripChars('%s %s' % [name, what], ' ')),
   local parts(metric, label, what, more='') = target(
-    q.short(q.top('sum by (instance, host, unit, %s) (%s%s)' % [label, metric, q.s(more)], metric, more)), '%s %s' % [name, what]
+    q.short(q.top('sum by (%s, %s) (%s%s)' % [q.key, label, metric, q.s(more)], metric, more)), '%s %s' % [name, what]
   ),
 
   local variable(name, label, metric) = {
@@ -255,7 +255,7 @@
         bump('restic_step_errors', 'error lines'),
       ], 'Of units that had any.', 'No errors'),
       lines('Retries', 'short', [bump('restic_step_retries')], 'Operations on the repository that were retried, of units that had any.', 'No retries'),
-      lines('Since each step succeeded', 's', [target(q.short('time() - ' + q.top('max by (instance, host, unit, step) (restic_step_last_success_timestamp_seconds%s)' % q.s(), 'restic_step_duration_seconds')), name + ' {{step}}')]),
+      lines('Since each step succeeded', 's', [target(q.short('time() - ' + q.top('max by (%s, step) (restic_step_last_success_timestamp_seconds%s)' % [q.key, q.s()], 'restic_step_duration_seconds')), name + ' {{step}}')]),
       lines('Locks', 's', [bump('restic_lock_age_seconds')], 'Age of the lock that stopped a run.', 'No run was stopped by a lock'),
       lines('Log', 'short', [
         line('restic_exporter_log_entries', 'read'),

@@ -4,9 +4,10 @@ function(c, duration) {
   local braces(parts) = '{' + std.join(',', std.filter(function(x) x != '', parts)) + '}',
   s(more=''):: braces([c.selector, 'instance=~"$instance"', 'unit=~"$unit"', more]),
 
-  // These labels tell a unit from others; only metrics of a store have host. Every query aggregates by them. So no
-  // metric name is left, and Grafana can join the answers into one row a unit.
-  local key = 'instance, host, unit',
+  // Every query aggregates by the labels that tell a unit from others. So no metric name is left, and Grafana can join
+  // the answers into one row a unit.
+  key:: std.join(', ', c.labels),
+  local key = q.key,
   by(aggregate, expr):: '%s by (%s) (%s)' % [aggregate, key, expr],
   unit(metric, more=''):: q.by('max', metric + q.s(more)),
   total(metric, more=''):: q.by('sum', metric + q.s(more)),
