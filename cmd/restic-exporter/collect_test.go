@@ -12,6 +12,7 @@ import (
 	"strconv"
 	"strings"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -166,20 +167,63 @@ func TestStoreNews(t *testing.T) {
 
 // TestStoreTrouble: a store that does not answer as it should leaves every file as it is.
 func TestStoreTrouble(t *testing.T) {
-	at := victorialogs.Start(t, victorialogs.Flags...)
-	a := arrival{goodRun, "alpha", "restic-a.service", 1, time.Now().Add(-time.Hour)}
-	victorialogs.Send(t, at, strings.NewReader(strings.Join(a.entries(t), "")+"\n\n"))
+	front, storage := victorialogs.StartCluster(t, "-search.maxQueryDuration=1s")
+	at := front.URL
+	host := func(name string, run int) arrival {
+		return arrival{goodRun, name, "restic-a.service", run, time.Now().Add(-time.Hour)}
+	}
+	victorialogs.Send(t, at, strings.NewReader(strings.Join(host("alpha", 1).entries(t), "")+"\n\n"))
+	for _, node := range storage {
+		victorialogs.Flush(t, node.URL)
+	}
 	dir := t.TempDir()
 	args := func(at string) []string { return []string{"--store", at, "--unit", "restic-*", "--output", dir} }
 	require.Equal(t, result{}, call(t, nil, "", args(at)...))
-	require.NoError(t, os.Remove(filepath.Join(dir, ".restic-exporter-seen.json")))
-	before := promFiles(t, dir)
+	text := func() string {
+		text, err := os.ReadFile(filepath.Join(dir, "alpha.prom"))
+		require.NoError(t, err)
+		return string(text)
+	}
+	before := text()
+	// fails collects all anew, and wants the error and every file as it was.
+	fails := func(t *testing.T, at, says string) {
+		t.Helper()
+		os.Remove(filepath.Join(dir, ".restic-exporter-seen.json"))
+		began := time.Now()
+		got := call(t, nil, "", args(at)...)
+		assert.Equal(t, 1, got.code)
+		assert.Contains(t, got.stderr, says)
+		assert.Less(t, time.Since(began), 20*time.Second)
+		assert.True(t, before == text(), "the file")
+		names, err := filepath.Glob(filepath.Join(dir, "[^.]*"))
+		require.NoError(t, err)
+		assert.Len(t, names, 1)
+	}
+	const incomplete = "the answer of the store is not complete"
 
 	elsewhere := countFor(t, at)
-	for name, answer := range map[string]func(w http.ResponseWriter, n int64){
-		"at once":         func(w http.ResponseWriter, _ int64) { w.WriteHeader(http.StatusServiceUnavailable) },
-		"in the middle":   func(w http.ResponseWriter, n int64) { w.WriteHeader(http.StatusServiceUnavailable) },
-		"to another host": func(w http.ResponseWriter, _ int64) { w.Header().Set("Location", elsewhere.URL); w.WriteHeader(307) },
+	const good = 3 // questions are answered first, those about all hosts
+	status := func(code int) func(http.ResponseWriter, []byte) {
+		return func(w http.ResponseWriter, _ []byte) { w.WriteHeader(code) }
+	}
+	for name, tt := range map[string]struct {
+		good   int64
+		answer func(w http.ResponseWriter, answer []byte)
+	}{
+		"503 at once":       {0, status(http.StatusServiceUnavailable)},
+		"503 later":         {good, status(http.StatusServiceUnavailable)},
+		"too many requests": {good, status(http.StatusTooManyRequests)},
+		"to another host": {0, func(w http.ResponseWriter, _ []byte) {
+			w.Header().Set("Location", elsewhere.URL)
+			w.WriteHeader(http.StatusTemporaryRedirect)
+		}},
+		"html": {good, func(w http.ResponseWriter, _ []byte) { w.Write([]byte("<html>log in</html>")) }},
+		"half": {good, func(w http.ResponseWriter, answer []byte) {
+			w.Header().Set("Content-Type", "application/stream+json")
+			w.Write(answer[:len(answer)/2])
+			w.(http.Flusher).Flush()
+			panic(http.ErrAbortHandler)
+		}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			to, err := url.Parse(at)
@@ -187,20 +231,45 @@ func TestStoreTrouble(t *testing.T) {
 			proxy := httputil.NewSingleHostReverseProxy(to)
 			var n atomic.Int64
 			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-				if n.Add(1) <= 3 && name == "in the middle" {
+				if n.Add(1) <= tt.good {
 					proxy.ServeHTTP(w, r)
 					return
 				}
-				answer(w, n.Load())
+				whole := httptest.NewRecorder()
+				proxy.ServeHTTP(whole, r)
+				tt.answer(w, whole.Body.Bytes())
 			}))
 			defer server.Close()
-			got := call(t, nil, "", args(server.URL)...)
-			assert.Equal(t, 1, got.code)
-			assert.Contains(t, got.stderr, "the answer of the store is not complete")
-			after := promFiles(t, dir)
-			delete(after, ".restic-exporter-seen.json")
-			assert.Equal(t, before, after)
+			fails(t, server.URL, incomplete)
 		})
 	}
 	assert.Zero(t, elsewhere.asked.Load())
+
+	t.Run("a limit of the server", func(t *testing.T) {
+		limited := victorialogs.Start(t, append([]string{"-search.maxQueryTimeRange=1d"}, victorialogs.Flags...)...)
+		fails(t, limited, incomplete)
+	})
+	t.Run("full", func(t *testing.T) {
+		// It takes nothing more, and says so to the sender, who keeps it; what it has is read.
+		full := victorialogs.StartNode(t, append([]string{"-storage.minFreeDiskSpaceBytes=1000TB"}, victorialogs.Flags...)...)
+		resp, err := http.Post(full.URL+"/insert/journald/upload", "application/vnd.fdo.journal",
+			strings.NewReader(strings.Join(host("beta", 2).entries(t), "")+"\n\n"))
+		require.NoError(t, err)
+		resp.Body.Close()
+		assert.GreaterOrEqual(t, resp.StatusCode, 400)
+		fails(t, full.URL, "no unit restic-*")
+	})
+	t.Run("slow", func(t *testing.T) {
+		storage[0].Signal(t, syscall.SIGSTOP)
+		defer storage[0].Signal(t, syscall.SIGCONT)
+		fails(t, at, incomplete)
+	})
+	t.Run("a storage node is down", func(t *testing.T) {
+		storage[1].Kill()
+		fails(t, at, incomplete)
+	})
+	t.Run("all of it is down", func(t *testing.T) {
+		front.Kill()
+		fails(t, at, "connection refused")
+	})
 }

@@ -8,6 +8,7 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -29,21 +30,37 @@ func as(t testing.TB, recording, host string, n int) []byte {
 	return machineLine.ReplaceAll(text, fmt.Appendf(nil, "_MACHINE_ID=%032x", n+1))
 }
 
-// TestStoreGolden reads each recording from a store that keeps all of them.
+// TestStoreGolden reads each recording from a store that keeps all of them: a single one,
+// and a cluster, where the entries of a run lie on both nodes.
 func TestStoreGolden(t *testing.T) {
-	at := victorialogs.Start(t, victorialogs.Flags...)
+	single := victorialogs.Start(t, victorialogs.Flags...)
+	front, storage := victorialogs.StartCluster(t)
 	names := recordings(t)
+	var all bytes.Buffer
 	for n, recording := range names {
 		text := as(t, recording, fmt.Sprintf("host%d", n), n)
-		victorialogs.Send(t, at, bytes.NewReader(text))
+		all.Write(text)
 		if n%7 == 0 { // senders repeat themselves
-			victorialogs.Send(t, at, bytes.NewReader(text))
+			all.Write(text)
 		}
+	}
+	for _, at := range []string{single, front.URL} {
+		victorialogs.Send(t, at, bytes.NewReader(all.Bytes()))
+	}
+	for _, node := range storage {
+		victorialogs.Flush(t, node.URL)
+		units, err := journal.Store{URL: node.URL}.Units(t.Context(), time.Unix(0, 0), "restic-*")
+		require.NoError(t, err)
+		assert.NotEmpty(t, units, "each node has its share")
 	}
 	for n, recording := range names {
 		t.Run(title(recording), func(t *testing.T) {
-			host := journal.Store{URL: at}.Host(fmt.Sprintf("host%d", n))
-			assert.Equal(t, byPackages(t, open(t, recording)), byPackages(t, host))
+			want, err := os.ReadFile(strings.TrimSuffix(recording, ".export") + ".prom")
+			require.NoError(t, err)
+			for _, at := range []string{single, front.URL} {
+				host := journal.Store{URL: at}.Host(fmt.Sprintf("host%d", n))
+				assert.Equal(t, string(want), byPackages(t, host))
+			}
 		})
 	}
 }

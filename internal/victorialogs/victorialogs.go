@@ -4,17 +4,19 @@ package victorialogs
 
 import (
 	"io"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/restic-exporter/restic-exporter/internal/server"
 )
 
 // Version is the one that the tests run against.
@@ -54,35 +56,56 @@ var Flags = []string{"-journald.includeEntryMetadata"}
 
 // Start starts a VictoriaLogs with some flags, which ends with the test, and returns its URL.
 func Start(t testing.TB, flags ...string) string {
-	at, stop := start(t, t.TempDir(), flags...)
-	t.Cleanup(stop)
-	return at
+	return StartNode(t, flags...).URL
 }
 
-func start(t testing.TB, dir string, flags ...string) (at string, stop func()) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	addr := l.Addr().String()
-	require.NoError(t, l.Close())
-	args := append([]string{"-httpListenAddr=" + addr, "-storageDataPath=" + dir, "-retentionPeriod=100y", "-loggerLevel=ERROR"}, flags...)
-	cmd := exec.Command(binary(t), args...)
-	cmd.Stderr = os.Stderr
-	require.NoError(t, cmd.Start())
-	stop = func() {
-		cmd.Process.Kill()
-		cmd.Wait()
+// A Node is a VictoriaLogs that a test does something to.
+type Node struct {
+	URL string
+	cmd *exec.Cmd
+}
+
+// StartNode is Start for a VictoriaLogs that is to be killed or stopped.
+func StartNode(t testing.TB, flags ...string) *Node {
+	n := start(t, t.TempDir(), flags...)
+	t.Cleanup(n.Kill)
+	return n
+}
+
+// Kill ends n at once.
+func (n *Node) Kill() {
+	n.cmd.Process.Kill()
+	n.cmd.Wait()
+}
+
+// Signal sends n a signal, such as SIGSTOP.
+func (n *Node) Signal(t testing.TB, s os.Signal) { require.NoError(t, n.cmd.Process.Signal(s)) }
+
+// StartCluster starts a VictoriaLogs, with some flags, in front of two that store what is
+// sent to it.
+func StartCluster(t testing.TB, flags ...string) (front *Node, storage []*Node) {
+	flags = append(slices.Clone(flags), Flags...)
+	for range 2 {
+		n := StartNode(t)
+		storage = append(storage, n)
+		flags = append(flags, "-storageNode="+strings.TrimPrefix(n.URL, "http://"))
 	}
-	at = "http://" + addr
+	return StartNode(t, flags...), storage
+}
+
+func start(t testing.TB, dir string, flags ...string) *Node {
+	addr := server.Address(t)
+	args := append([]string{"-httpListenAddr=" + addr, "-storageDataPath=" + dir, "-retentionPeriod=100y", "-loggerLevel=ERROR"}, flags...)
+	n := &Node{"http://" + addr, exec.Command(binary(t), args...)}
+	n.cmd.Stderr = os.Stderr
+	require.NoError(t, n.cmd.Start())
 	for deadline := time.Now().Add(30 * time.Second); ; time.Sleep(20 * time.Millisecond) {
-		resp, err := http.Get(at + "/health")
+		_, err := server.Get(n.URL + "/health")
 		if err == nil {
-			resp.Body.Close()
-			if resp.StatusCode == http.StatusOK {
-				return at, stop
-			}
+			return n
 		}
 		if time.Now().After(deadline) {
-			stop()
+			n.Kill()
 			t.Fatalf("VictoriaLogs does not start: %v", err)
 		}
 	}
@@ -91,8 +114,8 @@ func start(t testing.TB, dir string, flags ...string) (at string, stop func()) {
 // shared is a VictoriaLogs for all tests of a package.
 var shared struct {
 	sync.Mutex
-	at, dir string
-	stop    func()
+	node *Node
+	dir  string
 }
 
 // Shared returns the URL of a VictoriaLogs that tests share: each has hosts of its own in
@@ -103,20 +126,20 @@ func Shared(t testing.TB) (at string, ok bool) {
 	}
 	shared.Lock()
 	defer shared.Unlock()
-	if shared.at == "" {
+	if shared.node == nil {
 		dir, err := os.MkdirTemp("", "victorialogs-")
 		require.NoError(t, err)
 		shared.dir = dir
-		shared.at, shared.stop = start(t, dir, Flags...)
+		shared.node = start(t, dir, Flags...)
 	}
-	return shared.at, true
+	return shared.node.URL, true
 }
 
 // Main runs the tests of a package that call [Shared].
 func Main(m *testing.M) {
 	code := m.Run()
-	if shared.stop != nil {
-		shared.stop()
+	if shared.node != nil {
+		shared.node.Kill()
 	}
 	if shared.dir != "" {
 		os.RemoveAll(shared.dir)
@@ -139,7 +162,12 @@ func Send(t testing.TB, at string, export io.Reader, extra ...string) {
 	resp.Body.Close()
 	require.NoError(t, err)
 	require.Equal(t, http.StatusOK, resp.StatusCode, "%s", said)
-	resp, err = http.Post(at+"/internal/force_flush", "", strings.NewReader(""))
+	Flush(t, at)
+}
+
+// Flush makes visible what was sent. In a cluster the front comes first.
+func Flush(t testing.TB, at string) {
+	resp, err := http.Post(at+"/internal/force_flush", "", strings.NewReader(""))
 	require.NoError(t, err)
 	resp.Body.Close()
 	require.Equal(t, http.StatusOK, resp.StatusCode)
