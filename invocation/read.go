@@ -125,7 +125,7 @@ func readNamespace(ctx context.Context, from journal.Source, r *Run, v *verdict,
 	if !ok || reader.Namespace != "" || reader.User {
 		return r, v, nil
 	}
-	namespace, err := reader.NamespaceOf(ctx, r.Unit, r.ID)
+	namespace, err := reader.NamespaceOf(ctx, r.Unit, r.ID, r.Start)
 	if err != nil || namespace == "" {
 		return r, v, err
 	}

@@ -1,6 +1,7 @@
 package journal
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -72,37 +73,54 @@ func (r Reader) Namespaces() []string {
 	return names
 }
 
-// NamespaceOf returns the namespace into whose journal an invocation of unit has
-// logged; "" if there is none.
-func (r Reader) NamespaceOf(ctx context.Context, unit string, id ID) (string, error) {
-	names := r.Namespaces()
-	find := func() (string, error) {
-		for _, name := range names {
-			r := r
-			r.Namespace = name
-			s := r.selector(unit)
-			some := false
-			err := r.open(func(b backend) (err error) {
-				some, err = speaks(ctx, s, b.read(ctx, s, match{s.of(Output, id)}, time.Time{}))
-				return err
-			})
-			if some || err != nil {
-				return name, err
-			}
-		}
-		return "", nil
-	}
-	name, err := find()
+// NamespaceOf returns the namespace into whose journal an invocation of unit, which
+// began at a time, has logged; "" if there is none.
+func (r Reader) NamespaceOf(ctx context.Context, unit string, id ID, began time.Time) (string, error) {
+	name, err := r.findNamespace(ctx, unit, id, began)
 	if name != "" || err != nil || r.Dir != "" {
 		return name, err
 	}
-	// It may not have been written down yet.
-	for _, name := range names {
+	// It may not have been written down yet. A journald that the unit itself has started may
+	// not even have made its folder.
+	sockets, _ := filepath.Glob(socketOf("*"))
+	for _, socket := range sockets {
 		ctx, cancel := context.WithTimeout(ctx, otherNamespace)
-		_ = synchronize(ctx, socketOf(name)) // of one that this is not about nothing is needed
+		_ = synchronize(ctx, socket) // its namespace may have nothing to do with the unit
 		cancel()
 	}
-	return find()
+	return r.findNamespace(ctx, unit, id, began)
+}
+
+func (r Reader) findNamespace(ctx context.Context, unit string, id ID, began time.Time) (string, error) {
+	if !began.IsZero() {
+		began = began.Add(-lateBefore) // a line can overtake the manager's "Started"
+	}
+	for _, name := range r.Namespaces() {
+		r := r
+		r.Namespace = name
+		s := r.selector(unit)
+		some := false
+		err := r.open(func(b backend) error {
+			for rec, err := range b.read(ctx, s, match{s.match(Output)}, began) {
+				if err := cmp.Or(err, ctx.Err()); err != nil {
+					return err
+				}
+				// A line that came late has no ID, see [orphans].
+				if kind, of, ok := s.kind(rec); ok && kind == Output && (of == id || of == (ID{})) {
+					some = true
+					break
+				}
+			}
+			return nil
+		})
+		if errors.Is(err, fs.ErrNotExist) {
+			continue // its folder is still empty
+		}
+		if some || err != nil {
+			return name, err
+		}
+	}
+	return "", nil
 }
 
 // otherNamespace bounds how long is waited for the journald of a namespace that may have

@@ -59,6 +59,17 @@ func testNamespaces(t *testing.T, m *machine.Machine) {
 		}
 	}
 
+	// The unit's first line starts the journald of its namespace. Until that is up there is no
+	// journal, not even a folder.
+	t.Run("first line of a namespace", func(t *testing.T) {
+		m.Use(t)
+		m.Write("/etc/systemd/system/systemd-journald@first.service.d/slow.conf", "[Service]\nExecStartPre=sleep 1\n", 0o644)
+		file := unit(m, "first-line", "RESTIC_PASSWORD=wrong restic backup /srv/data\n", "[Service]\nLogNamespace=first")
+		m.Try("systemctl start first-line")
+		m.Run(exporter + " --unit first-line")
+		assert.Equal(t, failed, metrictest.Pick(metrictest.Flat(t, m.Run("cat "+file)), failed))
+	})
+
 	t.Run("many units", func(t *testing.T) {
 		m.Use(t)
 		m.Run("rm -rf /run/ns; mkdir /run/ns; " + exporter + " --unit 'ns-*' --output /run/ns")
