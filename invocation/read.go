@@ -28,7 +28,7 @@ import (
 // of the unit was not met.
 func Read(ctx context.Context, from journal.Source, unit string, id journal.ID, o Options) (*Run, error) {
 	reader, local := from.(journal.Reader)
-	local = local && reader.Dir == ""
+	local = local && reader.Dir == "" && reader.File == ""
 	if local {
 		unit = UnitName(unit, reader.User)
 	}

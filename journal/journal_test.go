@@ -660,8 +660,9 @@ func TestOpenRecording(t *testing.T) {
 		"empty":              {err: "no known recording format: it is empty; want " + formats},
 		"blank":              {text: "\n \n\n", err: "no known recording format: it is empty; want " + formats},
 		"remarks only":       {text: "-- No entries --\n", err: "no known recording format: it is empty; want " + formats},
-		"a journal file": {text: "LPKSHHRH\x00\x00", err: "no known recording format: it is a file of a journal; read the " +
-			"directory that it is in with --journal"},
+		"a journal file": {
+			text: "LPKSHHRH\x00\x00", err: "no known recording format: it is a file of a journal; read it with --journal",
+		},
 		"no text": {text: "\x7fELF\x00\x01", err: "no known recording format: it is no text; want " + formats},
 	}
 	for name, tt := range tests {

@@ -22,6 +22,8 @@ type journalctl struct{ from []string } // flags that say which journal
 // alone.
 func (r Reader) openJournalctl(withDefault bool, f func(backend) error) error {
 	switch {
+	case r.File != "":
+		return f(journalctl{[]string{"--file=" + escapeGlob(r.File)}})
 	case r.Namespace == "" && r.Dir == "":
 		return f(journalctl{})
 	case r.Namespace == "":

@@ -22,6 +22,8 @@ type libsystemd struct{ j *sdjournal.Journal }
 // there is none, journalctl serves.
 func (r Reader) open(f func(backend) error) error {
 	switch {
+	case r.File != "":
+		return r.openAs(func() (*sdjournal.Journal, error) { return sdjournal.NewJournalFromFiles(r.File) }, true, f)
 	case r.Namespace != "":
 		return r.openFiles(true, f)
 	case r.Dir != "":

@@ -34,6 +34,9 @@ var machineID = lazily(`^[0-9a-f]{32}$`)
 // journal is "".
 func (r Reader) folders() map[string][]string {
 	found := make(map[string][]string)
+	if r.File != "" {
+		return found
+	}
 	roots := []string{r.Dir}
 	id := "" // any machine's
 	if r.Dir == "" {
@@ -77,7 +80,7 @@ func (r Reader) Namespaces() []string {
 // began at a time, has logged; "" if there is none.
 func (r Reader) NamespaceOf(ctx context.Context, unit string, id ID, began time.Time) (string, error) {
 	name, err := r.findNamespace(ctx, unit, id, began)
-	if name != "" || err != nil || r.Dir != "" {
+	if name != "" || err != nil || r.elsewhere() {
 		return name, err
 	}
 	// It may not have been written down yet. A journald that the unit itself has started may

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"iter"
 	"os"
@@ -20,12 +21,16 @@ import (
 // holds nothing open between calls.
 type Reader struct {
 	Dir  string // read the journal files in this directory instead
+	File string // read this journal file instead, such as systemd-journal-remote writes of one machine
 	User bool   // the units are those of the calling user's manager
 	// Namespace is the journal namespace that the units log into (LogNamespace= in
 	// systemd.exec(5)). It is read together with the default journal, where the
-	// manager's words are. "" is the default journal alone.
+	// manager's words are. "" is the default journal alone. A File is of no namespace.
 	Namespace string
 }
+
+// elsewhere reports whether the journal is not that of this system.
+func (r Reader) elsewhere() bool { return r.Dir != "" || r.File != "" }
 
 // Latest implements [Source].
 func (r Reader) Latest(ctx context.Context, unit string) (id ID, err error) {
@@ -119,8 +124,20 @@ func hint(unit string, err error) error {
 // reason is known.
 func (r Reader) unreadable() error { return cmp.Or(r.check(), r.forbidden()) }
 
-// check reports what is wrong with Dir.
+// check reports what is wrong with Dir or File.
 func (r Reader) check() error {
+	if r.File != "" {
+		file, err := os.Open(r.File)
+		if err != nil {
+			return err
+		}
+		defer file.Close()
+		begin := make([]byte, len(fileSignature))
+		if _, err := io.ReadFull(file, begin); err != nil || string(begin) != fileSignature {
+			return fmt.Errorf("%s: %w: it is no journal file", r.File, ErrFormat)
+		}
+		return nil
+	}
 	if r.Dir == "" {
 		return nil
 	}
@@ -142,6 +159,9 @@ func (r Reader) check() error {
 	return nil
 }
 
+// fileSignature is what a journal file begins with.
+const fileSignature = "LPKSHHRH"
+
 func isJournal(name string) bool {
 	return strings.HasSuffix(name, ".journal") || strings.HasSuffix(name, ".journal~")
 }
@@ -149,6 +169,9 @@ func isJournal(name string) bool {
 // forbidden reports that there are journal files that may not be read: libsystemd
 // silently leaves them out.
 func (r Reader) forbidden() error {
+	if r.File != "" {
+		return nil // check has opened it
+	}
 	dirs := []string{r.Dir}
 	if r.Dir == "" || r.Namespace != "" {
 		folders := r.folders()

@@ -76,8 +76,8 @@ func OpenRecording(r io.ReadSeeker) (*Recording, error) {
 	switch {
 	case len(first) == 0:
 		return nil, fmt.Errorf("%w: it is empty; want %s", ErrFormat, formats)
-	case bytes.HasPrefix(head, []byte("LPKSHHRH")):
-		return nil, fmt.Errorf("%w: it is a file of a journal; read the directory that it is in with --journal", ErrFormat)
+	case bytes.HasPrefix(head, []byte(fileSignature)):
+		return nil, fmt.Errorf("%w: it is a file of a journal; read it with --journal", ErrFormat)
 	case exportStart().Match(first) && bytes.Contains(head, []byte(realtime+"=")):
 		rec.format = formatExport
 	case (jsonStart().Match(bytes.TrimLeft(first, recordSeparator)) || string(first) == "{") && bytes.Contains(head, []byte(`"`+realtime+`"`)):

@@ -37,9 +37,9 @@ const (
 // Only root can ask journald for that before systemd 261. For others Sync waits
 // until no process of unit has logged anything for two seconds. Both errors of
 // journald and the deadline are reported as ErrUnsynced. Journal files elsewhere
-// (Dir) are as they are.
+// (Dir, File) are as they are.
 func (r Reader) Sync(ctx context.Context, unit string) error {
-	if r.Dir != "" {
+	if r.elsewhere() {
 		return nil
 	}
 	err := synchronize(ctx, socketOf(""))

@@ -97,6 +97,8 @@ func (p *program) storeHeaders(name string) (http.Header, error) {
 
 var dnsName = regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9_-]{0,61}[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9_-]{0,61}[A-Za-z0-9])?)*$`)
 
+func isDNSName(name string) bool { return len(name) <= 253 && dnsName.MatchString(name) }
+
 // A hostWork is what there is to do for a host.
 type hostWork struct {
 	name   string
@@ -187,6 +189,9 @@ func (p *program) collect(ctx context.Context, o options) error {
 	if err := seen.write(); err != nil {
 		p.say("warning", "what was read is read again the next time: %v", err)
 	}
+	if err := writeTargets(o.output); err != nil {
+		return fmt.Errorf("naming the hosts to Prometheus: %w", err)
+	}
 	if bad > 0 {
 		return fmt.Errorf("there was trouble with %d of %d hosts", bad, len(hosts))
 	}
@@ -228,7 +233,7 @@ func (o options) work(units []journal.StoreUnit, seen *seen) []*hostWork {
 
 // believe keeps the units that may be believed to be the host's.
 func (h *hostWork) believe(units []journal.StoreUnit, vouched bool) {
-	if len(h.name) > 253 || !dnsName.MatchString(h.name) {
+	if !isDNSName(h.name) {
 		h.err = errors.New("this is not a DNS name, so it gets no file; find out which machine sends it")
 		return
 	}

@@ -19,7 +19,8 @@
 //	                            of those below)
 //	  --invocation ID           which run of the unit (default: the run that this is
 //	                            called from, else the latest)
-//	  --journal DIR             read the journal files in DIR, not the local journal
+//	  --journal PATH            read this journal file, or those in this directory,
+//	                            not the local journal
 //	  --user                    the unit is one of the user's service manager
 //	  --namespace NAME          the unit logs into this journal namespace (default:
 //	                            the one that has the run's lines)

@@ -30,7 +30,8 @@ collector of node_exporter.
                             of those below)
   --invocation ID           which run of the unit (default: the run that this is
                             called from, else the latest)
-  --journal DIR             read the journal files in DIR, not the local journal
+  --journal PATH            read this journal file, or those in this directory,
+                            not the local journal
   --user                    the unit is one of the user's service manager
   --namespace NAME          the unit logs into this journal namespace (default:
                             the one that has the run's lines)
@@ -193,8 +194,8 @@ func parseFlags(args []string) (options, error) {
 	if o.log != "" && o.dir != "" {
 		return o, errors.New("either --journal or LOG, not both")
 	}
-	if o.namespace != "" && (o.log != "" || o.store.url != "" || o.user) {
-		return o, errors.New("--namespace is about the journal of this machine or --journal, and units of the system")
+	if o.namespace != "" && (o.log != "" || o.store.url != "" || o.user || o.dir != "" && !isDir(o.dir)) {
+		return o, errors.New("--namespace is about the journal of this machine or --journal DIR, and units of the system")
 	}
 
 	o.actions = make(map[string]string)

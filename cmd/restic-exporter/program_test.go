@@ -215,6 +215,21 @@ func journalOf(t testing.TB, recordings ...string) string {
 	return dir
 }
 
+// TestJournalFile: one file is read, and none beside it.
+func TestJournalFile(t *testing.T) {
+	file := filepath.Join(journalOf(t, goodRun, failedRun), "0.journal")
+	odd := filepath.Join(t.TempDir(), "remote-*?[a]@x")
+	require.NoError(t, os.Rename(file, odd))
+	assert.Equal(t, metricsOf(t, goodRun), byPackages(t, journal.Reader{File: odd}), "another program")
+	assert.Equal(t, metricsOf(t, goodRun), metricsOf(t, "--journal", odd, "--output", "-"))
+	dir := t.TempDir()
+	assert.Equal(t, result{}, call(t, nil, "", "--journal", odd, "--unit", "restic-*", "--output", dir))
+	text, err := os.ReadFile(dir + "/restic-backup.prom")
+	require.NoError(t, err)
+	assert.Equal(t, metricsOf(t, goodRun), string(text))
+	assert.Contains(t, call(t, nil, "", "--journal", odd, "--namespace", "x").stderr, "--journal DIR")
+}
+
 // rewrite makes a recording of another with some words replaced by others of
 // the same length.
 func rewrite(t *testing.T, recording string, oldnew ...string) string {
@@ -277,6 +292,7 @@ func TestBadInput(t *testing.T) {
 		"no journal": {
 			[]string{"--journal", filepath.Join(empty, "none")}, "", []string{"none: no such file or directory"},
 		},
+		"no journal file":  {[]string{"--journal", write("elf.journal", "\x7fELF")}, "", []string{"elf.journal", "it is no journal file"}},
 		"no journal files": {[]string{"--journal", empty}, "", []string{"no journal file among its 0 entries"}},
 		"no recording":     {[]string{filepath.Join(empty, "none")}, "", []string{"none: no such file or directory"}},
 		"a directory":      {[]string{empty}, "", []string{"is a directory", "--journal " + empty}},
@@ -288,7 +304,7 @@ func TestBadInput(t *testing.T) {
 		},
 		"binary": {[]string{write("elf", "\x7fELF\x00\x00")}, "", []string{"it is no text"}},
 		"a journal file": {
-			[]string{filepath.Join(journalOf(t, goodRun), "0.journal")}, "", []string{"read the directory that it is in with --journal"},
+			[]string{filepath.Join(journalOf(t, goodRun), "0.journal")}, "", []string{"read it with --journal"},
 		},
 		"cut off": {
 			[]string{write("cut", "__REALTIME_TIMESTAMP=1\nMESSAGE=x\n")}, "", []string{"the recording is cut off"},

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"crypto/sha256"
 	"encoding/json"
 	"errors"
@@ -85,26 +86,26 @@ func (s *seen) add(u journal.StoreUnit) {
 }
 
 // write puts the note in its place.
-func (s *seen) write() (err error) {
+func (s *seen) write() error {
 	var text bytes.Buffer
 	if err := json.NewEncoder(&text).Encode(s); err != nil {
 		return err
 	}
-	tmp, err := os.CreateTemp(filepath.Dir(s.file), filepath.Base(s.file)+".*.tmp")
+	return replace(s.file, text.Bytes(), 0o600)
+}
+
+// replace puts a text into a file, whole.
+func replace(name string, text []byte, mode fs.FileMode) error {
+	tmp, err := os.CreateTemp(filepath.Dir(name), "."+filepath.Base(name)+".*.tmp")
 	if err != nil {
 		return err
 	}
-	defer func() {
-		if err != nil {
-			os.Remove(tmp.Name())
-		}
-	}()
-	if _, err := tmp.Write(text.Bytes()); err != nil {
-		tmp.Close()
-		return err
+	_, err = tmp.Write(text)
+	if err = cmp.Or(err, tmp.Chmod(mode), tmp.Close()); err == nil {
+		err = os.Rename(tmp.Name(), name)
 	}
-	if err := tmp.Close(); err != nil {
-		return err
+	if err != nil {
+		os.Remove(tmp.Name())
 	}
-	return os.Rename(tmp.Name(), s.file)
+	return err
 }

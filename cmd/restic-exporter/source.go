@@ -22,7 +22,11 @@ type source struct {
 // source opens the journal, or LOG.
 func (p *program) source(o options) (source, error) {
 	if o.log == "" {
-		return source{journal.Reader{Dir: o.dir, User: o.user, Namespace: o.namespace}, "the journal", func() {}}, nil
+		r := journal.Reader{Dir: o.dir, User: o.user, Namespace: o.namespace}
+		if st, err := os.Stat(o.dir); err == nil && !st.IsDir() {
+			r.Dir, r.File = "", o.dir
+		}
+		return source{r, "the journal", func() {}}, nil
 	}
 	name := o.log
 	var file *os.File

@@ -95,6 +95,9 @@ func TestStoreCommand(t *testing.T) {
 	require.NoError(t, err)
 	good := filepath.Join(dir, "good.prom")
 	assert.Equal(t, []string{good}, files)
+	targets, err := os.ReadFile(filepath.Join(dir, "targets.json"))
+	require.NoError(t, err)
+	assert.Equal(t, `[{"targets":["good"]}]`, string(targets))
 
 	text, err := os.ReadFile(good)
 	require.NoError(t, err)
