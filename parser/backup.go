@@ -38,14 +38,14 @@ var backupForms = []form{
 	{pattern: `pattern "…" does not match any files, skipping`, read: (*state).backupPattern},
 }
 
-// What restic says last of a backup that could not read all.
+// The last line of a backup that could not read everything.
 const (
 	warningSources    = "Warning: at least one source file could not be read"   // 0.12.1 and later
 	warningSourceData = "Warning: failed to read all source data during backup" // 0.10 to 0.12.0
 )
 
-// isItem reports whether text is what a backup says of one file or directory
-// with -vv.
+// isItem reports whether text is what a backup with -vv says about one file or
+// directory.
 func isItem(text []byte) bool {
 	switch text[0] {
 	case 'u':
@@ -55,32 +55,32 @@ func isItem(text []byte) bool {
 	case 'm':
 		return has(text, "modified  ")
 	}
-	// The end of a name that was printed raw and held line breaks.
+	// The end of such a line, if the name was printed raw and held line breaks.
 	return text[len(text)-1] == ')' && bytes.Contains(text, []byte(", saved in ")) && bytes.Contains(text, []byte(" added"))
 }
 
 type backupState struct {
-	// The summary, line by line. Which of its lines have been seen is told by
-	// stage; any other order is no summary.
+	// The lines of the summary come in a fixed order. stage is the last one that
+	// was read.
 	stage   stage
 	summary Backup
 	dryRun  bool
 
-	verbose bool // "open repository" was seen: the line about the parent is one of -v
-	warns   bool // a release that would have warned
-	warned  bool // restic called its backup incomplete
-	unclear bool // a warning of other words
-	lost    bool // its end was seen, and its summary was not understood
+	verbose bool // "open repository" was printed, so the line about the parent may be due to -v
+	warns   bool // this release prints a warning if it cannot read a source
+	warned  bool // restic called the backup incomplete
+	unclear bool // there was an unknown warning
+	lost    bool // the end was seen, but the summary was not understood
 
 	backupErrors
 }
 
-// What a backup says of sources that it could not read.
+// backupErrors counts what a backup says about sources that it could not read.
 type backupErrors struct {
 	missing    uint64 // sources that do not exist
-	unreadable uint64 // error lines
-	damage     uint64 // error lines that say that the repository is at fault
-	lines      int    // all of them
+	unreadable uint64 // error lines about sources
+	damage     uint64 // error lines about the repository
+	lines      int    // all of these lines
 }
 
 func (e *backupErrors) add(more backupErrors) {
@@ -109,14 +109,14 @@ func (b *backupState) end(p *Process, s *state) {
 		p.Errors += after.lines
 	}
 	if s.odd {
-		b.unclear = true // of sources, maybe, in words that no release uses so far
+		b.unclear = true // the complaint may be about sources, in the words of a new release
 	}
 	known := !b.unclear
 	switch {
 	case b.unwarned(s):
 	case b.warns && !b.warned && p.Backup != nil:
-		// restic 0.10 and later say so when they could not read something: these
-		// lines were not restic's own.
+		// restic 0.10 and later warn if they could not read a source. There is no
+		// warning, so restic did not print these lines.
 		p.Errors -= int(errors.unreadable)
 		errors.unreadable = 0
 	case b.warned && errors.missing+errors.unreadable+errors.damage == 0:
@@ -136,15 +136,15 @@ func (b *backupState) end(p *Process, s *state) {
 	}
 }
 
-// unwarned reports whether restic itself complained of sources, and the warning
-// that should follow is not there, or worded otherwise.
+// unwarned reports whether restic itself complained about sources, but the warning
+// that should follow is missing or has unknown words.
 func (b *backupState) unwarned(s *state) bool {
 	return s.known && !s.names.items && b.warns && !b.warned && b.stage == saved && b.unreadable > 0
 }
 
 func (s *state) backupOpens(*line) error {
 	s.backup.verbose = true
-	s.opened = false // 0.9.4 says so with --quiet, too
+	s.opened = false // 0.9.4 prints this with --quiet, too
 	return nil
 }
 
@@ -168,7 +168,7 @@ func (s *state) backupScan(*line) error {
 	return nil
 }
 
-// changes takes what a line says of files or directories.
+// changes reads the three counts of a line about files or directories.
 func (l *line) changes() (c Changes, err error) {
 	for i, v := range []*uint64{&c.New, &c.Changed, &c.Unmodified} {
 		if *v, err = count(l.word[i]); err != nil {
@@ -182,7 +182,7 @@ func (s *state) backupFiles(l *line) error {
 	b := &s.backup
 	c, err := l.changes()
 	if err == nil && b.stage > none && b.stage < saved && c == b.summary.Files {
-		return nil // the same line twice
+		return nil // a second copy of the line
 	}
 	b.stage = broken
 	if err != nil {
@@ -193,14 +193,14 @@ func (s *state) backupFiles(l *line) error {
 	return nil
 }
 
-// next reports whether a line of the summary stands where it should, after the
-// stage before it. If not its error is that of the line, nil if the line only
-// repeats what was said.
+// next reports whether a line of the summary is in its place, right after the
+// stage before. If not, it returns the error for that line. The error is nil if the
+// line only repeats an earlier one.
 func (s *state) next(before stage, repeats bool) (bool, error) {
 	b := &s.backup
 	switch {
 	case b.stage == before:
-		b.stage = broken // until the line has been read
+		b.stage = broken // the caller sets it once the line has been read
 		return true, nil
 	case b.stage == broken, b.stage > before && repeats:
 		return false, nil
@@ -268,7 +268,7 @@ func (s *state) backupProcessed(l *line) error {
 	}
 	b.stage = processed
 	if b.dryRun {
-		// A dry run saves nothing, and says no more.
+		// This is the last line of a dry run, which saves nothing.
 		s.backedUp(true)
 		s.process.Command = CommandBackup
 	}
@@ -307,7 +307,7 @@ func (s *state) backupSkipped(*line) error {
 func (s *state) backupWarned(l *line) error {
 	b := &s.backup
 	if b.stage == processed && !b.dryRun {
-		// 0.10 to 0.12 may lose the line about the snapshot.
+		// 0.10 to 0.12 may omit the line about the snapshot.
 		s.saved(b.summary, l.time)
 	}
 	b.add(s.after.backupErrors)
@@ -317,8 +317,8 @@ func (s *state) backupWarned(l *line) error {
 	return nil
 }
 
-// backupOtherWarning reads a warning after the summary, in words that no release
-// uses so far: something is wrong with the backup.
+// backupOtherWarning reads an unknown warning after the summary. Something is wrong
+// with the backup.
 func (s *state) backupOtherWarning(*line) error {
 	if s.backup.stage != saved && s.backup.stage != processed {
 		return nil
@@ -327,9 +327,10 @@ func (s *state) backupOtherWarning(*line) error {
 	return s.unlessNamed(errMisplaced)
 }
 
-// backupMissing reads the lines about sources that do not exist. restic prints
-// them before anything else, so later ones are forged, or of the next backup.
-// A script may say the same: they count only in the output of a backup.
+// backupMissing reads a line about a source that does not exist. restic prints
+// these before anything else, so later ones are forged or belong to the next
+// backup. A script may print the same words, so they count only if the process
+// turns out to be a backup.
 func (s *state) backupMissing(*line) error {
 	switch {
 	case !s.begun:
@@ -346,8 +347,9 @@ func (s *state) backupMissing(*line) error {
 	return nil
 }
 
-// backupPattern reads of a pattern in a file with sources. A path is one, too; what
-// has a wildcard may match nothing.
+// backupPattern reads a line about a pattern from --files-from that matches nothing.
+// Without a wildcard the pattern is the path of a missing source. With one it is
+// not an error that nothing matches.
 func (s *state) backupPattern(l *line) error {
 	if bytes.ContainsAny(l.word[0], "*?[") {
 		return nil
@@ -355,11 +357,11 @@ func (s *state) backupPattern(l *line) error {
 	return s.backupMissing(l)
 }
 
-// saved takes the summary that has been read: it is whole.
+// saved accepts b, which is complete, as the summary of the backup.
 func (s *state) saved(b Backup, t time.Time) {
 	p := &s.process
 	if !s.stream && p.Fatal != "" && !s.names.items && !s.names.complained && !has([]byte(p.Fatal), refreshFailed) {
-		return // it gave up, and what it quoted of its server's words goes on
+		return // restic has given up; this is still the server's message that it quotes
 	}
 	b.Saved = t
 	s.backedUp(s.backup.dryRun)
@@ -367,8 +369,8 @@ func (s *state) saved(b Backup, t time.Time) {
 	s.backup.stage = saved
 }
 
-// backedUp notes the end of a backup. What looked like a reason to give up before
-// was in a file's name.
+// backedUp notes the end of a backup. So an earlier line that looked like a fatal
+// error was part of a file's name.
 func (s *state) backedUp(dryRun bool) {
 	s.is(CommandBackup)
 	s.onlyBackup()
@@ -377,8 +379,8 @@ func (s *state) backedUp(dryRun bool) {
 	s.names.ended = true
 }
 
-// isDamage reports whether an error of a backup says that the repository is at
-// fault: the source was read. Since 0.16.3 the path stands before it.
+// isDamage reports whether an error of a backup is about the repository, not about
+// a source. Since 0.16.3 the path comes first.
 func isDamage(text []byte) bool {
 	if has(text, "parts of ") && bytes.HasSuffix(text, []byte("storing the file again")) {
 		return true

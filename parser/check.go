@@ -17,7 +17,7 @@ var checkForms = []form{
 	{pattern: "unused blob …", within: CommandCheck, read: (*state).checkError},
 	{pattern: "snapshot error …", within: CommandCheck, read: (*state).checkError}, // after 0.19
 
-	// What else a check prints, so that what is not known is noticed.
+	// What else a check prints. Lines that are not listed count as not understood.
 	{pattern: "[…] …", within: CommandCheck},
 	{pattern: "check snapshots, trees and blobs", within: CommandCheck},
 	{pattern: "create exclusive lock for repository", within: CommandCheck},
@@ -41,17 +41,17 @@ var checkForms = []form{
 
 type checkState struct {
 	errors uint64
-	tree   uint64 // hash of the line that names a tree: indented lines name its errors
+	tree   uint64 // hash of the line that names a tree; indented lines after it are its errors
 }
 
 func (c *checkState) end(p *Process, strange bool) {
 	switch {
 	case p.Fatal == "":
 	case p.Cause == CauseCheckErrors && strange:
-		p.Check = nil // what is not understood may be errors, too
+		p.Check = nil // the lines that were not understood may be errors, too
 	case p.Cause != CauseCheckErrors:
-		p.Check = nil // the check did not get to its end
-	case p.Check == nil || p.Check.Errors == 0: // else in restic's own words
+		p.Check = nil // the check did not finish
+	case p.Check == nil || p.Check.Errors == 0: // with --json restic itself gives the number
 		p.Check = &Check{Errors: max(1, c.errors)}
 	}
 }
@@ -66,7 +66,7 @@ func (s *state) checkTree(l *line) error {
 	return nil
 }
 
-// checkTreeError reads an error of a tree. Two trees can have the same.
+// checkTreeError reads an error of a tree. Two trees can have the same error.
 func (s *state) checkTreeError(l *line) error {
 	if s.check.tree != 0 {
 		s.checkFound(s.check.tree ^ hash(l.text))

@@ -9,25 +9,26 @@ import (
 )
 
 // A Collector sorts the lines of a log into processes. The zero Collector is ready
-// to use. It remembers restic's processes and names, never lines: memory does not grow
-// with the length of the log. Of other processes it remembers the latest.
+// to use. It remembers restic processes and source names but no lines, so its
+// memory does not grow with the length of the log. Of other processes it
+// remembers only the most recent ones.
 type Collector struct {
 	lines     int
-	processes []*state // of which something may be restic's
+	processes []*state // that printed a line that may be restic's
 	current   map[origin]*state
 	strangers strangers
-	line      line // of a stranger
+	line      line // scratch for the lines of strangers
 	spans     []Span
 	spanOf    map[string]int
 
-	// The log's lines come in bursts of one process: what the last line needed
-	// serves most next ones.
+	// Lines come in bursts from one process, so what was looked up for the last
+	// line is kept for the next.
 	from     origin
-	last     *state    // nil if it was a stranger's
-	stranger *stranger // or nil
+	last     *state    // nil if the last line was a stranger's
+	stranger *stranger // nil if it was not
 	lastSpan int
 
-	alone bool // no process but the last has anything that a file's line could refute
+	alone bool // no process but the last has a result that a line about a file could discard
 }
 
 type origin struct {
@@ -35,12 +36,14 @@ type origin struct {
 	pid    int
 }
 
-// Add reads the next line. It returns nil for lines that are not restic's. A
-// *SyntaxError costs that line alone: the caller may go on.
+// Add reads the next line. It returns nil for lines that are not restic's. Its
+// only error is a *SyntaxError, which is about that line alone: the caller may
+// go on.
 //
-// A line whose time is before those of lines already added moves the start of
-// its process and of its span back. A line without text only moves times: with
-// it the first and last of lines that were skipped can be added at the end.
+// A line that is earlier than those already added moves the start of its process
+// and of its span back. A line without text only updates times. Use such lines
+// to add the times of the first and last lines that were skipped (see
+// [Collector.Skip]).
 func (c *Collector) Add(l Line) error {
 	c.lines++
 	c.alone = false
@@ -80,7 +83,7 @@ func (c *Collector) Add(l Line) error {
 	return nil
 }
 
-// widen moves start and end apart so that t lies between them.
+// widen extends the time from start to end to include t.
 func widen(start, end *time.Time, t time.Time) {
 	if t.After(*end) {
 		*end = t
@@ -90,13 +93,14 @@ func widen(start, end *time.Time, t time.Time) {
 	}
 }
 
-// Skip reports whether [Collector.Add] of a line with this text would do nothing
-// but move the times of a process and of a span: the line is one of many about single
-// files, or about progress. If so it counts as a line, and need not be added.
+// Skip reports whether the caller may leave out a line, because [Collector.Add]
+// would only update the times of its process and span. This is so for most lines
+// about single files and about progress. Skip counts the line if it returns true.
 //
-// It is for those to whom it costs to find out who wrote a line, and when: pid
-// is called only where the text alone does not tell. Not promised is that a
-// process is noticed of which nothing was logged but lines about single files.
+// It serves callers for whom it is expensive to look up who wrote a line, and
+// when. Skip calls pid, which returns the line's process, only if the text alone
+// is not enough. A process that logged nothing but lines about single files may
+// go unnoticed.
 func (c *Collector) Skip(text []byte, pid func() int) bool {
 	s := c.last
 	if s == nil || s.process.PID == 0 || s.names.ended {
@@ -107,8 +111,8 @@ func (c *Collector) Skip(text []byte, pid func() int) bool {
 	case len(text) == 0 || bytes.IndexByte(text, escape) >= 0:
 		return false
 	case isItem(text):
-		// The line refutes what looked like the end of its process. If that
-		// can be another process than the last, it must be known which it is.
+		// The line shows that what looked like the end of its backup was not. If
+		// another process than the last could be meant, look up which.
 		if !s.names.item || !c.othersSettled() && pid() != s.process.PID {
 			return false
 		}
@@ -123,8 +127,8 @@ func (c *Collector) Skip(text []byte, pid func() int) bool {
 	return true
 }
 
-// othersSettled reports whether no process but the last can be refuted. It
-// holds until the next line is added.
+// othersSettled reports whether a line about a file could discard a result of
+// no process but the last. This holds until the next line is added.
 func (c *Collector) othersSettled() bool {
 	if c.alone {
 		return true
@@ -138,7 +142,8 @@ func (c *Collector) othersSettled() bool {
 	return true
 }
 
-// lookUp finds the process and the span of lines from o, or makes the span.
+// lookUp finds the process and the span of lines from o. It adds the span if it
+// is new.
 func (c *Collector) lookUp(o origin, t time.Time) {
 	if c.current == nil {
 		c.current = make(map[origin]*state)
@@ -153,7 +158,8 @@ func (c *Collector) lookUp(o origin, t time.Time) {
 	c.from, c.last, c.stranger, c.lastSpan = o, c.current[o], nil, i
 }
 
-// meet takes a line of a stranger. It returns the process if the line may be restic's.
+// meet reads a line of a stranger. It returns a new process if the line may be
+// restic's, else nil.
 func (c *Collector) meet(l Line, text []byte) *state {
 	if c.stranger == nil {
 		c.stranger = c.strangers.get(c.from, c.lines, l.Time)
@@ -165,8 +171,8 @@ func (c *Collector) meet(l Line, text []byte) *state {
 		case len(text) == 0:
 			return nil
 		case !isItem(text) && c.line.find(text, l.Time, "") == nil:
-			// restic's own first line is restic's, so this is the output of
-			// several programs.
+			// The first line of a restic process is always recognized. So this
+			// is the output of several programs.
 			known.stream = true
 			return nil
 		}
@@ -201,9 +207,9 @@ func (c *Collector) Processes() []Process {
 // Spans returns one Span per Source so far, by first line.
 func (c *Collector) Spans() []Span { return slices.Clone(c.spans) }
 
-// Parse reads the output of restic, be it of one process or of several one
-// after the other; [bytes.Lines] makes a suitable argument. The error joins
-// every *SyntaxError; the processes are valid regardless.
+// Parse reads the output of one restic process, or of several that ran one after
+// the other. Use [bytes.Lines] to make its argument. The error joins every
+// *SyntaxError; the processes are valid regardless.
 func Parse(lines iter.Seq[[]byte]) ([]Process, error) {
 	var c Collector
 	var errs []error

@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// What any command says when it cannot go on, or does with less.
+// What any command prints about errors, whether it gives up or goes on.
 var failureForms = []form{
 	{pattern: "error: …", read: (*state).errorLine},
 	{pattern: "Detected data corruption while saving …", read: (*state).otherError},
@@ -59,10 +59,10 @@ const (
 )
 
 type failureState struct {
-	locked    bool // by another process
-	signalled bool
-	refused   bool      // by the server, as ssh says
-	until     time.Time // when the last retry is: what seems to be an end before is the server's words
+	locked    bool      // another process has locked the repository
+	signalled bool      // restic received a signal
+	refused   bool      // ssh reported that the server denied access
+	until     time.Time // time of the last retry; before it, what looks like an end is from the server's message
 }
 
 func (s *state) quiet(*line) error {
@@ -70,7 +70,7 @@ func (s *state) quiet(*line) error {
 	return nil
 }
 
-// fatal notes that the process gives up.
+// fatal notes that the process gave up, and why.
 func (s *state) fatal(text []byte, cause Cause) {
 	s.restic, s.begun = true, true
 	p := &s.process
@@ -78,15 +78,15 @@ func (s *state) fatal(text []byte, cause Cause) {
 	case s.failure.signalled && cause != CauseExists:
 		cause = CauseKilled
 	case cause == CauseKilled && p.Fatal != "":
-		return // the consequence of what it has said before
+		return // a consequence of the error before
 	case cause == CauseExists && p.Fatal != "":
-		return // a script asked, and would have made one
+		return // a script tried to create the repository because it could not open it
 	case s.failure.refused && (cause == CauseNetwork || cause == CauseOther):
 		cause = CauseNoAccess
 	}
 	p.Fatal, p.Cause = string(text[:min(len(text), 512)]), cause
 	if p.Command == CommandBackup && !s.stream {
-		p.Backup, p.Done = nil, false // a summary before was not restic's own
+		p.Backup, p.Done = nil, false // restic saved nothing, so a summary before was part of a name
 	}
 }
 
@@ -95,7 +95,7 @@ func (s *state) complaint() {
 	s.process.Errors++
 }
 
-// fatalLine reads the line over which a process gives up.
+// fatalLine reads the line that says why the process gave up.
 func (s *state) fatalLine(l *line) error {
 	s.gaveUp(l.text, classify(l.text))
 	return nil
@@ -117,8 +117,7 @@ func (s *state) gaveUp(text []byte, cause Cause) {
 	s.fatal(text, cause)
 }
 
-// errorLine reads "error: …": of a backup, then it is mostly about a source, or
-// of a check.
+// errorLine reads "error: …". A check prints it, and a backup, mostly about a source.
 func (s *state) errorLine(l *line) error {
 	text := l.text[len("error: "):]
 	s.complaining()
@@ -147,7 +146,7 @@ func (s *state) errorLine(l *line) error {
 	return nil
 }
 
-// read takes an error of a backup.
+// read counts an error of a backup.
 func (e *backupErrors) read(text []byte) {
 	e.lines++
 	if isDamage(text) {
@@ -167,7 +166,7 @@ func (s *state) lockAge(l *line) error {
 		if !s.known || s.process.Fatal != "" && s.process.Cause != CauseOther {
 			return nil
 		}
-		s.gaveUp(l.text, CauseLocked) // what it said before is worded otherwise
+		s.gaveUp(l.text, CauseLocked) // the line before has unknown words
 	}
 	age, err := time.ParseDuration(string(l.word[1]))
 	if err != nil {
@@ -180,8 +179,8 @@ func (s *state) lockAge(l *line) error {
 	return nil
 }
 
-// retry reads that an operation is tried again after some time. The reason can
-// be the words of a server, and hold line breaks.
+// retry reads a line about an operation that restic tries again after some time. It
+// quotes the reason, which can be a server's message with line breaks.
 func (s *state) retry(l *line) error {
 	s.restic = true
 	s.process.Retries++
@@ -197,14 +196,13 @@ func (s *state) retry(l *line) error {
 	return nil
 }
 
-// sshLine reads what ssh says before restic gives up.
+// sshLine reads an error of ssh. Soon after it restic gives up.
 func (s *state) sshLine(l *line) error {
 	s.failure.refused = s.failure.refused || classify(l.text) == CauseNoAccess
 	return nil
 }
 
-// causes are told by what stands in a fatal line, first match first: a lock
-// that cannot be had over a broken network is the network's fault.
+// causes maps what a fatal line says to a cause. The first match counts.
 var causes = []struct {
 	cause Cause
 	words []string
@@ -243,7 +241,8 @@ var causes = []struct {
 	{CauseKilled, []string{"context canceled", "signal received", "interrupted"}},
 }
 
-// Words that mean something only in what restic says of its repository.
+// absent and denied matter only in a line about the repository, which has one of the
+// words in repository: elsewhere they are about sources.
 var (
 	repository = []string{"config file", "repository", "lock in backend", "save snapshot", "key", "index"}
 	absent     = []string{
@@ -252,8 +251,8 @@ var (
 	denied = []string{"permission denied", "operation not permitted"}
 )
 
-// classify returns why restic gave up, as far as its last line tells. What it
-// quotes is not looked at.
+// classify returns why restic gave up, according to its last line. Names and
+// messages that the line quotes do not count.
 func classify(text []byte) Cause {
 	s := strings.ToLower(string(bytes.ToValidUTF8(unquoted(text), []byte{'?'})))
 	for _, c := range causes {
@@ -275,8 +274,8 @@ func containsAny(s string, words []string) bool {
 	return slices.ContainsFunc(words, func(w string) bool { return strings.Contains(s, w) })
 }
 
-// unquoted cuts from what restic says the names that it quotes: of files, which
-// may hold blanks and end at a colon, of hosts, and what stands in quotes.
+// unquoted returns text without the names in it: paths (which can hold blanks, and
+// end at a colon), hosts, and whatever is in quotes.
 func unquoted(text []byte) []byte {
 	said := make([]byte, 0, len(text))
 	for len(text) > 0 {
@@ -307,7 +306,7 @@ func unquoted(text []byte) []byte {
 	return said
 }
 
-// isLocation reports whether a word is where a repository is.
+// isLocation reports whether a word is the location of a repository.
 func isLocation(name []byte) bool {
 	scheme, rest, ok := bytes.Cut(name, []byte(":"))
 	if !ok || len(rest) == 0 {
@@ -320,8 +319,8 @@ func isLocation(name []byte) bool {
 	return false
 }
 
-// isHost reports whether a word has a dot in it, and is none of the names that
-// the backends give their operations.
+// isHost reports whether a word has a dot in it, and is not one of the names that
+// the backends give their operations, such as "client.Open".
 func isHost(name []byte) bool {
 	i := bytes.IndexByte(name, '.')
 	return i > 0 && i < len(name)-1 && !has(name, "client.") && !has(name, "Client.") && !has(name, "net/") && !has(name, "http.")

@@ -15,28 +15,28 @@ var forgetForms = []form{
 	{pattern: "# snapshots", within: CommandForget, read: (*state).forgetTableEnd},
 	{pattern: "[… files deleted", within: CommandForget, ends: true, read: (*state).forgetDeleted},
 	{pattern: "Would have removed the following snapshots:", read: (*state).dryRun},
-	{pattern: "{…", within: CommandForget}, // the snapshots that a dry run would have removed
+	{pattern: "{…", within: CommandForget}, // the snapshots that a dry run would remove
 	{pattern: "failed to remove one or more snapshots", tells: CommandForget, read: (*state).otherFatal},
 	{pattern: "refusing to delete last snapshot of snapshot group …", read: (*state).otherFatal},
 }
 
 type forgetState struct {
-	policy  uint64 // hash of the line that names the policy; 0 without one
-	group   bool   // a group of snapshots was named
-	tables  int    // begun and not ended: 0 or 1
-	size    uint64 // of the last table
+	policy  uint64 // hash of the line with the policy; 0 if there was none
+	group   bool   // a line with a group of snapshots was read
+	tables  int    // tables that have begun and not ended: 0 or 1
+	size    uint64 // rows that the last table should have
 	title   uint64 // hash of its first line
-	ruled   bool   // it has come to its rule
-	deleted uint64 // of the files to be deleted, by the last counter
-	of      uint64
-	counter string // its line; "" if there was none
-	counts  bool   // a release that prints this counter
+	ruled   bool   // its first rule was read
+	counter string // the last line that counts deleted files; "" if there was none
+	deleted uint64 // files deleted, according to that line
+	of      uint64 // files to be deleted, according to that line
+	counts  bool   // this release prints such a line
 	failed  uint64 // snapshots that could not be removed
 	first   string // the line about the first of them
 	bad     bool   // the tables do not add up
 }
 
-// heard notes when the last line of a forget was logged.
+// heard records that the process logged a line at t, and is still in its forget.
 func (f *forgetState) heard(p *Process, t time.Time) {
 	if p.Forget != nil && p.Command == CommandForget {
 		p.Forget.End = t
@@ -45,7 +45,7 @@ func (f *forgetState) heard(p *Process, t time.Time) {
 
 func (f *forgetState) end(p *Process) {
 	if p.Command == CommandForget && f.policy != 0 && !f.group && p.Forget == nil && p.Fatal == "" {
-		p.Forget = new(Forget) // it says no more if nothing matches
+		p.Forget = new(Forget) // no snapshot matched, so no table follows
 	}
 	if f.bad {
 		p.Forget = nil
@@ -53,7 +53,7 @@ func (f *forgetState) end(p *Process) {
 	}
 	failure := f.first
 	if f.counter != "" && f.deleted < f.of && failure == "" {
-		failure = f.counter // 0.17 and 0.18 say no more, and exit with 0
+		failure = f.counter // 0.17 and 0.18 do not report the failure otherwise, and exit with 0
 	}
 	if failure != "" && p.Forget != nil {
 		forget := *p.Forget
@@ -75,15 +75,16 @@ func (f *forgetState) end(p *Process) {
 	p.Done = p.Fatal == "" && f.tables == 0 && p.Forget != nil && f.deletes(p)
 }
 
-// deletes reports whether all was deleted that was to be, as far as the release
-// says so.
+// deletes reports whether the forget has deleted what it wanted to. Releases that
+// do not report it are taken to have done so.
 func (f *forgetState) deletes(p *Process) bool {
 	return p.Forget.Removed == 0 || !f.counts || f.counter != "" || p.DryRun
 }
 
 func (s *state) forgetPolicy(l *line) error {
 	s.forget.policy = hash(l.text)
-	// 0.11 and later count the files that they delete, and begin with "keep 7 latest".
+	// 0.11 and later count the files that they delete. Their policy line differs, too:
+	// it begins with "keep 7 latest".
 	policy := l.word[0]
 	s.forget.counts = has(policy, "keep ") && !has(policy, "keep the last ") && !bytes.HasSuffix(policy, []byte(" snapshots snapshots"))
 	return nil
@@ -97,16 +98,16 @@ func (s *state) forgetGroup(*line) error {
 func (s *state) forgetKeep(l *line) error   { return s.forgetTable(l, true) }
 func (s *state) forgetRemove(l *line) error { return s.forgetTable(l, false) }
 
-// forgetTable begins a table of snapshots.
+// forgetTable reads the first line of a table of snapshots.
 func (s *state) forgetTable(l *line, keep bool) error {
 	f := &s.forget
 	title := hash(l.text)
 	if f.tables > 0 && f.title == title && !f.ruled {
-		return nil // the same line twice
+		return nil // a second copy of the line
 	}
 	n, err := count(l.word[0])
 	if err == nil && f.tables > 0 {
-		err = errMisplaced // the last has no end
+		err = errMisplaced // the table before has no end
 	}
 	if err != nil {
 		f.bad = true
@@ -124,7 +125,7 @@ func (s *state) forgetTable(l *line, keep bool) error {
 	return nil
 }
 
-// forgetRule reads a line of a table: then it must have begun.
+// forgetRule reads the rule of a table. The table must have begun.
 func (s *state) forgetRule(*line) error {
 	f := &s.forget
 	f.ruled = true
@@ -139,7 +140,7 @@ func (s *state) forgetTableEnd(l *line) error {
 	f := &s.forget
 	n, err := count(l.word[0])
 	switch {
-	case err == nil && n == f.size && f.title != 0: // or the same line twice
+	case err == nil && n == f.size && f.title != 0: // possibly a second copy of the line
 		f.tables = 0
 		return nil
 	case err == nil:
@@ -150,7 +151,8 @@ func (s *state) forgetTableEnd(l *line) error {
 }
 
 // forgetDeleted reads "[0:00] 100.00%  3 / 3 files deleted". With
-// RESTIC_PROGRESS_FPS there are several; a total that is not known is not there.
+// RESTIC_PROGRESS_FPS there are several such lines. They lack the total while it is
+// unknown.
 func (s *state) forgetDeleted(l *line) error {
 	f := &s.forget
 	f.counter, f.deleted, f.of = string(l.text), 0, 0
@@ -172,8 +174,8 @@ func (s *state) forgetDeleted(l *line) error {
 	return nil
 }
 
-// forgetFailed reads that a snapshot could not be removed. What counts the files
-// after that may still say 100 %.
+// forgetFailed reads a line about a snapshot that could not be removed. The counter
+// of deleted files may still reach 100 %.
 func (s *state) forgetFailed(l *line) error {
 	if s.repeated(hash(l.text)) {
 		return nil

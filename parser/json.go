@@ -9,8 +9,8 @@ import (
 	"time"
 )
 
-// With --json restic prints an object a line. Their message_type is not unique:
-// it takes the other fields to tell what they are.
+// With --json restic prints one object per line. Several kinds share a message_type;
+// their other fields tell them apart.
 var jsonForms = []form{
 	{pattern: `{"message_type":"status",…`, read: (*state).jsonStatus},   // many a second
 	{pattern: `{"message_type":"verbose_status"…`, read: (*state).quiet}, // one for each file
@@ -30,14 +30,14 @@ var jsonForms = []form{
 	{pattern: `[{"…"reasons":…`, opens: CommandForget, ends: true, read: (*state).jsonForget},
 }
 
-// Messages in which there is nothing of interest.
+// otherMessages are the known messages that do not matter here.
 var otherMessages = map[string]bool{
 	"status": true, "verbose_status": true, "excluded_item": true, // backup, restore
 	"change": true, "statistics": true, // diff
 	"changed": true, "version": true, "snapshot": true, "node": true, "matches": true,
 }
 
-// A message is what is of interest in those objects.
+// A message holds the fields that matter, of all kinds of messages.
 type message struct {
 	Type string `json:"message_type"`
 
@@ -70,7 +70,7 @@ type message struct {
 	Message string          `json:"message"`
 }
 
-// jsonStatus tells a backup by how far it is.
+// jsonStatus recognizes a backup by its report of progress.
 func (s *state) jsonStatus(l *line) error {
 	if s.process.Command == "" && (bytes.Contains(l.text, []byte(`"files_done":`)) || bytes.Contains(l.text, []byte(`"current_files":`))) {
 		s.is(CommandBackup)
@@ -79,7 +79,7 @@ func (s *state) jsonStatus(l *line) error {
 	return nil
 }
 
-var errUnknownJSON = fmt.Errorf("JSON: a message that is not known: %w", strconv.ErrSyntax)
+var errUnknownJSON = fmt.Errorf("JSON: unknown message: %w", strconv.ErrSyntax)
 
 func (s *state) jsonUnknown(*line) error {
 	return s.unlessNamed(errUnknownJSON)
@@ -108,7 +108,7 @@ func (s *state) jsonMessage(l *line) error {
 	return s.jsonUnknown(l)
 }
 
-// jsonSummary reads the summary of a command, which is told by its names.
+// jsonSummary reads the summary of a command. Its fields tell which command.
 func (s *state) jsonSummary(m *message, l *line) error {
 	switch {
 	case m.FilesNew != nil:
@@ -145,11 +145,11 @@ func (s *state) jsonBackup(m *message, l *line) error {
 	if m.Duration == nil {
 		return s.jsonUnknown(l)
 	}
-	packs := false // a release that says how much it stored
+	packs := false // this release reports how much it stored
 	for name, value := range members(l.text) {
 		known := jsonSummaryNames[string(name)]
-		// A new flag may change what the figures mean, as dry_run did. Of a skipped
-		// snapshot there is no ID: then one of another name would be its.
+		// A new flag may change what the figures mean, as dry_run did. A missing
+		// snapshot_id means that no snapshot was saved, unless a new field has it.
 		if !known && (value[0] == 't' || value[0] == 'f' || m.SnapshotID == "" && value[0] == '"') {
 			return s.jsonUnknown(l)
 		}
@@ -193,8 +193,8 @@ var jsonSummaryNames = map[string]bool{
 	"snapshot_id": true, "dry_run": true,
 }
 
-// jsonPrune reads the plan of a prune. restic prints it before the work is done,
-// and no more unless that fails.
+// jsonPrune reads the plan of a prune. restic prints it before it does the work, and
+// prints more only if that fails.
 func (s *state) jsonPrune(m *message) error {
 	s.is(CommandPrune)
 	if s.process.Command != CommandPrune {
@@ -217,14 +217,14 @@ func (s *state) jsonPrune(m *message) error {
 	return nil
 }
 
-// jsonError reads a message of type error: of a backup or a restore, then it
-// has an item, or of a check.
+// jsonError reads a message of type error. It is from a backup or a restore, which
+// name what they were doing, or from a check.
 func (s *state) jsonError(m message) error {
 	switch {
 	case m.During == "" && m.Message != "":
 		return s.jsonText(m.Message)
 	case m.During == "scan":
-		return nil // the backup itself meets the same file, and counts
+		return nil // the backup itself reports the same file, and that counts
 	case s.repeated(hash(s.line.text)):
 		return nil
 	case m.During == "archival":
@@ -242,8 +242,8 @@ func (s *state) jsonError(m message) error {
 	return nil
 }
 
-// jsonText reads what a check says with --json: what it prints as text else,
-// advice too.
+// jsonText reads the message of a check with --json: the text, errors and advice
+// alike, that it prints without --json.
 func (s *state) jsonText(message string) error {
 	s.is(CommandCheck)
 	for text := range bytes.Lines([]byte(message)) {
@@ -257,7 +257,7 @@ func (s *state) jsonText(message string) error {
 	return nil
 }
 
-// jsonExit reads what restic says last since 0.18.
+// jsonExit reads the last message of a restic 0.18 or later that failed.
 func (s *state) jsonExit(m message) {
 	s.restic = true
 	s.process.ExitCode = m.Code
@@ -285,21 +285,21 @@ func (s *state) jsonExit(m message) {
 	}
 	for text := range bytes.Lines(text) {
 		if text = trim(text); has(text, "lock was created at ") {
-			// An age that cannot be read is an unknown one.
+			// If the age cannot be read, it is unknown.
 			_ = s.read(s.line.find(text, s.line.time, s.process.Command))
 		}
 	}
 }
 
-// partial reports whether the line is the last one of a backup that could not
-// read all, which restic says with --json as it says why it gave up.
+// partial reports whether the line is the last one of a backup that could not read
+// everything. With --json restic prints it like a fatal error.
 func (l *line) partial() bool {
 	return l.text[0] == '{' && bytes.Contains(l.text, []byte(`"code":3,`))
 }
 
 // jsonForget reads the one line that forget --json prints: an array of groups.
 func (s *state) jsonForget(l *line) error {
-	s.forget.bad = true // until it has been read
+	s.forget.bad = true // unless the line turns out to be valid
 	if !json.Valid(l.text) {
 		return fmt.Errorf("JSON: %w", strconv.ErrSyntax)
 	}

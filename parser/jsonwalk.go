@@ -2,19 +2,19 @@ package parser
 
 import "iter"
 
-// The array of a forget can be long, and its values are of no interest: how many
-// there are can be counted without decoding them. All of these take JSON that is
-// valid, and give slices of it.
+// The JSON of a forget can be long, and only the number of its snapshots matters. The
+// functions in this file count without decoding. They take valid JSON and return
+// slices of it.
 
-// elements gives those of an array; none of another value.
+// elements iterates over the elements of an array, and over nothing for other values.
 func elements(array []byte) iter.Seq[[]byte] {
 	return func(yield func([]byte) bool) {
 		walk(array, '[', func(_, value []byte) bool { return yield(value) })
 	}
 }
 
-// members gives those of an object, their names as they are written, without
-// quotes; none of another value.
+// members iterates over the members of an object, and over nothing for other values.
+// The names are as in the text, without their quotes.
 func members(object []byte) iter.Seq2[[]byte, []byte] {
 	return func(yield func(name, value []byte) bool) { walk(object, '{', yield) }
 }

@@ -6,54 +6,55 @@ import (
 	"time"
 )
 
-// A form is what a line of restic's looks like, and what it means. Each
-// command's file begins with its forms as restic prints them: a new release is
-// read into them.
+// A form describes a line that restic prints: what it looks like and what it
+// means. The file of each command begins with its forms. To support a new
+// release, add what it prints there.
 type form struct {
-	// In a pattern # stands for a word and … for any text, also none. A blank
-	// beside a # is one or more. The whole line must match: file names may hold
-	// anything else.
+	// pattern is what the line looks like. # stands for one word, and … for any
+	// text or none. A blank next to a # matches one or more blanks. The whole
+	// line must match, because a file name can hold anything else.
 	pattern string
-	// opens is the command that prints the line early in its output. Where
-	// there are no process IDs a command is told by it from the one before.
+	// opens is the command that begins with this line, or prints it early. Where
+	// there are no process IDs, such a line separates the command from the one
+	// before.
 	opens Command
-	// tells is the command that prints the line somewhere.
+	// tells is the command that prints the line, anywhere in its output.
 	tells Command
-	// within is the command in whose output alone the line means this.
+	// within restricts the form to the output of this command.
 	within Command
-	// ends says that the line gives a figure, or the end of a command.
+	// ends reports that the line has a figure, or is the end of a command.
 	ends bool
-	// failure says that no command prints the line after its own good end.
+	// failure reports that no command prints the line after it has succeeded.
 	failure bool
-	// read takes what the line says. It is not called in the output of another
-	// command than the one that the line tells, but for a backup's: what it
-	// prints last is true, whatever stood in the names of files before.
+	// read evaluates the line. It is called only if the process runs the command
+	// that opens or tells names. A line of a backup is the exception, because
+	// what looked like another command before it may have been a file's name.
 	read func(*state, *line) error
 
 	literal string // the pattern up to its first # or …
-	rest    []part // the pattern from there
+	rest    []part // the pattern from there on
 }
 
-// A part of a pattern is # or …, and the text up to the next.
+// A part of a pattern is a # or …, and the text up to the next one.
 type part struct {
-	word    bool
-	blank   bool   // blanks stand before the literal, or at its end
-	literal string // without blanks that stand beside a #
+	word    bool   // it is a #
+	blank   bool   // a blank follows the #
+	literal string // the text, without blanks next to a #
 	bytes   []byte // the same
 }
 
-// A line is one that is being read.
+// A line is a line being read.
 type line struct {
 	text []byte
 	time time.Time
-	word [4][]byte // what stands for each # and … of its form
+	word [4][]byte // what matched each # and … of its form
 }
 
-// forms has those of all commands by the first byte of the lines, tails those
-// that begin with any text by their last byte.
+// forms has the forms of all commands by the first byte of the line. tails has
+// those that begin with … by the last byte.
 var forms, tails [256][]*form
 
-func init() { // some forms are read with others
+func init() { // not in the declaration: the forms refer to functions that use forms
 	forms, tails = index(backupForms, forgetForms, pruneForms, checkForms, otherForms, failureForms, jsonForms)
 }
 
@@ -103,7 +104,7 @@ func (f *form) compile() {
 	}
 }
 
-// find returns the form that the line has in the output of c, nil if it has none.
+// find returns the form of the line in the output of command c; nil if it has none.
 func (l *line) find(text []byte, t time.Time, c Command) *form {
 	l.text, l.time = text, t
 	for _, f := range forms[text[0]] {
@@ -119,7 +120,7 @@ func (l *line) find(text []byte, t time.Time, c Command) *form {
 	return nil
 }
 
-// match reports whether l has the form f, and takes its words.
+// match reports whether l has the form f. If so, it sets the words of l.
 func (f *form) match(l *line) bool {
 	text := l.text
 	if !has(text, f.literal) {
@@ -179,8 +180,8 @@ func has(text []byte, prefix string) bool {
 	return len(text) >= len(prefix) && string(text[:len(prefix)]) == prefix
 }
 
-// trim cuts what surrounds a line: its newline, the padding of restic's sizes,
-// and what moves the cursor of a terminal before it.
+// trim removes what surrounds a line: the newline, the blanks with which restic
+// pads sizes, and the control sequences with which it moves the cursor.
 func trim(text []byte) []byte {
 	for len(text) > 0 {
 		switch text[len(text)-1] {
@@ -208,8 +209,8 @@ func trim(text []byte) []byte {
 
 const escape = '\x1b'
 
-// sequence returns the length of the control sequence that text begins with, 0
-// if it begins with none. It is "ESC [", parameters, and a letter.
+// sequence returns the length of the control sequence at the start of text, or 0.
+// A control sequence is "ESC [", parameters, and a letter.
 func sequence(text []byte) int {
 	if len(text) < 3 || text[0] != escape || text[1] != '[' {
 		return 0
@@ -222,10 +223,9 @@ func sequence(text []byte) int {
 	return 0
 }
 
-// visible returns what a terminal would show of a line that holds an escape or
-// a carriage return. Colours are always cut. What overwrites the line is obeyed
-// only in a stream: the name of a file can hold these characters, too, and could
-// leave of a line what it likes.
+// visible returns what a terminal shows of a line with escapes or carriage returns.
+// It always removes colours. It lets text overwrite the line only in a stream:
+// elsewhere a file's name with such characters could make any line of it.
 func visible(text []byte, stream bool) []byte {
 	if bytes.IndexByte(text, escape) < 0 && (!stream || bytes.IndexByte(text, '\r') < 0) {
 		return text

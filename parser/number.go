@@ -20,8 +20,8 @@ func count(text []byte) (uint64, error) {
 	return v, nil
 }
 
-// size reads "9.560", "MiB". Releases before 0.9.4 print small sizes as "0B":
-// then unit is empty.
+// size reads a size such as "9.560" "MiB". Releases before 0.9.4 print small sizes
+// as "0B"; then unit is empty.
 func size(number, unit []byte) (uint64, error) {
 	if len(unit) == 0 && len(number) > 1 && number[len(number)-1] == 'B' {
 		number, unit = number[:len(number)-1], number[len(number)-1:]
@@ -30,7 +30,7 @@ func size(number, unit []byte) (uint64, error) {
 	switch string(unit) {
 	case "B":
 		if _, err := count(number); err != nil {
-			return 0, fmt.Errorf("size: %w", errors.Unwrap(err)) // "1.234 B" would be a thousand bytes and more
+			return 0, fmt.Errorf("size: %w", errors.Unwrap(err)) // no fractions of bytes: "1.234 B" is not from restic
 		}
 	case "KiB":
 		shift = 10
@@ -63,9 +63,8 @@ func size(number, unit []byte) (uint64, error) {
 	return uint64(v), nil
 }
 
-// clock reads "M:SS" or "H:MM:SS", with any number of hours. It returns nil
-// for a time that no backup takes: restic 0.18 prints one for a skipped
-// snapshot.
+// clock reads "M:SS" or "H:MM:SS", with any number of hours. It returns nil for a
+// time of more than a hundred years, which restic 0.18 prints for a skipped snapshot.
 func clock(text []byte) (*time.Duration, error) {
 	var parts [3]uint64
 	n := 0
@@ -92,7 +91,7 @@ func clock(text []byte) (*time.Duration, error) {
 	return &d, nil
 }
 
-// isID reports whether text is a snapshot's ID, short or in full.
+// isID reports whether text is a snapshot ID, short or full.
 func isID(text []byte) bool {
 	if len(text) != 8 && len(text) != 64 {
 		return false
@@ -105,8 +104,8 @@ func isID(text []byte) bool {
 	return true
 }
 
-// fields splits text at blanks into f and returns how many fields there are;
-// len(f)+1 stands for more than fit.
+// fields splits text at blanks into f and returns the number of fields, or
+// len(f)+1 if there are more than fit.
 func fields(f [][]byte, text []byte) int {
 	n := 0
 	for i := 0; i < len(text); {

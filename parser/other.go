@@ -1,6 +1,6 @@
 package parser
 
-// Commands of which only that they were there, and their end, is of interest.
+// Of these commands, it matters only that they ran and whether they succeeded.
 var otherForms = []form{
 	{pattern: "created restic repository …", opens: CommandInit, read: (*state).otherDone},
 
@@ -18,7 +18,7 @@ var otherForms = []form{
 	{pattern: "Summary: Restored …", within: CommandRestore, read: (*state).otherDone}, // 0.16 and later
 	{pattern: "ignoring error for …", within: CommandRestore, read: (*state).otherError},
 
-	// These print names, which may hold any line.
+	// These print names, and a name can hold any line.
 	{pattern: "comparing snapshot # to #", opens: another},
 	{pattern: "Found matching entries in snapshot …", opens: another},
 
@@ -36,16 +36,16 @@ var otherForms = []form{
 	{pattern: "subprocess …"},
 }
 
-// another is a command of which nothing is of interest but why it gave up.
+// another stands for the commands that are known only by why they gave up.
 const another Command = "another"
 
-// otherSnapshot notes that a command goes on with the next snapshot.
+// otherSnapshot notes that the command goes on to the next snapshot.
 func (s *state) otherSnapshot(*line) error {
 	s.process.Done = false
 	return nil
 }
 
-// copyBegins tells a copy from the other commands that name snapshots.
+// copyBegins notes that the command is a copy. Other commands name snapshots, too.
 func (s *state) copyBegins(*line) error {
 	s.process.Command = CommandCopy
 	return nil
@@ -56,11 +56,11 @@ func (s *state) copySkips(*line) error {
 	return nil
 }
 
-// printsNames reports whether a command is one that prints names without more
-// on their line. They may hold line breaks, and so be any line.
+// printsNames reports whether command c prints bare names of files. A name can hold
+// line breaks, so any line of its output may be part of a name.
 func printsNames(c Command) bool { return c == another || c == CommandRestore || c == CommandCopy }
 
-// otherCommand notes that what began as a backup is none.
+// otherCommand notes that the command is not a backup, though it begins like one.
 func (s *state) otherCommand(*line) error {
 	if !s.stream && s.process.Backup == nil {
 		s.process.Command = another

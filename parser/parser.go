@@ -1,37 +1,39 @@
 // Package parser turns what restic prints into values.
 //
-// restic reports in prose, with --json in JSON, or — as "restic forget --json
-// --prune" does — in both at once, and the prose has changed with the years.
-// Package parser reads either from the same stream, one line at a time, and
-// knows the output of backup, forget, prune and check of every release from
-// 0.9.0 to 0.19.1. It keeps what each restic process says apart from what the
-// others say.
+// restic prints text, or JSON with --json, or both: "restic forget --json
+// --prune" mixes them. The text has changed over the years. Package parser
+// reads all of it from one stream, line by line. It understands backup,
+// forget, prune and check in every release from 0.9.0 to 0.19.1, and keeps
+// apart what different restic processes print.
 //
-// It does no I/O, has no clock and starts no goroutine: lines come from
-// whoever has them. It does not tell whether a backup as a whole succeeded:
-// a killed restic prints nothing, and a script may well survive a failed one.
-// That is for whoever started the processes to say.
+// The package does no I/O, reads no clock and starts no goroutine: the caller
+// supplies the lines. It cannot tell whether a backup as a whole succeeded: a
+// killed restic prints nothing, and a script may carry on after a restic that
+// failed. Only the program that started the processes knows.
 //
-// Give it both of restic's streams, as the journal has them: summaries are on
-// standard output; what could not be read, retries, locks and the reason why
-// restic gave up are on standard error.
+// Pass both of restic's streams. It prints summaries to standard output, but
+// unreadable files, retries, locks and fatal errors to standard error.
 //
-// For the output of one command use [Parse]; for a log that several processes
-// wrote to, a [Collector].
+// Use [Parse] for the output of one command, and a [Collector] for a log that
+// several processes wrote to.
 //
 // # Forged lines
 //
-// File names can hold line breaks, and restic prints some of them raw. So a
-// file's owner can make restic print any line. A summary therefore counts only
-// as a whole and from one process; of several the last one wins, because
-// restic prints the true one last; and one that is followed by more items of
-// the same backup, or by the reason why one could not be read, was none. Lines
-// without a process ID ([Line.PID] is 0) lack this protection: there a new
-// command is told by its first line.
+// A file name can hold line breaks, and restic prints some names raw. So the
+// owner of a file can make restic print any line. The parser therefore
 //
-// Not promised is that lines of another program with the same process ID, as
-// where a script's whole output goes through tee, never refute a summary of a
-// backup that could not read all.
+//   - accepts a summary only if it is complete and from one process;
+//   - uses the last of several summaries, because restic prints the true one
+//     last;
+//   - drops a summary that is followed by more files of the same backup, or by
+//     the reason why a file could not be read.
+//
+// Lines without a process ID ([Line.PID] is 0) have less protection: there,
+// the first line of a command is the only sign of a new process.
+//
+// There is one gap. If another program shares restic's process ID, as in a
+// script whose whole output goes through tee, its lines may discard the summary
+// of a backup that could not read everything.
 package parser
 
 import (
@@ -39,26 +41,26 @@ import (
 	"time"
 )
 
-// A Line is one line of a log and what the log says of its origin.
+// A Line is one line of a log, and what the log says about its origin.
 type Line struct {
 	// Source is the name that the line was logged under, such as
 	// "restic-backup.sh".
 	Source string
-	// PID is the process that wrote the line. 0 says that this is not known,
-	// or that the writer passes on what others wrote, like tee: the commands in
-	// such a stream are told apart by their first and last lines.
+	// PID is the process that wrote the line. It is 0 if that is unknown, or if
+	// the writer forwards what other processes print, as tee does. The commands
+	// in such a stream are told apart by their first and last lines.
 	PID int
-	// Restic says that the process is known to be restic itself, not a script
-	// or a program that passes on what restic prints.
+	// Restic reports that the process is known to be restic itself, not a script
+	// and not a program that forwards restic's output.
 	Restic bool
 	// Time is when the line was logged; zero if unknown.
 	Time time.Time
-	// Text is the line, with or without its newline. It is not kept.
+	// Text is the line, with or without its newline. The parser does not keep it.
 	Text []byte
 }
 
-// A Command is a restic command. The zero Command is one that the output does
-// not tell.
+// A Command is a restic command. The zero Command means that the output does
+// not show which one it is.
 type Command string
 
 // The commands whose output is understood.
@@ -76,22 +78,22 @@ const (
 type Process struct {
 	Source  string
 	PID     int
-	Command Command // as far as the output tells; "forget --prune" is CommandPrune once it prunes
+	Command Command // as far as the output shows; "forget --prune" becomes CommandPrune once it prunes
 
 	Start, End time.Time // of the first and last line; zero if the log has no times
 
-	// Done reports whether the command reached its own good end. Quiet
-	// commands do not say so.
+	// Done reports whether the command said that it succeeded. It stays false
+	// for most commands with --quiet, which do not say so.
 	Done bool
-	// Unfinished reports that the command began, and neither came to its end nor
-	// said why it gave up: it was killed, or is still running.
+	// Unfinished reports that the command began, but printed neither its last
+	// line nor the reason why it gave up: it was killed, or is still running.
 	Unfinished bool
-	// DryRun reports that the command said it would only pretend.
+	// DryRun reports that the command said it was a dry run.
 	DryRun bool
 
-	// Incomplete reports that restic called its own backup incomplete: a snapshot
-	// was saved, but not all could be read (exit status 3 since restic 0.10). It
-	// does so with --quiet too, where there is no summary.
+	// Incomplete reports that restic itself called the backup incomplete: it saved
+	// a snapshot, but could not read every source (exit status 3 since restic
+	// 0.10). restic says so with --quiet too, where there is no summary.
 	Incomplete bool
 
 	Backup *Backup // the summary of a backup, nil without one
@@ -100,20 +102,20 @@ type Process struct {
 	Check  *Check  // what a check found, nil until it is done
 
 	// Unreadable counts the sources that the process says it could not read. It
-	// does so without a summary, too: that may be in another stream.
+	// is set without a summary, too, because that may be in another stream.
 	Unreadable uint64
 
-	// Errors counts the lines in which the process complained and went on.
+	// Errors counts the errors that the process reported without giving up.
 	Errors int
-	// SyntaxErrors counts the lines that gave a [SyntaxError], and an end of the
-	// command that is not one of those that restic is known to print.
+	// SyntaxErrors counts the lines that returned a [SyntaxError]. It includes one
+	// for a command that ended in a way the parser does not know.
 	SyntaxErrors int
 	// Retries counts the operations on the repository that were retried.
 	Retries int
-	// Fatal is the line over which the process gave up, cut to 512 bytes, with
+	// Fatal is the line that says why the process gave up, cut to 512 bytes, with
 	// its prefix "Fatal: " if it had one; "" if it did not give up or did not say so.
 	Fatal string
-	// Cause sorts Fatal.
+	// Cause is the kind of failure that Fatal reports.
 	Cause Cause
 	// ExitCode is the exit status that restic itself reports, in JSON since
 	// 0.18; nil if it does not.
@@ -122,17 +124,17 @@ type Process struct {
 	Lock *Lock
 }
 
-// A Cause is why a restic process gave up, as far as its last words tell.
+// A Cause is why a restic process gave up, according to its last lines.
 type Cause string
 
-// The causes. CauseOther is given up for a reason that has no name here.
+// The causes. CauseOther covers every reason that has no name here.
 const (
 	CauseNone             Cause = ""
 	CauseLocked           Cause = "locked"
 	CausePassword         Cause = "password"
 	CauseNoRepository     Cause = "no_repository"
-	CauseNoAccess         Cause = "no_access" // the repository may be there, but did not let us in
-	CauseExists           Cause = "exists"    // init: there is a repository already
+	CauseNoAccess         Cause = "no_access" // the repository may exist, but denied access
+	CauseExists           Cause = "exists"    // init: the repository exists already
 	CauseNetwork          Cause = "network"
 	CauseNoSpace          Cause = "no_space"
 	CauseSourceUnreadable Cause = "source_unreadable"
@@ -152,40 +154,40 @@ type Backup struct {
 	Duration       *time.Duration // by restic's own clock; nil where restic 0.18 prints nonsense for a skipped snapshot
 
 	// Snapshot is the ID of the snapshot that was saved: short in text, full
-	// in JSON since 0.15; "" if none was, as in a dry run or with
-	// --skip-if-unchanged, and where 0.10 to 0.12 lose that line.
+	// in JSON since 0.15. It is "" if none was saved, as in a dry run or with
+	// --skip-if-unchanged, and where 0.10 to 0.12 omit that line.
 	Snapshot string
-	// Saved is when the line that says so was logged; zero if no snapshot was
-	// saved, or the log has no times.
+	// Saved is when the line that names the snapshot was logged; zero if no
+	// snapshot was saved, or the log has no times.
 	Saved time.Time
-	// Unreadable counts the sources that could not be read; nil if restic said
-	// that there are some, and the lines that name them are not there.
+	// Unreadable counts the sources that could not be read; nil if restic says
+	// that there are some but the lines that name them are missing.
 	Unreadable *uint64
-	// Exact reports that the figures are from JSON, not rounded for reading.
+	// Exact reports that the figures are from JSON, not from text, where restic
+	// rounds them.
 	Exact bool
 }
 
-// Changes counts files or directories against the parent snapshot.
+// Changes counts files or directories compared with the parent snapshot.
 type Changes struct{ New, Changed, Unmodified uint64 }
 
 // A Forget is what a forget decided, summed over its groups.
 type Forget struct {
 	Kept, Removed uint64
-	// Failed counts the snapshots that were to be removed but could not be.
+	// Failed counts the snapshots that should have been removed but could not be.
 	Failed uint64
-	// End is when the last line about it was logged. A forget --prune goes on
-	// from there.
+	// End is when the last line about it was logged. With --prune, the prune
+	// begins there.
 	End time.Time
 }
 
-// A Prune is what a prune did. A nil part is one that the release does not
-// print.
+// A Prune is what a prune did. A field is nil if the release does not print it.
 type Prune struct {
-	Removed    Blobs   // in all
-	Repacked   *Blobs  // rewritten to get at it; nil before restic 0.12, which counts packs
-	Remaining  Blobs   // what the repository holds after
-	TotalBytes uint64  // what the repository held before
-	Unused     *uint64 // bytes that remain unused; nil before restic 0.12, and where 0.14 and older print a wrapped value
+	Removed    Blobs   // all that was removed
+	Repacked   *Blobs  // rewritten to free space in their packs; nil before restic 0.12, which counts packs
+	Remaining  Blobs   // in the repository after the prune
+	TotalBytes uint64  // in the repository before the prune
+	Unused     *uint64 // bytes that remain unused; nil before restic 0.12, and where 0.14 and older print a negative value
 }
 
 // Blobs is a number of blobs and their size in the repository in bytes.
@@ -201,8 +203,8 @@ type Lock struct {
 	Age *time.Duration
 }
 
-// A Span is the time from the first to the last line logged under one name: a
-// lower bound of how long that script ran, for a silent script logs nothing.
+// A Span is the time from the first to the last line logged under one name. The
+// script that logged them ran at least as long; while silent it leaves no trace.
 type Span struct {
 	Source     string
 	Start, End time.Time
@@ -211,8 +213,8 @@ type Span struct {
 // Duration returns the length of s.
 func (s Span) Duration() time.Duration { return s.End.Sub(s.Start) }
 
-// A SyntaxError reports a line that has the form of one of restic's but holds
-// a number, unit or JSON value that cannot be read.
+// A SyntaxError reports a line that looks like restic's but has a number, unit
+// or JSON value that cannot be read, or is not where restic prints it.
 type SyntaxError struct {
 	Line int    // 1-based, counted over calls of Add
 	Text string // the line, cut to 256 bytes

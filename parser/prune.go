@@ -31,7 +31,7 @@ var pruneForms = []form{
 	{pattern: "done", within: CommandPrune, ends: true, read: (*state).pruneDone},
 	{pattern: "getting pack files to read...", within: CommandPrune, read: (*state).repairIndex},
 
-	// What else a prune prints, so that what is not known is noticed.
+	// What else a prune prints. Lines that are not listed count as not understood.
 	{pattern: "[…] …", within: CommandPrune},
 	{pattern: "building new index for repo", within: CommandPrune},
 	{pattern: "load all snapshots", within: CommandPrune},
@@ -65,14 +65,14 @@ var pruneForms = []form{
 	{pattern: "warning: running prune without a cache, …"},
 }
 
-// A pruneState is what a prune has said before it is done.
+// A pruneState is what a prune has said so far.
 type pruneState struct {
 	prune Prune
-	found uint16 // which of the lines below were seen
+	found uint16 // set of the lines below that were read
 
 	oldTotal   Blobs
 	duplicates uint64
-	parts      Blobs // what is removed with what is repacked, and with what is deleted
+	parts      Blobs // what is removed by repacking and by deleting, added up
 }
 
 const (
@@ -92,7 +92,7 @@ func (pr *pruneState) end(p *Process) {
 		return
 	}
 	if !p.Done && p.Fatal == "" && pr.found&(foundUnused|foundAction) == foundUnused {
-		// Releases 0.12 to 0.14 do not say that they only pretend: they
+		// Releases 0.12 to 0.14 do not say that it is a dry run. They just
 		// stop after the plan.
 		p.DryRun = true
 	}
@@ -100,7 +100,7 @@ func (pr *pruneState) end(p *Process) {
 		p.Done = true
 	}
 	if p.DryRun || p.Fatal != "" {
-		p.Prune = nil // with --json the plan is printed before the work is done
+		p.Prune = nil // with --json, restic prints the plan before it does the work
 	}
 }
 
@@ -159,7 +159,7 @@ func (s *state) pruneUnused(l *line) error {
 	if err != nil {
 		return err
 	}
-	if v < math.MaxInt64 { // else below zero, in 0.14 and older
+	if v < math.MaxInt64 { // larger values are negative ones, which 0.14 and older print
 		s.prune.prune.Unused = &v
 	}
 	s.prune.found |= foundUnused
@@ -210,13 +210,13 @@ func (s *state) pruneFrees(l *line) error {
 	return nil
 }
 
-// pruneAction notes that a prune changes the repository.
+// pruneAction notes that the prune has begun to change the repository.
 func (s *state) pruneAction(*line) error {
 	s.prune.found |= foundAction
 	return nil
 }
 
-// repairIndex notes that what began as a prune does is none.
+// repairIndex notes that the command is not a prune, though it begins like one.
 func (s *state) repairIndex(*line) error {
 	if s.prune.found == 0 {
 		s.process.Command = ""
@@ -224,15 +224,15 @@ func (s *state) repairIndex(*line) error {
 	return nil
 }
 
-// pruneDone takes what a prune has said: it is done. Without the plan that is
-// all that is known.
+// pruneDone reads the last line of a prune, and accepts its plan as what it did.
+// Without a complete plan it is known only that the prune is done.
 func (s *state) pruneDone(*line) error {
 	const (
 		old = foundContents | foundInUse | foundFrees
 		all = foundRemoved | foundRemaining | foundUnused | foundRepackRemoves | foundDeletes
 	)
 	if s.process.Done {
-		return nil // the same line twice
+		return nil // a second copy of the line
 	}
 	s.process.Done, s.names.ended = true, true
 	pr, found := s.prune.prune, s.prune.found

@@ -13,19 +13,20 @@ import (
 // A state is what one process has said so far.
 type state struct {
 	process Process
-	first   int  // line of the process, counted over all
-	restic  bool // something that it printed is restic's
+	first   int  // number of the first line, counted over the whole log
+	restic  bool // it printed a line of restic's
 	known   bool // the process is restic itself
-	begun   bool // something was printed that can only come after the sources were looked at
-	opened  bool // a line was seen that the command prints unless it is quiet
-	strange int  // lines that are not understood since then
-	odd     bool // one that is not understood complains
+	begun   bool // it printed a line that restic prints only after it has looked for its sources
+	opened  bool // it printed a first line of the command, which only --quiet leaves out
+	strange int  // lines since opened that have no form
+	odd     bool // a line without a form looks like a complaint
 
-	// stream: several restics may be behind the process, which passes on what
-	// they print. Commands are told apart by their first and last lines.
+	// stream reports that several restics may share this process, which
+	// forwards what they print. Their commands are told apart by their first and
+	// last lines.
 	stream bool
 	after  aftermath
-	seen   map[uint64]struct{} // complaints, by their hash
+	seen   map[uint64]struct{} // hashes of complaints
 
 	names   suspicion
 	backup  backupState
@@ -34,32 +35,32 @@ type state struct {
 	check   checkState
 	failure failureState
 
-	line line // the one that is being read
+	line line // the line being read
 }
 
-// A suspicion is what is known of lines that may have stood in a file's name.
-// restic prints some names raw, and they may hold line breaks.
+// A suspicion tracks which lines may be part of a file's name. restic prints some
+// names raw, and a name can hold line breaks.
 type suspicion struct {
-	item  bool // nothing but lines about single files since the last such line
-	items bool // there were such lines
+	item  bool // the last line was about a single file
+	items bool // there was a line about a single file
 
-	// A line about a source that cannot be read has its name in the middle, so
-	// what follows may be the name's. Then after the name comes the reason.
-	complained bool
-	honest     Command // what the process was before that
-	ended      bool    // the end of a command was seen, and can be refuted
+	// A line about an unreadable source has the name in its middle and the
+	// reason at its end. If the name holds line breaks, the lines that follow are
+	// part of it, up to one that ends in a reason.
+	complained bool    // there was a line that may begin such a name
+	honest     Command // the command of the process before that line
+	ended      bool    // the end of a command was seen, and a later line may discard it
 }
 
-// An aftermath is what a stream says of sources after the end of a command. It
-// belongs to that command if a warning follows, else to the backup that begins
-// next.
+// An aftermath is what a stream says about unreadable sources after the end of a
+// command. It belongs to that command if a warning follows, else to the next
+// backup.
 type aftermath struct {
 	backupErrors
-	repeated backupErrors // what was said before
+	repeated backupErrors // errors in the same words as earlier ones
 }
 
-// add reads one line of the process, which has the form f or none. It is matched
-// whole, by all its words.
+// add reads one line of the process. f is its form; nil if it has none.
 func (s *state) add(text []byte, f *form) error {
 	if isItem(text) {
 		if !s.names.item {
@@ -76,23 +77,23 @@ func (s *state) add(text []byte, f *form) error {
 		case s.restic:
 			s.strange++
 		case !s.known:
-			s.stream = true // see meet
+			s.stream = true // for the reason in Collector.meet
 		}
 	}
 	return s.read(f)
 }
 
-// read takes what s.line says, which has the form f or none.
+// read evaluates s.line. f is its form; nil if it has none.
 func (s *state) read(f *form) error {
 	var err error
 	switch {
 	case f == nil:
 	case printsNames(s.process.Command) && !f.failure && f.within != s.process.Command && f.opens != s.process.Command:
-		// What it prints may be a name.
+		// The line may be a file's name.
 	case printsNames(f.opens) && (s.names.complained || s.names.items):
-		// That was in a name.
+		// The line was part of a name: a backup does not turn into another command.
 	case f.ends && s.line.time.Before(s.failure.until):
-		// The backend's server said so: restic waits until then.
+		// restic is waiting to retry, so this is from its server's error message.
 	default:
 		c := cmp.Or(f.tells, f.opens)
 		if c != "" {
@@ -113,8 +114,8 @@ func (s *state) read(f *form) error {
 	return err
 }
 
-// is notes that what the process prints is restic's, and of which command. It
-// does not change what is known, but that a forget may go on to prune.
+// is notes that the process is restic, running command c. A command that is known
+// already does not change, except that a forget can go on to prune.
 func (s *state) is(c Command) {
 	s.restic, s.begun = true, true
 	if s.process.Command == "" || s.process.Command == CommandForget && c == CommandPrune {
@@ -122,15 +123,16 @@ func (s *state) is(c Command) {
 	}
 }
 
-// item notes a line about one file of a backup: the backup is still going on,
-// and what looked like its end, or like another command's, was in a file's name.
+// item notes a line about a single file of a backup. So the backup is still going
+// on, and what looked like its end, or like another command, was part of a file's
+// name.
 func (s *state) item() {
 	p := &s.process
 	switch {
 	case p.Command == another:
 		return
 	case s.stream && p.Done && !s.names.items && !s.names.complained:
-		return // nothing could have stood in a name
+		return // the backup has printed no names, so its end is real
 	}
 	s.names.item = true
 	s.is(CommandBackup)
@@ -141,7 +143,7 @@ func (s *state) item() {
 	fatal, cause := p.Fatal, p.Cause
 	s.onlyBackup()
 	if has([]byte(fatal), refreshFailed) {
-		p.Fatal, p.Cause = fatal, cause // restic goes on for a while
+		p.Fatal, p.Cause = fatal, cause // after this one restic goes on for a while
 	}
 	s.backup.stage, p.Backup, p.Done = none, nil, false
 	p.SyntaxErrors = 0
@@ -149,18 +151,18 @@ func (s *state) item() {
 	s.notLast()
 }
 
-// notLast forgets what restic says last: a backup in text goes on.
+// notLast discards what restic prints last, because the backup is still going on.
 func (s *state) notLast() { s.backup.warned, s.process.ExitCode = false, nil }
 
-// complaining notes that what follows may be in a file's name.
+// complaining notes that the lines which follow may be part of a file's name.
 func (s *state) complaining() {
 	if !s.names.complained {
 		s.names.complained, s.names.honest = true, s.process.Command
 	}
 }
 
-// refute looks at what follows the end of a command that may have stood in the
-// name of a source that cannot be read: after a name comes the reason.
+// refute discards the end of a command if it was part of the name of an unreadable
+// source. That shows in a later line: the one that ends the name gives the reason.
 func (s *state) refute(text []byte) {
 	if !s.names.ended || !s.names.complained || !endsInReason(text) {
 		return
@@ -180,7 +182,7 @@ func (s *state) refute(text []byte) {
 	s.opened = s.opened && p.Command != ""
 }
 
-// reasons are the words of the system for why something failed.
+// reasons are the system's error messages.
 var reasons = func() map[string]bool {
 	m := make(map[string]bool)
 	for n := syscall.Errno(1); n < 134; n++ {
@@ -189,7 +191,7 @@ var reasons = func() map[string]bool {
 	return m
 }()
 
-// complains reports whether a line has the looks of a complaint.
+// complains reports whether a line looks like an error message or a warning.
 func complains(text []byte) bool {
 	for _, begin := range []string{"error", "warning", "fatal"} {
 		if len(text) > len(begin) && bytes.EqualFold(text[:len(begin)], []byte(begin)) {
@@ -204,8 +206,8 @@ func endsInReason(text []byte) bool {
 	return i >= 0 && reasons[string(text[i+2:])]
 }
 
-// onlyBackup forgets what a backup cannot have said: one process is one
-// command.
+// onlyBackup discards what only other commands print: a process runs one command,
+// and this one is a backup.
 func (s *state) onlyBackup() {
 	if s.stream {
 		return
@@ -217,7 +219,7 @@ func (s *state) onlyBackup() {
 	s.forget, s.prune, s.check, s.failure.locked = forgetState{}, pruneState{}, checkState{}, false
 }
 
-// over reports whether the command has come to its end.
+// over reports whether the command has ended.
 func (s *state) over() bool {
 	p := &s.process
 	switch {
@@ -229,8 +231,7 @@ func (s *state) over() bool {
 	return p.Done
 }
 
-// begins reports whether a line of the form f is the first of another command
-// than the one that s has been printing.
+// begins reports whether a line of the form f begins a new command in the stream s.
 func (s *state) begins(f *form) bool {
 	if !s.stream || !s.restic || f == nil || f.opens == "" && !f.failure {
 		return false
@@ -242,7 +243,7 @@ func (s *state) begins(f *form) bool {
 	case p.Command == "" || p.Command == CommandForget && c == CommandPrune:
 		return p.Fatal != ""
 	case p.Command == another && has(s.line.text, "Files: "):
-		return false // of diff, or in a name
+		return false // a line of diff, or part of a name
 	case c != p.Command:
 		return true
 	case c == CommandBackup && p.Backup == nil && s.backup.stage != none:
@@ -252,14 +253,14 @@ func (s *state) begins(f *form) bool {
 		if !has(s.line.text, "Applying Policy: ") || s.forget.tables > 0 {
 			return false // the next group
 		}
-		again := s.forget.policy == hash(s.line.text) // the same line twice
+		again := s.forget.policy == hash(s.line.text) // a stream can hold a line twice
 		return p.Forget != nil || p.Fatal != "" || s.forget.policy != 0 && !again
 	}
 	return p.Done || p.Fatal != ""
 }
 
-// follows takes over from the command before what belongs to this one, which
-// begins with a line of the form f.
+// follows moves to s what belongs to it from the command before. f is the form of
+// its first line.
 func (s *state) follows(before *state, f *form) {
 	s.line, s.stream, s.known = before.line, true, before.known
 	if f.opens == CommandBackup {
@@ -270,8 +271,8 @@ func (s *state) follows(before *state, f *form) {
 	}
 }
 
-// again reports whether s repeats the output of an earlier process of its
-// stream: the snapshot is the same.
+// again reports whether s is a second copy of the output of an earlier process in
+// the same stream: both saved the same snapshot.
 func (s *state) again(processes []*state) bool {
 	b := s.process.Backup
 	if b == nil || b.Snapshot == "" || !s.stream {
@@ -288,8 +289,8 @@ func (s *state) again(processes []*state) bool {
 	return false
 }
 
-// repeated reports whether the process has complained in the words of this hash before.
-// What it remembers is bounded.
+// repeated reports whether the process has printed a complaint with this hash
+// before. It remembers a bounded number of them.
 func (s *state) repeated(h uint64) bool {
 	if _, ok := s.seen[h]; ok {
 		return true
@@ -307,7 +308,7 @@ var seed = maphash.MakeSeed()
 
 func hash(text []byte) uint64 { return max(1, maphash.Bytes(seed, text)) }
 
-// result returns the process as far as it has come.
+// result returns what is known of the process so far.
 func (s *state) result() Process {
 	p := s.process
 	s.backup.end(&p, s)
@@ -335,8 +336,8 @@ func (s *state) result() Process {
 	return p
 }
 
-// misunderstood reports whether p must have said more than was understood. What is
-// not known in a stream is not looked at: others speak there, too.
+// misunderstood reports whether p must have said something that was not understood.
+// In a stream, unknown lines do not count: other programs print there, too.
 func (s *state) misunderstood(p *Process) bool {
 	strange := s.strange > 0 && !s.stream
 	switch {
@@ -353,7 +354,7 @@ func (s *state) misunderstood(p *Process) bool {
 		return s.backup.unclear || s.backup.unwarned(s) ||
 			p.Backup == nil && !s.failure.signalled && (part && !p.DryRun || p.Incomplete && (s.opened || s.names.items))
 	case CommandForget, CommandPrune:
-		return !p.Done && s.opened && strange // it came to an end that is not known
+		return !p.Done && s.opened && strange // its last lines are unknown
 	case CommandCheck:
 		return !p.Done && (s.opened && strange || s.check.errors > 0)
 	case CommandInit:
@@ -362,7 +363,7 @@ func (s *state) misunderstood(p *Process) bool {
 	return false
 }
 
-// unlessNamed returns err, unless what it is about may have stood in a file's name.
+// unlessNamed returns err, or nil if the line may be part of a file's name.
 func (s *state) unlessNamed(err error) error {
 	if s.names.items || s.names.complained {
 		return nil
@@ -370,9 +371,9 @@ func (s *state) unlessNamed(err error) error {
 	return err
 }
 
-// errMisplaced is that of a line which is whole, but not where restic prints it.
+// errMisplaced reports a line that is well formed, but not where restic prints it.
 var errMisplaced = fmt.Errorf("not where restic prints it: %w", strconv.ErrSyntax)
 
-// errIncomplete is that of the last line of a command, if those before it lack
-// something or do not add up.
-var errIncomplete = fmt.Errorf("what comes before it does not add up: %w", strconv.ErrSyntax)
+// errIncomplete reports the last line of a command if the lines before it are
+// incomplete or inconsistent.
+var errIncomplete = fmt.Errorf("the lines before it do not add up: %w", strconv.ErrSyntax)

@@ -2,14 +2,15 @@ package parser
 
 import "time"
 
-// A stranger is a process that has printed nothing so far that may be restic's.
+// A stranger is a process that has not printed anything yet that may be restic's.
 type stranger struct {
-	line       int // its first
+	line       int // number of its first line
 	start, end time.Time
 	stream     bool // several programs print under its process ID
 }
 
-// strangers remembers the latest ones: a script can call very many programs.
+// strangers remembers only the most recent strangers, because a script can start
+// very many programs. When recent is full, it becomes older.
 type strangers struct {
 	recent, older map[origin]*stranger
 }
@@ -17,7 +18,7 @@ type strangers struct {
 // maxStrangers bounds each of the two maps.
 const maxStrangers = 1 << 12
 
-// get returns the stranger o. One that is new, or was forgotten, begins with this line.
+// get returns the stranger o. If o is new or was forgotten, it begins with this line.
 func (m *strangers) get(o origin, line int, t time.Time) *stranger {
 	if s := m.recent[o]; s != nil {
 		return s
