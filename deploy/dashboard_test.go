@@ -84,7 +84,7 @@ type sample struct {
 
 // fill gives a query of the dashboard its variables.
 func fill(query, units string) string {
-	return strings.NewReplacer("$instance", ".*", "$unit", units, "$__interval", "1m", "$__range", "1m").Replace(query)
+	return strings.NewReplacer("$instance", ".*", "$host", ".*", "$unit", units, "$__interval", "1m", "$__range", "1m").Replace(query)
 }
 
 // A database is a Prometheus at this address.
@@ -201,11 +201,14 @@ func TestDashboard(t *testing.T) {
 	for _, target := range d.panel(t, "Units").Targets {
 		column := map[string]float64{}
 		for _, s := range prometheus.ask(t, target.Expr, ".*") {
-			labels := slices.Sorted(maps.Keys(s.Labels))
-			if target.RefID == "B" {
-				labels = slices.DeleteFunc(labels, func(l string) bool { return l == "reason" })
+			want := []string{"instance", "unit"}
+			switch target.RefID {
+			case "A":
+				want = []string{"instance", "machine", "name", "unit"}
+			case "B":
+				want = []string{"instance", "reason", "unit"}
 			}
-			assert.Equal(t, []string{"instance", "unit"}, labels, target.Expr)
+			assert.Equal(t, want, slices.Sorted(maps.Keys(s.Labels)), target.Expr)
 			unit := strings.TrimSuffix(s.Labels["unit"], ".service")
 			assert.NotContains(t, column, unit, "two rows for a unit: %s", target.Expr)
 			column[unit] = s.Value
@@ -285,6 +288,31 @@ func TestDashboardModel(t *testing.T) {
 	}
 	assert.True(t, d.Annotations.List[0].Filter.Exclude)
 	assert.Equal(t, []int{d.panel(t, "Status").ID}, d.Annotations.List[0].Filter.IDs)
+	// Grafana puts the text of a column into a link, so a column that a link names must not be mapped to another text.
+	var overrides []struct {
+		Matcher    struct{ Options string }
+		Properties []struct {
+			ID    string
+			Value any
+		}
+	}
+	require.NoError(t, json.Unmarshal(d.panel(t, "Units").FieldConfig.Overrides, &overrides))
+	properties := map[string][]string{}
+	var link string
+	for _, o := range overrides {
+		for _, p := range o.Properties {
+			properties[o.Matcher.Options] = append(properties[o.Matcher.Options], p.ID)
+			if o.Matcher.Options == "Unit" && p.ID == "links" {
+				link = p.Value.([]any)[0].(map[string]any)["url"].(string)
+			}
+		}
+	}
+	assert.Equal(t, "/d/restic-exporter?var-instance=${__data.fields.instance}&var-host=${__data.fields.host}"+
+		"&var-unit=${__value.raw}&${datasource:queryparam}&${__url_time_range}", link)
+	for _, column := range []string{"instance", "host"} {
+		assert.Equal(t, []string{"custom.hidden", "custom.hideFrom"}, properties[column], column)
+	}
+
 	for _, row := range d.Panels {
 		if slices.Contains([]string{"Files", "Time", "Health"}, row.Title) {
 			assert.NotEmpty(t, row.Panels, "%s is collapsed: it holds its panels", row.Title)

@@ -2,27 +2,28 @@
   _config+:: {
     // Which series are meant, as in 'job="node"'.
     selector: '',
-    // What tells a unit from others, wherever its metrics come from: those of a store alone have host.
+    // The labels that tell a unit from others. host is the machine where the metrics come from a store of many machines'
+    // journals: instance is then the machine that asked the store.
     labels: ['instance', 'host', 'unit'],
     // Units that do not back up: a success of theirs without a backup is right.
     notBackups: '.*(forget|prune|check|copy).*',
-    // Age of the last success of units that say nothing themselves (--max-age).
+    // Age of the last success above which to alert, for units without a --max-age of their own.
     maxAge: '50h',
-    // How long a unit is remembered whose metrics are gone; one that was removed is reported for as long.
+    // How long to report a unit whose metrics are gone, be it that it was removed.
     remember: '7d',
-    // How long a host of a store is remembered that sends nothing.
+    // How long to report a host of a store that sends nothing.
     rememberHost: '30d',
-    // A lock this old belongs to nobody any more.
+    // Above this age a lock is a stale one.
     maxLockAge: '6h',
-    // Steps that are to be done now and then, and how often.
+    // These steps must succeed at least this often.
     maxStepAge: '35d',
     steps: 'prune|check',
-    // What is left of the source's size in a week, to be worth a look.
+    // Alert if the source has shrunk to this share of its size within a week.
     shrunkTo: 0.7,
-    // How much of the files may change in a run, of sources of so many files.
+    // Alert if more than this share of the files has changed in a run, for sources of more than so many files.
     changedFiles: 0.5,
     changedFilesOf: 100,
-    // A graph of many units shows so many of them.
+    // A graph shows at most so many units.
     top: 20,
     runbooks: 'https://github.com/restic-exporter/restic-exporter/blob/main/docs/runbooks/%s.md',
     dashboardTags: ['restic', 'backup'],

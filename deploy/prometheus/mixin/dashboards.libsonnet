@@ -4,6 +4,7 @@
   local datasource = { type: 'prometheus', uid: '${datasource}' },
   local target(expr, legend='', extra={}) = { datasource: datasource, expr: expr, legendFormat: legend } + extra,
   local table(expr) = target(expr, '', { instant: true, format: 'table' }),
+  local refId(i) = std.char(std.codepoint('A') + i),
   local panel(type, title, w, h, targets, description='', unit='', extra={}) = {
     type: type,
     title: title,
@@ -12,7 +13,7 @@
     pluginVersion: '11.0.0',
     gridPos: { w: w, h: h },
     targets: [
-      targets[i] { refId: std.char(std.codepoint('A') + i) }
+      targets[i] { refId: refId(i) }
       for i in std.range(0, std.length(targets) - 1)
     ],
     fieldConfig: { defaults: { [if unit != '' then 'unit']: unit }, overrides: [] },
@@ -33,14 +34,14 @@
     [std.toString(i)]: q.states[i] { index: i }
     for i in std.range(0, std.length(q.states) - 1)
   } }],
-  local withoutPort = [{ type: 'regex', options: { pattern: '^(.+):\\d+$', result: { text: '$1', index: 0 } } }],
   local withoutService = [{ type: 'regex', options: { pattern: '^(.+)\\.service$', result: { text: '$1', index: 0 } } }],
 
   local stat(title, w, targets, description, none, extra={}) = panel('stat', title, w, 3, [t { instant: true } for t in targets], description, '', defaults({ noValue: none }) + {
     options: { colorMode: 'background', graphMode: 'none', wideLayout: false, reduceOptions: { calcs: ['lastNotNull'] } },
   } + extra),
-  local count(title, expr, color, description) = stat(title, 3, [target(q.number(expr), title)], description, 'No metrics', defaults(steps(dim, [{ color: color, value: 1 }])) + { options+: { textMode: 'value' } }),
-  local lines(title, unit, targets, description='', none='No data', extra={}) = panel('timeseries', title, 12, 9, targets, description, unit, defaults({
+  local count(title, expr, color, description) = stat(title, 3, [target(q.number(expr), title)], description, '–', defaults(steps(dim, [{ color: color, value: 1 }])) + { options+: { textMode: 'value' } }),
+  local lines(title, unit, targets, description='', none='No metrics', dashed=null) = panel('timeseries', title, 12, 9, targets, description, unit, defaults({
+    [if unit == 'none' then 'decimals']: 0,
     min: 0,
     noValue: none,
     color: { mode: 'palette-classic' },
@@ -50,34 +51,34 @@
       legend: { displayMode: 'table', placement: 'right', calcs: ['lastNotNull'], sortBy: 'Last *', sortDesc: true, width: 320 },
       tooltip: { mode: 'multi', sort: 'desc' },
     },
-  } + extra),
-  local dashed(what) = overrides([override('byRegexp', '/ %s$/' % what, { 'custom.lineStyle': { fill: 'dash', dash: [6, 6] } })]),
-  local name = '{{machine}} {{name}}',
+  } + if dashed == null then {} else overrides([override('byRegexp', '/ %s$/' % dashed, { 'custom.lineStyle': { fill: 'dash', dash: [6, 6] } })])),
   // line(metric) is one for each unit, of those that have most; bump(metric) of those that have any.
-  local line(metric, what='', more='', aggregate='sum') = target(q.short(q.top(q.by(aggregate, metric + q.s(more)), metric, more)), std.rstripChars('%s %s' % [name, what], ' ')),
-  local bump(metric, what='', more='') = target(q.short(q.any(q.total(metric, more), metric, more)), std.rstripChars('%s %s' % [name, what], ' ')),
-  local parts(metric, label, what, more='') = target(
-    q.short(q.top('sum by (%s, %s) (%s%s)' % [q.key, label, metric, q.s(more)], metric, more)), '%s %s' % [name, what]
-  ),
+  local legend(what) = std.rstripChars('{{machine}} {{name}} ' + what, ' '),
+  local line(metric, what='', more='') = target(q.short(q.top(q.total(metric, more), metric, more)), legend(what)),
+  local bump(metric, what='', more='') = target(q.short(q.any(q.total(metric, more), metric, more)), legend(what)),
 
-  local variable(name, label, metric) = {
-    name: name,
-    type: 'query',
-    label: label,
-    datasource: datasource,
-    query: { query: 'label_values(%s, %s)' % [metric, name], refId: name },
-    definition: 'label_values(%s, %s)' % [metric, name],
-    multi: true,
-    includeAll: true,
-    allValue: '.*',
-    current: { text: 'All', value: '$__all' },
-    refresh: 2,
-    sort: 1,
-  },
-  local known(more='') = 'restic_run_status' + (
-    local all = std.filter(function(x) x != '', [c.selector, more]);
-    if all == [] then '' else '{' + std.join(',', all) + '}'
-  ),
+  // One variable for each label; the values on offer are those of the units that the variables before it leave.
+  local variable(i) =
+    local label = c.labels[i];
+    local before = ['%s=~"$%s"' % [l, l] for l in c.labels[:i]];
+    local query = 'label_values(restic_run_status{%s}, %s)' % [
+      std.join(',', std.filter(function(x) x != '', [c.selector] + before)),
+      label,
+    ];
+    {
+      name: label,
+      type: 'query',
+      label: std.asciiUpper(label[0]) + label[1:],
+      datasource: datasource,
+      query: { query: query, refId: label },
+      definition: query,
+      multi: true,
+      includeAll: true,
+      allValue: '.*',
+      current: { text: 'All', value: '$__all' },
+      refresh: 2,
+      sort: 1,
+    },
 
   // Panels flow from left to right; a row begins anew. A collapsed row holds its panels.
   local flow(y0, panels) = std.foldl(function(at, p)
@@ -109,75 +110,65 @@
     }, rows, { id: 1, y: 0, panels: [] }).panels,
   local row(title, panels, collapsed=false) = { title: title, panels: panels, collapsed: collapsed },
 
-  local units = panel('table', 'Units', 24, 10, [
-    table(q.stateOrGone),  // A
-    table(q.reason),  // B
-    table(q.unit('restic_run_consecutive_failures')),  // C
-    table(q.age),  // D
-    table(q.share),  // E
-    table(q.last('restic_run_end_timestamp_seconds') + ' * 1000'),  // F
-    table('%s - %s' % [q.unit('restic_run_end_timestamp_seconds'), q.unit('restic_run_start_timestamp_seconds')]),  // G
-    table(q.total('restic_snapshot_processed_bytes')),  // H
-    table(q.total('restic_snapshot_added_bytes')),  // I
-    table(q.unit('restic_repository_size_bytes')),  // J
-    table('%s - (%s or %s)' % [
+  // The values that the table shows, by column; one without a title is only there for its labels or to sort by.
+  local values = [
+    ['Status', q.short(q.stateOrGone)],
+    ['', q.reason],
+    ['Failures', q.unit('restic_run_consecutive_failures')],
+    ['Since success', q.age],
+    ['Of its limit', q.share],
+    ['Last run', q.last('restic_run_end_timestamp_seconds') + ' * 1000'],
+    ['Took', '%s - %s' % [q.unit('restic_run_end_timestamp_seconds'), q.unit('restic_run_start_timestamp_seconds')]],
+    ['Source', q.total('restic_snapshot_processed_bytes')],
+    ['Added', q.total('restic_snapshot_added_bytes')],
+    ['Repository', q.unit('restic_repository_size_bytes')],
+    ['Growth', '%s - (%s or %s)' % [
       q.unit('restic_repository_size_bytes'),
       q.by('max', 'restic_repository_size_bytes%s offset $__range' % q.s()),
       q.by('max', 'min_over_time(restic_repository_size_bytes%s[$__range])' % q.s()),
-    ]),  // K
-    table('(%s) * %d + (clamp_max(%s, %d) or %s * 0)' % [q.stateOrGone, q.neverShare * 10, q.share, q.neverShare, q.unit('restic_exporter_failed')]),  // L
-  ], |||
-    One row a unit, the worst first. Status is the last run's, or: too old, the last success is older than its limit; unclear, the run succeeded, but its log could not be read as a whole; gone, there are no metrics any more, or the machine is off. The limit is what the unit's --max-age says, else %s.
+    ]],
+    ['', '(%s) * %d + (clamp_max(%s, %d) or %s * 0)' % [
+      q.stateOrGone,
+      q.neverShare * 10,
+      q.share,
+      q.neverShare,
+      q.unit('restic_exporter_failed'),
+    ]],
+  ],
+  local field(i) = 'Value #' + refId(i),
+  local worst = field(std.length(values) - 1),
+  local shown = [i for i in std.range(0, std.length(values) - 1) if values[i][0] != ''],
+  local order = ['unit', 'machine', field(0), 'reason'] + [field(i) for i in shown[1:]],
+  // These tell the machine, as the links need them; machine is what to call it.
+  local hidden = [label for label in c.labels if std.member(['instance', 'host'], label)],
+
+  local units = panel('table', 'Units', 24, 10, [table(v[1]) for v in values], |||
+    One row a unit, the worst first. Status is that of the last run, unless it is one of these: "too old", the last success is older than the limit; "unclear", the run succeeded, but its log could not be read as a whole; "gone", the unit has no metrics any more, or its machine is off. The limit is the unit's --max-age, or %s without one.
   ||| % c.maxAge, '', defaults({ noValue: 'No unit has metrics yet', custom: { align: 'auto', minWidth: 60, filterable: false } }) + {
     options: { showHeader: true, cellHeight: 'sm' },
     transformations: [
       { id: 'merge', options: {} },
-      { id: 'sortBy', options: { sort: [{ field: 'Value #L', desc: true }] } },
+      { id: 'sortBy', options: { sort: [{ field: worst, desc: true }] } },
       { id: 'organize', options: {
-        excludeByName: { Time: true, 'Value #B': true, 'Value #L': true },
-        indexByName: {
-          unit: 0,
-          instance: 1,
-          host: 2,
-          'Value #A': 3,
-          reason: 4,
-          'Value #C': 5,
-          'Value #D': 6,
-          'Value #E': 7,
-          'Value #F': 8,
-          'Value #G': 9,
-          'Value #H': 10,
-          'Value #I': 11,
-          'Value #J': 12,
-          'Value #K': 13,
-        },
-        renameByName: {
-          unit: 'Unit',
-          instance: 'Machine',
-          host: 'Host',
-          reason: 'Reason',
-          'Value #A': 'Status',
-          'Value #C': 'Failures',
-          'Value #D': 'Since success',
-          'Value #E': 'Of its limit',
-          'Value #F': 'Last run',
-          'Value #G': 'Took',
-          'Value #H': 'Source',
-          'Value #I': 'Added',
-          'Value #J': 'Repository',
-          'Value #K': 'Growth',
-        },
+        excludeByName: { Time: true, name: true } + { [field(i)]: true for i in std.range(0, std.length(values) - 1) if values[i][0] == '' },
+        indexByName: { [order[i]]: i for i in std.range(0, std.length(order) - 1) },
+        renameByName: { unit: 'Unit', machine: 'Machine', reason: 'Reason' } + { [field(i)]: values[i][0] for i in shown },
       } },
     ],
   } + overrides([
     override('byRegexp', '/./', { noValue: '' }),
     column('Unit', { 'custom.minWidth': 180, mappings: withoutService, links: [{
       title: 'This unit alone',
-      url: '/d/restic-exporter?var-instance=${__data.fields.Machine}&var-unit=${__value.raw}&${datasource:queryparam}&${__url_time_range}',
+      url: '/d/restic-exporter?%s&${datasource:queryparam}&${__url_time_range}' % std.join('&', [
+        'var-%s=%s' % [label, if label == 'unit' then '${__value.raw}' else '${__data.fields.%s}' % label]
+        for label in c.labels
+      ]),
     }] }),
-    column('Machine', { 'custom.width': 110, mappings: withoutPort }),
+    // Grafana 12 and older hide a column by the first of these, later ones by the second.
+  ] + [column(label, { 'custom.hidden': true, 'custom.hideFrom': { viz: true, legend: false, tooltip: false } }) for label in hidden] + [
+    column('Machine', { 'custom.width': 110 }),
     column('Status', { 'custom.width': 76, 'custom.cellOptions': { type: 'color-background', mode: 'basic' }, mappings: states, 'custom.align': 'left' }),
-    column('Reason', { 'custom.width': 130, links: [{ title: 'What to do', targetBlank: true, url: c.runbooks % 'ResticBackupFailed' + '#${__value.raw}' }] }),
+    column('Reason', { 'custom.width': 140, links: [{ title: 'What to do', targetBlank: true, url: c.runbooks % 'ResticBackupFailed' + '#${__value.raw}' }] }),
     column('Failures', { 'custom.width': 76, 'custom.cellOptions': { type: 'color-text' }, thresholds: steps('text', [{ color: 'orange', value: 1 }, { color: 'dark-red', value: 3 }]).thresholds, description: 'Runs failed in a row.' }),
     column('Since success', { 'custom.width': 110, unit: 's', decimals: 1, noValue: 'never' }),
     column('Of its limit', {
@@ -196,7 +187,7 @@
     column('Growth', { description: 'Of the repository, over the time that is shown.' }),
   ])),
 
-  local history = panel('state-timeline', 'Status', 24, 9, [target(q.short(q.state), name)], 'Grey: no metrics, as of a machine that was off.', '', defaults({
+  local history = panel('state-timeline', 'Status', 24, 9, [target(q.short(q.state), legend(''))], 'Status as in the table above. Grey: no metrics, because the machine was off or the unit did not exist yet.', '', defaults({
     noValue: 'No unit has run in this time',
     custom: { fillOpacity: 80, lineWidth: 0 },
     mappings: states + [{ type: 'special', options: { match: 'null', result: { text: 'no metrics', color: q.states[5].color, index: 6 } } }],
@@ -210,16 +201,16 @@
         'To look at',
         6,
         [target(q.number('(%s) > 0' % q.stateOrGone), 'To look at')],
-        'Units that are not simply well: the rows of the table that are not green.',
+        'Units with any other status than success: the rows of the table that are not green.',
         'No metrics',
         defaults(steps(dim, [{ color: 'green', value: 0 }, { color: 'dark-red', value: 1 }]) { mappings: [{ type: 'value', options: { '0': { text: 'All fine', index: 0 } } }] }) + { options+: { textMode: 'value' } },
       ),
-      count('Good', '(%s) == 0' % q.stateOrGone, 'green', 'Units whose last run succeeded, within the limit, and could be read as a whole.'),
+      count('Good', '(%s) == 0' % q.stateOrGone, 'green', 'Units whose last run succeeded, is within the limit, and could be read as a whole.'),
       count('Unclear', q.unclear, q.states[1].color, 'Units whose last run could not be read as a whole.'),
       count('Partial', q.status('partial'), q.states[2].color, 'Units that saved a snapshot, but could not read all of the source.'),
-      count('Too old', '(%s) > 1' % q.share, q.states[3].color, 'Units whose last success is older than their limit, whatever the last run was.'),
-      count('Failed', q.status('failed'), q.states[4].color, 'Units whose last run failed. One that fails for days is counted under Too old as well.'),
-      count('Gone', q.gone, q.states[5].color, 'Units that had metrics within %s and have none now: removed, or their machine is off.' % c.remember),
+      count('Too old', '(%s) > 1' % q.share, q.states[3].color, 'Units whose last success is older than their limit, whatever came of the last run.'),
+      count('Failed', q.status('failed'), q.states[4].color, 'Units whose last run failed. One that has failed for days counts as too old as well.'),
+      count('Gone', q.gone, q.states[5].color, 'Units that had metrics within %s and have none now: they were removed, or their machine is off.' % c.remember),
       units,
     ]),
     row('History', [history]),
@@ -228,41 +219,59 @@
       lines('Added by run', 'bytes', [
         line('restic_snapshot_added_bytes', 'added'),
         line('restic_snapshot_stored_bytes', 'stored'),
-      ], 'New data: added before compression, stored after it (restic 0.14 and later).', 'No data', dashed('stored')),
+      ], 'New data: added before compression, stored after it (restic 0.14 and later).', dashed='stored'),
       lines('Repository', 'bytes', [
         line('restic_repository_size_bytes', 'size'),
         line('restic_repository_unused_bytes', 'unused'),
-      ], 'After the last prune.', 'Never pruned', dashed('unused')),
+      ], 'After the last prune.', 'Never pruned, or no metrics', dashed='unused'),
       lines('Removed by prune', 'bytes', [
         line('restic_prune_removed_bytes', 'removed'),
         line('restic_prune_repacked_bytes', 'repacked'),
-      ], 'By the last prune: what it removed, and what it had to rewrite for that.', 'Never pruned', dashed('repacked')),
+      ], 'What the last prune removed, and what it had to rewrite for that.', 'Never pruned, or no metrics', dashed='repacked'),
     ]),
     row('Files', [
-      lines('Files by run', 'short', [parts('restic_snapshot_files', 'state', '{{state}}', 'state!="unmodified"')], 'New and changed; the rest is unmodified.', 'No data', dashed('changed')),
-      lines('Files in the source', 'short', [line('restic_snapshot_processed_files')]),
-      lines('Snapshots by forget', 'short', [parts('restic_forget_snapshots', 'result', '{{result}}')], 'Of the last forget.', 'Never forgotten', dashed('removed')),
-      lines('Directories by run', 'short', [parts('restic_snapshot_dirs', 'state', '{{state}}', 'state!="unmodified"')], 'New and changed; the rest is unmodified.', 'No data', dashed('changed')),
+      lines('Files by run', 'short', [
+        line('restic_snapshot_files', 'new', 'state="new"'),
+        line('restic_snapshot_files', 'changed', 'state="changed"'),
+      ], 'New and changed files; all others are unmodified.', dashed='changed'),
+      lines('Directories by run', 'short', [
+        line('restic_snapshot_dirs', 'new', 'state="new"'),
+        line('restic_snapshot_dirs', 'changed', 'state="changed"'),
+      ], 'New and changed directories; all others are unmodified.', dashed='changed'),
+      lines('Files in the source', 'short', [line('restic_snapshot_processed_files')], 'Number of files that are backed up.'),
+      lines('Snapshots by forget', 'none', [
+        line('restic_forget_snapshots', 'kept', 'result="kept"'),
+        line('restic_forget_snapshots', 'removed', 'result="removed"'),
+      ], 'What the last forget kept and removed.', 'Never forgotten, or no metrics', dashed='removed'),
     ], true),
     row('Time', [
-      lines('Duration by step', 's', [parts('restic_step_duration_seconds', 'step', '{{step}}')], 'From the first to the last line of each restic command.'),
-      lines('Duration of the backup', 's', [line('restic_snapshot_duration_seconds')], "By restic's own clock."),
+      lines('Duration by step', 's', [
+        line('restic_step_duration_seconds', step, 'step="%s"' % step)
+        for step in ['backup', 'forget', 'prune', 'check']
+      ], 'From the first to the last line of each restic command.'),
+      lines('Duration of the backup', 's', [line('restic_snapshot_duration_seconds')], 'As restic itself measures it.'),
+      lines('Since forget, prune and check', 'd', [
+        target(q.short('(time() - %s) / 86400' % q.top(q.unit(since, more), since, more)), legend(step))
+        for step in ['forget', 'prune', 'check']
+        for since in ['restic_step_last_success_timestamp_seconds']
+        for more in ['step="%s"' % step]
+      ], 'Since each of them last succeeded.', 'None of them has succeeded, or no metrics'),
+      lines('Locks', 'h', [target(q.short('(%s) / 3600' % q.any(q.total('restic_lock_age_seconds'), 'restic_lock_age_seconds')), legend(''))], 'Age of the lock that stopped a run.', 'No run was stopped by a lock, or no metrics'),
     ], true),
     row('Health', [
-      lines('Errors', 'short', [
+      lines('Errors', 'none', [
         bump('restic_check_found_errors', 'found by check'),
         bump('restic_snapshot_unreadable_items', 'unreadable'),
         bump('restic_step_errors', 'error lines'),
-      ], 'Of units that had any.', 'No errors'),
-      lines('Retries', 'short', [bump('restic_step_retries')], 'Operations on the repository that were retried, of units that had any.', 'No retries'),
-      lines('Since each step succeeded', 's', [target(q.short('time() - ' + q.top('max by (%s, step) (restic_step_last_success_timestamp_seconds%s)' % [q.key, q.s()], 'restic_step_duration_seconds')), name + ' {{step}}')]),
-      lines('Locks', 's', [bump('restic_lock_age_seconds')], 'Age of the lock that stopped a run.', 'No run was stopped by a lock'),
-      lines('Log', 'short', [
-        line('restic_exporter_log_entries', 'read'),
+      ], 'Only units that had any in the time shown.', 'No errors, or no metrics'),
+      lines('Retries', 'none', [bump('restic_step_retries')], 'Operations on the repository that restic retried. Only units that had any in the time shown.', 'No retries, or no metrics'),
+      lines('Failure reasons', 'none', [target(q.reasons, '{{reason}}')], 'Number of units by the reason why their last run failed or was partial.', 'No failures, or no metrics'),
+      lines('Log lost', 'none', [
         bump('restic_exporter_dropped_entries', 'dropped'),
-        bump('restic_exporter_unparsed_lines', 'not understood'),
-      ], 'Entries of the journal that a run has.', 'No data', dashed('read')),
-      lines('Failure reasons', 'short', [target(q.reasons, '{{reason}}')], 'Units by what their last run failed of.', 'No failures'),
+        bump('restic_exporter_unparsed_lines', 'unparsed'),
+      ], 'Entries that journald dropped, and lines that the exporter could not read. Only units that had any in the time shown.', 'Nothing, or no metrics'),
+      lines('Log read', 'short', [line('restic_exporter_log_entries')], 'Entries of the journal in the last run.'),
+      lines('Versions', 'none', [target('count by (version) (restic_exporter_build_info%s)' % q.s(), '{{version}}')], 'Number of units by the version of restic-exporter that reports them.'),
     ], true),
   ]),
 
@@ -279,9 +288,7 @@
       timezone: 'browser',
       templating: { list: [
         { name: 'datasource', type: 'datasource', query: 'prometheus', label: 'Data source' },
-        variable('instance', 'Instance', known()),
-        variable('unit', 'Unit', known('instance=~"$instance"')),
-      ] },
+      ] + [variable(i) for i in std.range(0, std.length(c.labels) - 1)] },
       annotations: { list: [{
         name: 'Failed runs',
         datasource: datasource,

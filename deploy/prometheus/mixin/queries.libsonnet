@@ -2,13 +2,13 @@
 function(c, duration) {
   local q = self,
   local braces(parts) = '{' + std.join(',', std.filter(function(x) x != '', parts)) + '}',
-  s(more=''):: braces([c.selector, 'instance=~"$instance"', 'unit=~"$unit"', more]),
+  // Each of the labels is a variable of the dashboard.
+  s(more=''):: braces([c.selector] + ['%s=~"$%s"' % [label, label] for label in c.labels] + [more]),
 
   // Every query aggregates by the labels that tell a unit from others. So no metric name is left, and Grafana can join
   // the answers into one row a unit.
-  key:: std.join(', ', c.labels),
-  local key = q.key,
-  by(aggregate, expr):: '%s by (%s) (%s)' % [aggregate, key, expr],
+  local key = std.join(', ', c.labels),
+  by(aggregate, expr, also=[]):: '%s by (%s) (%s)' % [aggregate, std.join(', ', c.labels + also), expr],
   unit(metric, more=''):: q.by('max', metric + q.s(more)),
   total(metric, more=''):: q.by('sum', metric + q.s(more)),
   // As it was when the unit still had metrics.
@@ -74,6 +74,6 @@ function(c, duration) {
     key,
     q.status('failed'),
   ]),
-  reason:: 'max by (%s, reason) (restic_run_failure_reason%s == 1)' % [key, q.s()],
+  reason:: q.by('max', 'restic_run_failure_reason%s == 1' % q.s(), ['reason']),
   reasons:: 'sum by (reason) (restic_run_failure_reason%s)\nand on (reason) max by (reason) (max_over_time(restic_run_failure_reason%s[$__range] @ end())) > 0' % [q.s(), q.s()],
 }
