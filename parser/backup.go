@@ -75,21 +75,6 @@ type backupState struct {
 	backupErrors
 }
 
-// backupErrors counts what a backup says about sources that it could not read.
-type backupErrors struct {
-	missing    uint64 // sources that do not exist
-	unreadable uint64 // error lines about sources
-	damage     uint64 // error lines about the repository
-	lines      int    // all of these lines
-}
-
-func (e *backupErrors) add(more backupErrors) {
-	e.missing += more.missing
-	e.unreadable += more.unreadable
-	e.damage += more.damage
-	e.lines += more.lines
-}
-
 type stage uint8
 
 const (
@@ -104,7 +89,7 @@ const (
 
 func (b *backupState) end(p *Process, s *state) {
 	errors, after := b.backupErrors, s.after
-	if b.warned || !b.warns {
+	if !b.warned && !b.warns { // else what it says of them comes before the warning
 		errors.add(after.backupErrors)
 		p.Errors += after.lines
 	}
@@ -183,6 +168,9 @@ func (s *state) backupFiles(l *line) error {
 	c, err := l.changes()
 	if err == nil && b.stage > none && b.stage < saved && c == b.summary.Files {
 		return nil // a second copy of the line
+	}
+	if s.names.doubted {
+		s.refuted()
 	}
 	b.stage = broken
 	if err != nil {
@@ -310,11 +298,18 @@ func (s *state) backupWarned(l *line) error {
 		// 0.10 to 0.12 may omit the line about the snapshot.
 		s.saved(b.summary, l.time)
 	}
-	b.add(s.after.backupErrors)
+	s.warned()
+	s.names.ended = true
+	return nil
+}
+
+// warned notes that restic called the backup incomplete. Errors since the summary
+// in the same stream belong to it.
+func (s *state) warned() {
+	s.backup.add(s.after.backupErrors)
 	s.process.Errors += s.after.lines
 	s.after = aftermath{}
-	b.warned, s.names.ended = true, true
-	return nil
+	s.backup.warned = true
 }
 
 // backupOtherWarning reads an unknown warning after the summary. Something is wrong
@@ -357,6 +352,11 @@ func (s *state) backupPattern(l *line) error {
 	return s.backupMissing(l)
 }
 
+// ofNoSource reports whether a line is the last line of a backup that found no source.
+func ofNoSource(text []byte) bool {
+	return has(text, "Fatal: all ") || has(text, "Fatal: nothing to backup")
+}
+
 // saved accepts b, which is complete, as the summary of the backup.
 func (s *state) saved(b Backup, t time.Time) {
 	p := &s.process
@@ -377,21 +377,4 @@ func (s *state) backedUp(dryRun bool) {
 	s.process.DryRun, s.process.Done = dryRun, true
 	s.process.Fatal, s.process.Cause = "", ""
 	s.names.ended = true
-}
-
-// isDamage reports whether an error of a backup is about the repository, not about
-// a source. Since 0.16.3 the path comes first.
-func isDamage(text []byte) bool {
-	if has(text, "parts of ") && bytes.HasSuffix(text, []byte("storing the file again")) {
-		return true
-	}
-	if i := bytes.Index(text, []byte(": tree ")); i >= 0 && !has(text, "tree ") {
-		text = text[i+len(": "):]
-	}
-	const id = 64
-	if !has(text, "tree ") || len(text) < len("tree ")+id || !isID(text[len("tree "):][:id]) {
-		return false
-	}
-	rest := text[len("tree ")+id:]
-	return has(rest, " could not be loaded; ") || has(rest, " is not known; ")
 }

@@ -69,6 +69,10 @@ func (c *Collector) Add(l Line) error {
 	if !isItem(text) {
 		f = s.line.find(text, l.Time, s.process.Command)
 	}
+	if s.stream && s.echo(text, l.Time, f) {
+		widen(&s.process.Start, &s.process.End, l.Time)
+		return nil
+	}
 	if s.begins(f) {
 		before := s
 		s = c.start(c.from, l.Time)

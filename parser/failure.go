@@ -102,10 +102,8 @@ func (s *state) fatalLine(l *line) error {
 }
 
 func (s *state) gaveUp(text []byte, cause Cause) {
-	for _, begin := range []string{"Fatal: all ", "Fatal: nothing to backup", "Fatal: unable to save snapshot: "} {
-		if has(text, begin) {
-			s.is(CommandBackup)
-		}
+	if ofNoSource(text) || has(text, "Fatal: unable to save snapshot: ") {
+		s.is(CommandBackup)
 	}
 	switch cause {
 	case CauseCheckErrors:
@@ -121,39 +119,11 @@ func (s *state) gaveUp(text []byte, cause Cause) {
 func (s *state) errorLine(l *line) error {
 	text := l.text[len("error: "):]
 	s.complaining()
-	s.restic, s.begun = true, true
-	again := s.repeated(hash(l.text))
-	if s.stream && s.over() {
-		e := &s.after.backupErrors
-		if again {
-			e = &s.after.repeated
-		}
-		e.read(text)
-		return nil
-	}
-	if again {
-		return nil
-	}
-	s.process.Errors++
-	if s.process.Command == CommandCheck {
-		s.check.errors++
-	} else {
-		s.backup.read(text)
-	}
+	s.sourceError(hash(l.text), text)
 	if s.process.Command == "" && has(text, noLock) {
 		s.gaveUp(text, classify(text))
 	}
 	return nil
-}
-
-// read counts an error of a backup.
-func (e *backupErrors) read(text []byte) {
-	e.lines++
-	if isDamage(text) {
-		e.damage++
-	} else {
-		e.unreadable++
-	}
 }
 
 func (s *state) signal(*line) error {

@@ -15,7 +15,7 @@ var forgetForms = []form{
 	{pattern: "# snapshots", within: CommandForget, read: (*state).forgetTableEnd},
 	{pattern: "[… files deleted", within: CommandForget, ends: true, read: (*state).forgetDeleted},
 	{pattern: "Would have removed the following snapshots:", read: (*state).dryRun},
-	{pattern: "{…", within: CommandForget}, // the snapshots that a dry run would remove
+	{pattern: "{…}", within: CommandForget, read: (*state).listed}, // the snapshots that a dry run would remove
 	{pattern: "failed to remove one or more snapshots", tells: CommandForget, read: (*state).otherFatal},
 	{pattern: "refusing to delete last snapshot of snapshot group …", read: (*state).otherFatal},
 }
@@ -183,6 +183,14 @@ func (s *state) forgetFailed(l *line) error {
 	s.complaint()
 	if s.forget.failed++; s.forget.first == "" {
 		s.forget.first = string(l.text)
+	}
+	return nil
+}
+
+// listed reads the IDs of what a dry run would have removed. JSON begins alike.
+func (s *state) listed(l *line) error {
+	if bytes.IndexByte(l.text, '"') >= 0 {
+		s.strange++
 	}
 	return nil
 }

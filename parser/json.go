@@ -19,6 +19,7 @@ var jsonForms = []form{
 	{pattern: `{"message_type":"summary","blobs":…`, opens: CommandPrune, ends: true, read: (*state).jsonMessage}, // after 0.19
 	{pattern: `{"message_type":"initialized"…`, opens: CommandInit, read: (*state).jsonMessage},
 	{pattern: `{"message_type":"summary"…`, ends: true, read: (*state).jsonMessage},
+	{pattern: `{"message_type":"error","message":…`, opens: CommandCheck, read: (*state).jsonMessage},
 	{pattern: `{"message_type":"error"…`, read: (*state).jsonMessage},
 	{pattern: `{"message_type":"exit_error"…`, failure: true, read: (*state).jsonMessage},
 	{pattern: `{"message_type":"…`, read: (*state).jsonMessage},
@@ -225,8 +226,6 @@ func (s *state) jsonError(m message) error {
 		return s.jsonText(m.Message)
 	case m.During == "scan":
 		return nil // the backup itself reports the same file, and that counts
-	case s.repeated(hash(s.line.text)):
-		return nil
 	case m.During == "archival":
 		s.is(CommandBackup)
 		var reason struct{ Message string }
@@ -234,7 +233,10 @@ func (s *state) jsonError(m message) error {
 		if json.Unmarshal(m.Error, &reason) == nil {
 			text = []byte(reason.Message)
 		}
-		s.backup.read(text)
+		s.sourceError(hash(s.line.text), text)
+		return nil
+	case s.repeated(hash(s.line.text)):
+		return nil
 	case m.During != "restore":
 		return s.jsonUnknown(nil)
 	}
@@ -266,7 +268,7 @@ func (s *state) jsonExit(m message) {
 	cause := classify(first)
 	switch *m.Code {
 	case 3:
-		s.backup.warned = true
+		s.warned()
 		if s.process.Command == "" || s.process.Command == CommandBackup {
 			return
 		}

@@ -55,7 +55,7 @@ type line struct {
 var forms, tails [256][]*form
 
 func init() { // not in the declaration: the forms refer to functions that use forms
-	forms, tails = index(backupForms, forgetForms, pruneForms, checkForms, otherForms, failureForms, jsonForms)
+	forms, tails = index(backupForms, jsonForms, forgetForms, pruneForms, checkForms, otherForms, failureForms)
 }
 
 func index(tables ...[]form) (heads, tails [256][]*form) {

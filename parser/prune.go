@@ -57,7 +57,7 @@ var pruneForms = []form{
 	{pattern: "to delete: # unreferenced packs", within: CommandPrune},
 	{pattern: "Repeated prune dry-runs …", within: CommandPrune},
 	{pattern: "Would have …", within: CommandPrune},
-	{pattern: "{…", within: CommandPrune},
+	{pattern: "{…}", within: CommandPrune, read: (*state).listed},
 	{pattern: "finding old index files", within: CommandPrune},
 	{pattern: "saved new indexes as …", within: CommandPrune},
 	{pattern: "remove # old …", within: CommandPrune},
@@ -96,13 +96,16 @@ func (pr *pruneState) end(p *Process) {
 		// stop after the plan.
 		p.DryRun = true
 	}
-	if p.DryRun && p.Fatal == "" && pr.found&(foundUnused|foundFrees) != 0 {
+	if p.DryRun && p.Fatal == "" && pr.planned() {
 		p.Done = true
 	}
 	if p.DryRun || p.Fatal != "" {
 		p.Prune = nil // with --json, restic prints the plan before it does the work
 	}
 }
+
+// planned reports whether a prune has said all that it is going to do.
+func (pr *pruneState) planned() bool { return pr.found&(foundUnused|foundFrees) != 0 }
 
 // blobs reads the words "N blobs / SIZE".
 func (l *line) blobs() (b Blobs, err error) {

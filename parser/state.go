@@ -8,6 +8,7 @@ import (
 	"hash/maphash"
 	"strconv"
 	"syscall"
+	"time"
 )
 
 // A state is what one process has said so far.
@@ -27,6 +28,8 @@ type state struct {
 	stream bool
 	after  aftermath
 	seen   map[uint64]struct{} // hashes of complaints
+	last   uint64              // hash of the last line of the stream; 0 if it has no form
+	lastAt time.Time
 
 	names   suspicion
 	backup  backupState
@@ -50,14 +53,7 @@ type suspicion struct {
 	complained bool    // there was a line that may begin such a name
 	honest     Command // the command of the process before that line
 	ended      bool    // the end of a command was seen, and a later line may discard it
-}
-
-// An aftermath is what a stream says about unreadable sources after the end of a
-// command. It belongs to that command if a warning follows, else to the next
-// backup.
-type aftermath struct {
-	backupErrors
-	repeated backupErrors // errors in the same words as earlier ones
+	doubted    bool    // the same in a stream, where only another summary discards it
 }
 
 // add reads one line of the process. f is its form; nil if it has none.
@@ -173,7 +169,16 @@ func (s *state) refute(text []byte) {
 	case string(text) == warningSources, string(text) == warningSourceData, text[0] == '{' && json.Valid(text):
 		return
 	}
-	s.names.ended = false
+	if s.stream {
+		s.names.doubted = s.backup.warns // others speak there, too
+		return
+	}
+	s.refuted()
+}
+
+// refuted forgets the end of a command that stood in a name.
+func (s *state) refuted() {
+	s.names.ended, s.names.doubted = false, false
 	s.notLast()
 	s.onlyBackup()
 	s.backup.stage = none
@@ -217,76 +222,6 @@ func (s *state) onlyBackup() {
 	p.Forget, p.Prune, p.Check = nil, nil, nil
 	p.Fatal, p.Cause, p.Lock = "", "", nil
 	s.forget, s.prune, s.check, s.failure.locked = forgetState{}, pruneState{}, checkState{}, false
-}
-
-// over reports whether the command has ended.
-func (s *state) over() bool {
-	p := &s.process
-	switch {
-	case p.Fatal != "":
-		return !has([]byte(p.Fatal), refreshFailed)
-	case p.Command == CommandForget:
-		return p.Forget != nil && s.forget.tables == 0 && s.forget.deletes(p)
-	}
-	return p.Done
-}
-
-// begins reports whether a line of the form f begins a new command in the stream s.
-func (s *state) begins(f *form) bool {
-	if !s.stream || !s.restic || f == nil || f.opens == "" && !f.failure {
-		return false
-	}
-	p, c := &s.process, f.opens
-	switch {
-	case f.failure:
-		return s.over() && !s.line.partial()
-	case p.Command == "" || p.Command == CommandForget && c == CommandPrune:
-		return p.Fatal != ""
-	case p.Command == another && has(s.line.text, "Files: "):
-		return false // a line of diff, or part of a name
-	case c != p.Command:
-		return true
-	case c == CommandBackup && p.Backup == nil && s.backup.stage != none:
-		summary := has(s.line.text, "Files: ") || has(s.line.text, "{")
-		return !summary || s.backup.stage == processed || s.backup.lost
-	case c == CommandForget:
-		if !has(s.line.text, "Applying Policy: ") || s.forget.tables > 0 {
-			return false // the next group
-		}
-		again := s.forget.policy == hash(s.line.text) // a stream can hold a line twice
-		return p.Forget != nil || p.Fatal != "" || s.forget.policy != 0 && !again
-	}
-	return p.Done || p.Fatal != ""
-}
-
-// follows moves to s what belongs to it from the command before. f is the form of
-// its first line.
-func (s *state) follows(before *state, f *form) {
-	s.line, s.stream, s.known = before.line, true, before.known
-	if f.opens == CommandBackup {
-		s.backup.backupErrors = before.after.backupErrors
-		s.backup.add(before.after.repeated)
-		s.process.Errors = s.backup.lines
-		before.after = aftermath{}
-	}
-}
-
-// again reports whether s is a second copy of the output of an earlier process in
-// the same stream: both saved the same snapshot.
-func (s *state) again(processes []*state) bool {
-	b := s.process.Backup
-	if b == nil || b.Snapshot == "" || !s.stream {
-		return false
-	}
-	for _, e := range processes {
-		if e == s {
-			break
-		}
-		if earlier := e.process.Backup; earlier != nil && earlier.Snapshot == b.Snapshot && e.process.Source == s.process.Source && e.process.PID == s.process.PID {
-			return true
-		}
-	}
-	return false
 }
 
 // repeated reports whether the process has printed a complaint with this hash

@@ -1,0 +1,100 @@
+package parser
+
+import "time"
+
+// This file tells apart the commands in a stream, in which several restics and other
+// programs print.
+
+// An aftermath is what a stream says about unreadable sources after the end of a
+// command. It belongs to that command if a warning follows, else to the next
+// backup.
+type aftermath struct {
+	backupErrors
+	repeated backupErrors // errors in the same words as earlier ones
+}
+
+// over reports whether the command has ended.
+func (s *state) over() bool {
+	p := &s.process
+	switch {
+	case p.Fatal != "":
+		return !has([]byte(p.Fatal), refreshFailed)
+	case p.Command == CommandForget:
+		return p.Forget != nil && s.forget.tables == 0 && s.forget.deletes(p)
+	case p.Command == CommandPrune && p.DryRun:
+		return s.prune.planned()
+	}
+	return p.Done
+}
+
+// echo reports whether a line of a stream repeats the line before, as where two
+// programs forward the same output.
+func (s *state) echo(text []byte, t time.Time, f *form) bool {
+	last, lastAt := s.last, s.lastAt
+	s.last, s.lastAt = 0, t
+	if f != nil {
+		s.last = hash(text)
+	}
+	return s.last != 0 && s.last == last && t.Sub(lastAt) <= time.Second
+}
+
+// begins reports whether a line of the form f begins a new command in the stream s.
+func (s *state) begins(f *form) bool {
+	if !s.stream || !s.restic || f == nil || f.opens == "" && !f.failure {
+		return false
+	}
+	p, c := &s.process, f.opens
+	switch {
+	case f.failure:
+		return s.over() && !s.line.partial()
+	case p.Command == "" || p.Command == CommandForget && c == CommandPrune:
+		return p.Fatal != ""
+	case p.Command == another && has(s.line.text, "Files: "):
+		return false // a line of diff, or part of a name
+	case c != p.Command:
+		return true
+	case c == CommandBackup && p.Backup == nil && s.backup.stage != none:
+		summary := has(s.line.text, "Files: ") || has(s.line.text, "{")
+		return !summary || s.backup.stage == processed || s.backup.lost
+	case c == CommandBackup && s.names.doubted && has(s.line.text, "Files: "):
+		return false // a release that says first what the parent is would do so
+	case c == CommandForget:
+		if !has(s.line.text, "Applying Policy: ") || s.forget.tables > 0 {
+			return false // the next group
+		}
+		again := s.forget.policy == hash(s.line.text) // a stream can hold a line twice
+		return p.Forget != nil || p.Fatal != "" || s.forget.policy != 0 && !again
+	}
+	return p.Done || p.Fatal != ""
+}
+
+// follows moves to s what belongs to it from the command before. f is the form of
+// its first line.
+func (s *state) follows(before *state, f *form) {
+	s.line, s.stream, s.known = before.line, true, before.known
+	s.last, s.lastAt = before.last, before.lastAt
+	if f.opens == CommandBackup || ofNoSource(s.line.text) {
+		s.backup.backupErrors = before.after.backupErrors
+		s.backup.add(before.after.repeated)
+		s.process.Errors = s.backup.lines
+		before.after = aftermath{}
+	}
+}
+
+// again reports whether s is a second copy of the output of an earlier process in
+// the same stream: both saved the same snapshot.
+func (s *state) again(processes []*state) bool {
+	b := s.process.Backup
+	if b == nil || b.Snapshot == "" || !s.stream {
+		return false
+	}
+	for _, e := range processes {
+		if e == s {
+			break
+		}
+		if earlier := e.process.Backup; earlier != nil && earlier.Snapshot == b.Snapshot && e.process.Source == s.process.Source && e.process.PID == s.process.PID {
+			return true
+		}
+	}
+	return false
+}
