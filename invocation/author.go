@@ -9,27 +9,28 @@ import (
 	"github.com/restic-exporter/restic-exporter/parser"
 )
 
-// A speaker is what kind of program wrote a line: that decides how far the line
-// is believed to be restic's.
+// A speaker is the kind of program that wrote a line. It decides whether the line
+// can be restic's.
 type speaker uint8
 
 const (
-	// passer passes on what others wrote, as tee, docker and wrappers do, or is a
-	// script. Several restics share its process ID.
+	// passer is a script, or a program such as tee, docker or a wrapper, which
+	// forwards what others print. Several restics share its process ID.
 	passer speaker = iota
-	// nobody is a process that ended before journald looked at it. It can be a
-	// restic that failed at once, as well as a find.
+	// nobody is a process that ended before journald looked at it: a restic that
+	// failed at once, or any other short program.
 	nobody
 	restic
-	// namer prints names of files, which can hold any text: it is never believed.
+	// namer prints names of files. A name can hold any text, so nothing that it
+	// prints counts as restic's.
 	namer
 )
 
-// speakerOf tells who wrote e, by what journald itself says of the process: by
-// its program, and where that is missing by its command name, which is cut to 15
-// bytes and for a script is the script's.
+// speakerOf returns who wrote e, according to the fields that journald adds: the
+// path of the program or, where that is missing, the command name. A command name
+// is cut to 15 bytes, and that of a script is the script's.
 func speakerOf(e journal.Entry) speaker {
-	program := path.Base(strings.TrimSuffix(e.Exe, " (deleted)")) // replaced while it ran
+	program := path.Base(strings.TrimSuffix(e.Exe, " (deleted)")) // an update replaced the file while it ran
 	switch {
 	case e.Exe == "" && e.Comm == "":
 		return nobody
@@ -48,8 +49,8 @@ func speakerOf(e journal.Entry) speaker {
 	return passer
 }
 
-// isRestic reports whether a program's name is restic's: also as its releases are
-// named, such as "restic_0.19.1_linux_amd64", and NixOS wraps it.
+// isRestic reports whether name is that of a restic program. Downloaded releases are
+// called "restic_0.19.1_linux_amd64", and NixOS calls it ".restic-wrapped".
 func isRestic(name string) bool {
 	switch {
 	case name == "restic", name == ".restic-wrapped":
@@ -61,8 +62,8 @@ func isRestic(name string) bool {
 	return ok && len(rest) > 1 && strings.ContainsRune("-_.", rune(rest[0]))
 }
 
-// hasVersion reports whether a command name says which release of restic it is,
-// if any: "restic-backup.s" is the beginning of a script's name.
+// hasVersion reports whether a command name is "restic" alone or with a version.
+// Other names that begin with restic are scripts, such as "restic-backup.s".
 func hasVersion(comm string) bool {
 	rest, ok := strings.CutPrefix(comm, "restic")
 	if !ok || rest == "" {
@@ -85,12 +86,13 @@ var (
 	namers = set("find", "fd", "fdfind", "ls", "du", "tar", "bsdtar", "cpio", "zip", "unzip", "rsync", "rm", "cp", "mv", "ln", "stat", "tree",
 		"install", "rmdir", "mkdir", "touch", "shred", "chmod", "chown", "chgrp", "wc", "file", "locate", "plocate",
 		"md5sum", "sha1sum", "sha256sum", "sha512sum", "b2sum", "cksum")
-	// multiCall are programs that are many in one: which one the command name says.
+	// multiCall are single programs that contain many commands. The command name
+	// says which one ran.
 	multiCall = set("busybox", "toybox", "coreutils")
 )
 
-// author returns the process that printed the line, or 0 if another passed it
-// on, such as tee: then several restics share one process ID.
+// author returns the process that printed the line, or 0 if a program such as tee
+// forwarded it. Then several restics share one process ID.
 func author(s speaker, pid int) int {
 	if s == passer {
 		return 0
@@ -98,14 +100,17 @@ func author(s speaker, pid int) int {
 	return pid
 }
 
-// summaries are the commands whose summaries a file's name could forge.
+// summaries are the commands that have summaries, which a file's name could forge.
 var summaries = []parser.Command{parser.CommandBackup, parser.CommandForget, parser.CommandPrune, parser.CommandCheck}
 
-// believed returns the processes without those that only claim to be restic's:
-// what a process that is known as restic says of its command itself, nobody else
-// can say of that command in the same run. Others can still say why they gave up.
+// believed returns the processes without those that only look like restic. If a
+// process known as restic printed the result of a command, no other process can
+// have printed a result of the same command in that run. It can still have
+// reported why it gave up.
 func believed(processes []parser.Process, known func(parser.Process) bool) []parser.Process {
-	var own, any []parser.Command // whose summaries restic itself printed, and some process that is not a stream
+	// Commands with a result from restic itself, and from any process that is not
+	// a stream.
+	var own, any []parser.Command
 	for _, p := range processes {
 		if !saysAll(p) || p.PID == 0 {
 			continue
@@ -126,13 +131,14 @@ func believed(processes []parser.Process, known func(parser.Process) bool) []par
 		case saysAll(p):
 			return slices.Contains(own, p.Command)
 		}
-		// Lines about files alone, as cat prints them from a file, are not a backup.
+		// Without a result these are just lines about files, such as cat prints from
+		// an old log.
 		return p.Fatal == "" && slices.Contains(any, p.Command)
 	})
 }
 
-// saysAll reports whether p holds a summary, or the good end of its command. Of a
-// backup the end alone can be the other stream's.
+// saysAll reports whether p printed a summary, or that its command succeeded. For a
+// backup the latter is not enough, since that line can be in another stream.
 func saysAll(p parser.Process) bool {
 	return p.Done && (p.Command != parser.CommandBackup || p.DryRun) || p.Backup != nil || p.Forget != nil || p.Prune != nil || p.Check != nil
 }

@@ -9,41 +9,38 @@ import (
 	"github.com/restic-exporter/restic-exporter/journal"
 )
 
-// told is what systemd tells a command that it runs for a unit, in the
-// environment (systemd.exec(5)).
+// told is what systemd tells a command about a run, in the environment
+// (systemd.exec(5)).
 type told struct {
 	id journal.ID
-	// inside reports that the command is one of the unit itself, as
-	// ExecStartPost= or ExecStopPost=, not of a handler.
+	// inside reports that the command belongs to the unit itself (ExecStartPost=,
+	// ExecStopPost=), not to a handler.
 	inside bool
-	// result is "" in ExecStartPost=: there is none yet, but systemd gets there
-	// only when every ExecStart= of a Type=oneshot has succeeded.
+	// result is "" in ExecStartPost=, which has no result yet. For Type=oneshot,
+	// systemd runs it only after every ExecStart= has succeeded.
 	result journal.Result
-	// running reports that there is no result yet and the main process runs: units
-	// of other types come to ExecStartPost= as soon as they have started.
+	// running reports that there is no result yet and the main process still runs.
+	// Units of other types run ExecStartPost= as soon as they have started.
 	running bool
 	exit    *journal.Exit // nil if unknown
 	killed  bool          // a signal ended the main process, whatever result says
 }
 
-// none is what systemd tells everyone else.
+// none is what systemd tells every other process.
 var none told
 
-// environment returns what systemd tells the calling process about unit: in an
-// OnFailure= or OnSuccess= handler of unit, and in a command of unit itself. It
-// returns none elsewhere, and in a handler that several units share: systemd
-// tells such a one nothing. user reports that unit is one of the user manager's.
+// environment returns what systemd tells the calling process about unit, if that
+// process is a command of unit, or an OnFailure= or OnSuccess= handler of it. It
+// returns none elsewhere, and in a handler that several units have in common, which
+// systemd tells nothing. user reports that unit belongs to the user manager.
 func environment(unit string, user bool, getenv func(string) string) told {
-	cgroup, err := os.ReadFile("/proc/self/cgroup")
-	if err != nil {
-		cgroup = nil // then what is inside the unit does not show
-	}
+	cgroup, _ := os.ReadFile("/proc/self/cgroup") // without it, no process counts as inside
 	return environmentIn(cgroup, unit, user, getenv)
 }
 
 func environmentIn(cgroup []byte, unit string, user bool, getenv func(string) string) told {
 	var t told
-	// A unit's Environment= can set $MONITOR_UNIT, too.
+	// A unit's Environment= could set $MONITOR_UNIT, so the control group decides.
 	inside := within(unit, user, cgroup)
 	if !inside && getenv("MONITOR_UNIT") == unit && t.id.UnmarshalText([]byte(getenv("MONITOR_INVOCATION_ID"))) == nil {
 		t.result = journal.Result(getenv("MONITOR_SERVICE_RESULT"))
@@ -65,8 +62,8 @@ func (t *told) readExit(code, status string) {
 	t.killed = code == "killed" || code == "dumped"
 }
 
-// within reports whether a process with these control groups is one of unit: in
-// any other unit $INVOCATION_ID is that unit's own.
+// within reports whether a process in these control groups belongs to unit. In any
+// other unit, $INVOCATION_ID is that unit's own.
 func within(unit string, user bool, cgroup []byte) bool {
 	for line := range bytes.Lines(cgroup) {
 		hierarchy, path, ok := strings.Cut(strings.TrimSpace(string(line)), ":")
@@ -88,7 +85,7 @@ func within(unit string, user bool, cgroup []byte) bool {
 	return false
 }
 
-// unescape returns the name of the unit that a control group is of. systemd puts
-// an underscore before names that the kernel could take for a file of its own,
-// such as io.service, and before those that begin with one.
+// unescape returns the name of the unit of a control group. systemd puts an
+// underscore before a name that begins with one, or that could clash with a file of
+// the kernel's, such as io.service.
 func unescape(group string) string { return strings.TrimPrefix(group, "_") }

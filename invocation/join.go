@@ -8,8 +8,9 @@ import (
 	"github.com/restic-exporter/restic-exporter/parser"
 )
 
-// join makes of the processes those that there were: what one restic printed can
-// come by two ways, such as tee and logger, and its two streams by one each.
+// join merges the processes that are really one: the output of a restic can reach the
+// journal twice, such as through tee and logger, and its two streams can take
+// different ways.
 func join(processes []parser.Process) []parser.Process {
 	joined := make([]parser.Process, 0, len(processes))
 next:
@@ -32,17 +33,17 @@ next:
 	return joined
 }
 
-// passedOn reports whether the process passes on what others print.
+// passedOn reports whether another program forwarded the output of p.
 func passedOn(p *parser.Process) bool { return p.PID == 0 }
 
-// same reports whether a and b are one command of one restic: they saved the
-// same snapshot, or say the same at the same time by two ways.
+// same reports whether a and b are the same restic process: both saved the same
+// snapshot, or have the same result at the same time by different ways.
 func same(a, b *parser.Process) bool {
 	if a.Command != b.Command || a.DryRun != b.DryRun {
 		return false
 	}
 	if a.Backup != nil && b.Backup != nil && a.Backup.Snapshot != "" && b.Backup.Snapshot != "" {
-		// Short in text, in full in JSON.
+		// IDs are short in text and full in JSON.
 		return strings.HasPrefix(a.Backup.Snapshot, b.Backup.Snapshot) || strings.HasPrefix(b.Backup.Snapshot, a.Backup.Snapshot)
 	}
 	if a.Source == b.Source && a.PID == b.PID || !passedOn(a) && !passedOn(b) || apart(a, b) > 0 {
@@ -70,12 +71,12 @@ func sameForget(a, b *parser.Forget) bool {
 	return a.Kept == b.Kept && a.Removed == b.Removed && a.Failed == b.Failed
 }
 
-// apart returns the time between two processes, 0 if both ran at one time.
+// apart returns the time between two processes; 0 if they overlap.
 func apart(a, b *parser.Process) time.Duration {
 	return max(0, b.Start.Sub(a.End), a.Start.Sub(b.End))
 }
 
-// merge adds to p what another says of it: nothing is counted twice.
+// merge adds the other copy of p's output to p. It counts nothing twice.
 func merge(p, other *parser.Process) {
 	if other.Backup != nil && p.Backup != nil && other.Backup.Exact && !p.Backup.Exact {
 		p.Backup = other.Backup
@@ -89,8 +90,9 @@ func merge(p, other *parser.Process) {
 	widen(p, other)
 }
 
-// summaryOf returns the backup whose complaints the i-th process is, nil if it is
-// none of that: of two streams one was passed on and the other came straight.
+// summaryOf returns the backup whose standard error is process i; nil if process i
+// is something else. This happens if a program forwards one of restic's two streams
+// and the other goes straight to the journal.
 func summaryOf(processes []parser.Process, i int) *parser.Process {
 	p := &processes[i]
 	if p.Backup != nil || p.Fatal != "" || p.Command != "" && p.Command != parser.CommandBackup || p.Unreadable == 0 && !p.Incomplete {
@@ -109,7 +111,7 @@ func summaryOf(processes []parser.Process, i int) *parser.Process {
 	return nearest
 }
 
-// complain adds what p says in the other stream to the backup b.
+// complain adds p, the other stream of backup b, to it.
 func complain(b, p *parser.Process) {
 	b.Incomplete = b.Incomplete || p.Incomplete
 	b.Unreadable += p.Unreadable
@@ -120,7 +122,7 @@ func complain(b, p *parser.Process) {
 	widen(b, p)
 }
 
-// unreadable brings the figure of the backup in line with that of the process.
+// unreadable updates the backup's count of unreadable sources from the process's.
 func unreadable(p *parser.Process) {
 	if p.Backup == nil {
 		return

@@ -13,19 +13,21 @@ import (
 	"github.com/restic-exporter/restic-exporter/parser"
 )
 
-// Read returns the run id of unit; of the local journal unit may be an alias. The zero ID is the run that the caller is a
-// command or a handler of, as [Options.Getenv] tells, else the latest: that can
-// be a start that the manager refused, after the last run. What Getenv says
-// counts only if it is about the run that is read, and if the journal does not
-// contradict it.
+// Read returns the run of unit with the given ID. In the local journal, unit may be
+// an alias.
 //
-// Read first waits until journald has written down what it has received, as
-// [journal.Reader.Sync] does; give ctx a deadline to bound that.
+// The zero ID means the run that the caller is a command or a handler of, according
+// to [Options.Getenv]; if there is none, it means the latest run. That may be a start
+// that the manager refused. What Getenv says counts only if it is about the run that
+// is read, and the journal does not contradict it.
 //
-// It reports [journal.ErrNotFound] if the source holds nothing of the run,
-// [journal.ErrIncomplete] if the beginning of the run is gone, [ErrRunning] if
-// the run has not ended, and [ErrSkipped] if nothing ran because a condition
-// of the unit was not met.
+// Read first waits until journald has written down what it has received (see
+// [journal.Reader.Sync]). Give ctx a deadline to bound the wait.
+//
+// Read returns [journal.ErrNotFound] if the source has nothing of the run,
+// [journal.ErrIncomplete] if the beginning of the run is missing, [ErrRunning] if
+// the run has not ended, and [ErrSkipped] if a condition of the unit prevented the
+// start.
 func Read(ctx context.Context, from journal.Source, unit string, id journal.ID, o Options) (*Run, error) {
 	reader, local := from.(journal.Reader)
 	local = local && reader.Dir == "" && reader.File == ""
@@ -47,15 +49,15 @@ func Read(ctx context.Context, from journal.Source, unit string, id journal.ID, 
 		return nil, err
 	}
 
-	// In a handler the latest is read first: systemd hands it the ID of the last
-	// run also if it refused a start since.
+	// In a handler, read the latest run first. If the manager has refused a start
+	// since the last run, it gives the handler the ID of that run all the same.
 	latest := id == (journal.ID{}) && !told.inside
 	if told.inside {
 		id = told.id
 	}
 	r, v, err := read(ctx, from, unit, id, o)
 	if errors.Is(err, syscall.EBADMSG) && local {
-		// journald may have deleted a file while it was read.
+		// journald may have deleted a file during the read.
 		r, v, err = read(ctx, from, unit, id, o)
 	}
 	if latest && told.id != (journal.ID{}) && (err != nil || r.ID != told.id && v.refused.IsZero()) {
@@ -87,8 +89,8 @@ func Read(ctx context.Context, from journal.Source, unit string, id journal.ID, 
 	return r, nil
 }
 
-// unended counts the commands that began and, though the run succeeded, have no end
-// that is understood. A backup without one was killed: each line of its end is known.
+// unended counts the commands of a successful run whose end was not understood. It
+// leaves out backups: every way in which they end is known, so such a one was killed.
 func unended(processes []parser.Process) (n uint64) {
 	for _, p := range processes {
 		if p.Unfinished && p.Command != parser.CommandBackup {
@@ -105,8 +107,8 @@ func sync(ctx context.Context, from journal.Source, unit string) error {
 	return nil
 }
 
-// namespace returns the journal namespace that systemd says the caller, a command of the
-// unit, logs into. A handler has one of its own.
+// namespace returns the journal namespace of a unit if the caller is a command of it:
+// systemd sets it in the environment. A handler has a namespace of its own.
 func (o Options) namespace(reader journal.Reader, told told) string {
 	if !told.inside || reader.Namespace != "" {
 		return ""
@@ -118,8 +120,9 @@ func (o Options) namespace(reader journal.Reader, told told) string {
 	return name
 }
 
-// readNamespace reads a run again that has no line of output, with the journal of the
-// namespace that it has logged into; if there is none, it returns the run as it is.
+// readNamespace takes a run without any line of output, which may have logged into a
+// journal namespace. If so, readNamespace reads it again with the journal of that
+// namespace. If not, it returns the run as it is.
 func readNamespace(ctx context.Context, from journal.Source, r *Run, v *verdict, id journal.ID, o Options) (*Run, *verdict, error) {
 	reader, ok := from.(journal.Reader)
 	if !ok || reader.Namespace != "" || reader.User {
@@ -146,11 +149,11 @@ func read(ctx context.Context, from journal.Source, unit string, id journal.ID, 
 			return nil, v, err
 		}
 		if e.Kind == journal.Output && e.Identifier == exporter && bytes.HasPrefix(e.Message, []byte(exporter+": ")) {
-			continue // what an exporter logs is not part of the run
+			continue // this program's own messages are not part of the run
 		}
 		later := r.ID != (journal.ID{}) && e.Invocation == (journal.ID{}) && e.Kind == journal.Manager
 		if !v.add(e) || later {
-			continue // it is about a later start
+			continue // about a later start
 		}
 		r.ID = e.Invocation
 		r.heard(e, v)
@@ -171,15 +174,15 @@ func read(ctx context.Context, from journal.Source, unit string, id journal.ID, 
 // exporter is the identifier of this program, which runs within the unit.
 const exporter = "restic-exporter"
 
-// heard takes the time of an entry, and counts it.
+// heard adds e to the times and the counts of the run.
 func (r *Run) heard(e journal.Entry, v *verdict) {
-	// journald can take a line before the manager's word that the unit starts. The
-	// manager's last words have an earlier time only if the clock was set back,
-	// and ExecStopPost= is called before them.
+	// journald can receive a line before the manager's "Starting". The manager's
+	// own messages do not move the start: they can be earlier only if the clock
+	// was set back.
 	if r.Start.IsZero() || e.Kind == journal.Output && e.Time.Before(r.Start) {
 		r.Start = e.Time
 	}
-	// The verdict ends the run, also for lines that journald took later.
+	// The verdict ends the run, even if journald receives more lines after it.
 	if e.Time.After(r.End) && (e.Kind == journal.Manager || v.result == "") {
 		r.End = e.Time
 	}
@@ -194,21 +197,20 @@ func (r *Run) heard(e journal.Entry, v *verdict) {
 type collector struct {
 	parser.Collector
 	options Options
-	restics map[origin]bool // the processes that are known as restic
+	restics map[origin]bool // processes known to be restic itself
 }
 
-// An origin is a process as the parser tells them apart.
+// An origin identifies a process in the way the parser does.
 type origin struct {
 	source string
 	pid    int
 }
 
-// known reports whether p is a process of restic's own program.
+// known reports whether p is known to be restic itself.
 func (c *collector) known(p parser.Process) bool { return c.restics[origin{p.Source, p.PID}] }
 
-// Skip implements [journal.Skipper]. A verbose restic prints a line for each file:
-// to ask the journal who wrote each of these, and when, takes longer than all the
-// rest.
+// Skip implements [journal.Skipper]. A verbose restic prints a line for each file. To
+// look up who wrote each of these lines, and when, takes longer than all the rest.
 func (c *collector) Skip(text []byte, pid func() int) bool {
 	return c.options.Strip == nil && c.Collector.Skip(text, pid)
 }
@@ -218,15 +220,14 @@ func (c *collector) add(e journal.Entry) {
 	s := speakerOf(e)
 	switch {
 	case s == namer, slices.Contains(c.options.Ignore, e.Identifier):
-		text = nil // it has a time and no more
+		text = nil // only the time counts
 	case s == restic && !c.restics[origin{e.Identifier, e.PID}]:
 		if c.restics == nil {
 			c.restics = make(map[origin]bool)
 		}
 		c.restics[origin{e.Identifier, e.PID}] = true
 	}
-	switch {
-	case c.options.Strip != nil:
+	if c.options.Strip != nil {
 		if at := c.options.Strip.FindIndex(text); at != nil && at[0] == 0 {
 			text = text[at[1]:]
 		}

@@ -6,14 +6,14 @@ import (
 	"github.com/restic-exporter/restic-exporter/journal"
 )
 
-// programs are the names under which the journal has restic's own lines.
+// programs are the names of restic's program in the journal.
 var programs = []string{"restic", ".restic-wrapped"}
 
-// RunsRestic reports whether the unit of r, which was read from a source, is one that
-// runs restic: restic has spoken in r or in another run of it. A run that failed before
-// it came to restic is a failed backup, one of a unit in which restic never spoke is none.
-// A restic whose lines came to the journal through another program, such as docker,
-// shows in r alone.
+// RunsRestic reports whether the unit of r runs restic. It does if restic logged a line
+// in r, or in any other run that from holds. So a run that failed before it reached
+// restic is a failed backup, but a run of a unit that never calls restic is not one.
+//
+// If another program forwards restic's lines, such as docker, only r itself counts.
 func RunsRestic(ctx context.Context, from journal.Source, r *Run) (bool, error) {
 	if len(r.Processes) > 0 {
 		return true, nil

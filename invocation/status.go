@@ -6,8 +6,7 @@ import (
 	"github.com/restic-exporter/restic-exporter/parser"
 )
 
-// A Status sums up a run. The zero Status means that nobody has given a
-// verdict.
+// A Status sums up a run. The zero Status means that the outcome is unknown.
 type Status string
 
 // The statuses.
@@ -18,15 +17,14 @@ const (
 	StatusFailed  Status = "failed"
 )
 
-// Statuses returns all statuses that a run can have.
+// Statuses returns all statuses but the zero one.
 func Statuses() []Status { return []Status{StatusSuccess, StatusPartial, StatusFailed} }
 
-// A Reason is what a failed or partial run failed of. The zero Reason is that
-// of a success.
+// A Reason is why a run failed or is partial. The zero Reason is that of a success.
 type Reason string
 
-// The reasons. The manager's verdict decides the first four, restic's last
-// words the others.
+// The reasons. The first four come from the manager's verdict, the others from
+// restic's last lines.
 const (
 	ReasonNotStarted Reason = "not_started"
 	ReasonTimeout    Reason = "timeout"
@@ -36,7 +34,7 @@ const (
 	ReasonLocked           Reason = "locked"
 	ReasonPassword         Reason = "password"
 	ReasonNoRepository     Reason = "no_repository"
-	ReasonNoAccess         Reason = "no_access" // the repository may be there, but did not let restic in
+	ReasonNoAccess         Reason = "no_access" // the repository may exist, but denied access
 	ReasonNetwork          Reason = "network"
 	ReasonNoSpace          Reason = "no_space"
 	ReasonSourceUnreadable Reason = "source_unreadable"
@@ -45,7 +43,7 @@ const (
 	ReasonOther            Reason = "other"
 )
 
-// Reasons returns all reasons that a run can have.
+// Reasons returns all reasons but the zero one.
 func Reasons() []Reason {
 	return []Reason{
 		ReasonLocked, ReasonPassword, ReasonNoRepository, ReasonNoAccess, ReasonNetwork, ReasonNoSpace, ReasonSourceUnreadable, ReasonNoSource,
@@ -69,20 +67,20 @@ func (r *Run) Status() Status {
 	return StatusFailed
 }
 
-// onlyIncomplete reports whether a failed run failed of nothing but sources that
-// could not be read: restic's exit status 3. Wrappers such as resticprofile make
-// it 1; then restic's own word must be the only thing that went wrong.
+// onlyIncomplete reports whether unreadable sources are the only reason why a run
+// failed. restic exits with 3 then. Wrappers such as resticprofile turn that into 1,
+// so otherwise restic must have said so, and nothing else may have gone wrong.
 func (r *Run) onlyIncomplete() bool {
 	said := false
 	for _, p := range r.Processes {
 		switch {
-		case p.Cause == parser.CauseExists: // a script asked by init whether there is a repository
+		case p.Cause == parser.CauseExists: // a script ran init to make sure that the repository exists
 		case p.Fatal != "":
 			return false
 		case p.Incomplete:
 			said = true
 		case !p.Done && p.Command != "":
-			return false // it began and did not end
+			return false // it did not reach its end
 		}
 	}
 	return said || r.ExitCode != nil && *r.ExitCode == 3
@@ -92,7 +90,7 @@ func incomplete(p parser.Process) bool {
 	return p.Incomplete || p.Backup != nil && p.Unreadable > 0
 }
 
-// Reason returns what a failed or partial run failed of.
+// Reason returns why the run failed or is partial; "" after a success.
 func (r *Run) Reason() Reason {
 	switch r.Status() {
 	case "", StatusSuccess:
@@ -121,7 +119,7 @@ func (r *Run) Reason() Reason {
 	case r.ExitCode != nil && *r.ExitCode >= 10 && *r.ExitCode <= 12:
 		return r.reasonOfExitCode()
 	case r.ExitCode != nil && *r.ExitCode > 128 && *r.ExitCode <= 128+64:
-		// A shell reports a command that a signal killed in this way.
+		// A shell exits with this status if a signal killed its command.
 		return ReasonKilled
 	case slices.ContainsFunc(r.Processes, incomplete):
 		return ReasonSourceUnreadable
@@ -129,8 +127,8 @@ func (r *Run) Reason() Reason {
 	return ReasonOther
 }
 
-// reasonOfExitCode returns what restic says with its exit status: that is for
-// last words which are not understood.
+// reasonOfExitCode returns the meaning of restic's exit status. It is for runs whose
+// last lines were not understood.
 func (r *Run) reasonOfExitCode() Reason {
 	if r.ExitCode != nil {
 		switch *r.ExitCode {
@@ -147,7 +145,7 @@ func (r *Run) reasonOfExitCode() Reason {
 	return ReasonOther
 }
 
-// Lock returns the lock that stopped the run, nil if none did.
+// Lock returns the lock that stopped the run; nil if none did.
 func (r *Run) Lock() *parser.Lock {
 	last := r.lastFatal()
 	if last == nil || r.Reason() != ReasonLocked {
@@ -156,19 +154,19 @@ func (r *Run) Lock() *parser.Lock {
 	return last.Lock
 }
 
-// lastFatal returns the last process that gave up, nil if none did.
+// lastFatal returns the last process that gave up; nil if none did.
 func (r *Run) lastFatal() *parser.Process {
 	var last *parser.Process
 	for i := range r.Processes {
 		p := &r.Processes[i]
 		switch {
 		case last != nil && p.Cause == parser.CauseExists:
-			// A script asked whether there is a repository, did not get an answer,
-			// and would have made one.
+			// A script could not open the repository and tried to create it.
+			// The first failure is the reason.
 		case p.Fatal != "" && (last == nil || !p.End.Before(last.End)):
 			last = p
 		case last != nil && last.Cause == parser.CauseNoRepository && p.Command == parser.CommandInit && p.Done:
-			last = nil // a script asked whether there is a repository, and made one
+			last = nil // a script looked for the repository, found none and created it
 		}
 	}
 	return last

@@ -6,11 +6,10 @@ import (
 	"strings"
 )
 
-// UnitName returns the name under which the local manager knows a service: that
-// of the unit file if name is an alias of it. A unit that is started through an
-// alias for the first time sees the alias in %n, but the manager and journald use
-// the name of the file. user reports that the unit is one of the caller's service
-// manager.
+// UnitName returns the name that the local manager uses for a service. If name is an
+// alias, that is the name of the unit file. A unit that is first started through an
+// alias sees the alias in %n, but the manager and journald use the name of the file.
+// user reports that the unit belongs to the user's manager.
 func UnitName(name string, user bool) string {
 	file, instance := name, ""
 	if prefix, rest, ok := strings.Cut(name, "@"); ok {
@@ -28,7 +27,7 @@ func UnitName(name string, user bool) string {
 			target, err := filepath.EvalSymlinks(filepath.Join(dir, try))
 			real := filepath.Base(target)
 			if err != nil || !strings.HasSuffix(real, ".service") {
-				return name // masked, for one
+				return name // such as a masked unit
 			}
 			if prefix, ok := strings.CutSuffix(real, "@.service"); ok {
 				return prefix + "@" + instance + ".service"
@@ -39,8 +38,8 @@ func UnitName(name string, user bool) string {
 	return name
 }
 
-// unitPath returns where the manager looks for unit files, the first file found
-// counts (systemd.unit(5)).
+// unitPath returns the directories in which the manager looks for unit files. The
+// first file found counts (systemd.unit(5)).
 func unitPath(user bool) []string {
 	if !user {
 		return []string{"/etc/systemd/system", "/run/systemd/system", "/usr/local/lib/systemd/system", "/usr/lib/systemd/system", "/lib/systemd/system"}

@@ -10,32 +10,33 @@ import (
 	"github.com/restic-exporter/restic-exporter/parser"
 )
 
-// A verdict is what the manager has said of a run so far, and of the starts
+// A verdict is what the manager has said so far about a run, and about the starts
 // after it.
 type verdict struct {
 	result journal.Result // "" as long as there is none
 	time   time.Time      // when the manager gave it
-	exit   *journal.Exit  // how the process ended that failed the run; nil if none did, or it is unknown
-	exited time.Time      // when the manager said so
-	boot   journal.ID     // in which boot of the machine; zero if unknown
+	exit   *journal.Exit  // how the process ended that made the run fail; nil if none did, or it is unknown
+	exited time.Time      // when the manager reported that
+	boot   journal.ID     // the boot of the machine; zero if unknown
 
-	entries  int  // of the manager about the run
+	entries  int  // the manager's entries about the run
 	simple   bool // the unit counts as started while it runs, as with Type=simple
 	stopping bool // the unit was stopped before its end
 	spoke    firstWords
 
-	restarting bool      // Restart= will try again: a start limit then ends the tries
+	restarting bool      // Restart= will try again, so a start limit ends these tries and is no new start
 	refused    time.Time // when the manager last refused a start after the run; zero if it never did
 }
 
-// closing is how long around its verdict the manager says what else belongs to
-// the end of the run, such as "Failed to start" and "Consumed". In 160
-// recordings it took 4 ms at the most; recordings with whole seconds need more.
+// closing bounds the time between the verdict and the manager's other messages
+// about the end of the run, such as "Failed to start" and "Consumed". In 160
+// recordings it was 4 ms at most; recordings with whole seconds need more.
 const closing = 2 * time.Second
 
-// add takes in an entry, and reports whether it is of the run. The verdict ends
-// the run: as long as a unit stays loaded, the manager puts the ID of the last
-// run on what it says of later starts (such as "Dependency failed").
+// add adds an entry, and reports whether it is part of the run. The verdict ends the
+// run, whatever ID later entries have: as long as a unit stays loaded, the manager's
+// messages about later starts (such as "Dependency failed") have the ID of the last
+// run.
 func (v *verdict) add(e journal.Entry) bool {
 	v.boot = cmp.Or(v.boot, e.Boot)
 	if e.Kind != journal.Manager {
@@ -55,11 +56,14 @@ func (v *verdict) add(e journal.Entry) bool {
 	case e.Event == journal.EventNotDue:
 		return false
 	case v.result != "" && e.Result == resources:
-		v.refused = e.Time // in a recording without IDs: the manager says nothing when such a start begins
+		// In a recording without IDs: such a start has no "Starting" to begin a new run.
+		v.refused = e.Time
 		return false
 	case v.result != "":
 		v.restarting = v.restarting || e.Event == journal.EventRestarting
-		again := e.Event == journal.EventFailed || e.Event == journal.EventSucceeded // when a unit with RemainAfterExit= is stopped, or at a start limit
+		// A second verdict is not about the run: it comes when a unit with
+		// RemainAfterExit= is stopped, or at a start limit.
+		again := e.Event == journal.EventFailed || e.Event == journal.EventSucceeded
 		return !again && e.Time.Sub(v.time).Abs() <= closing
 	}
 	v.entries++
@@ -78,9 +82,8 @@ func (v *verdict) add(e journal.Entry) bool {
 	return true
 }
 
-// refusal reports whether e says that the manager refused to start the unit:
-// nothing ran. A run that failed has the job result "failed", "timeout" or
-// "canceled".
+// refusal reports whether e says that the manager refused to start the unit, so that
+// nothing ran. If a run failed, the job result is "failed", "timeout" or "canceled".
 func refusal(e journal.Entry) bool {
 	if e.Event != journal.EventStartFailed {
 		return false
@@ -92,13 +95,14 @@ func refusal(e journal.Entry) bool {
 	return true
 }
 
-// resources is the manager's result if it could not even fork: nothing ran.
+// resources is the manager's result if it could not even fork, so that nothing ran.
 const resources journal.Result = "resources"
 
-// outcome joins what the manager says in the journal with what systemd has told
-// the caller. It reports ErrRunning if nobody says how the run ended.
+// judge sets the outcome of r from what the manager says in the journal and what
+// systemd has told the caller. It returns ErrRunning if neither says how the run
+// ended.
 func (r *Run) judge(v *verdict, told told, local bool) error {
-	// The journal goes first: a unit's Environment= can set these variables, too.
+	// The journal takes precedence, because a unit's Environment= could set these variables.
 	result := cmp.Or(v.result, told.result)
 	r.setExit(cmp.Or(v.exit, told.exit))
 	switch {
@@ -115,7 +119,7 @@ func (r *Run) judge(v *verdict, told told, local bool) error {
 		r.Outcome = Killed
 		return nil
 	case v.entries == 0 && !local:
-		return nil // as in the bare output of restic: nobody has said
+		return nil // unknown, as in the bare output of restic
 	default:
 		return fmt.Errorf("%w: %s started at %s", ErrRunning, r.Unit, r.Start.Format(time.RFC3339))
 	}
@@ -138,8 +142,8 @@ func (r *Run) judge(v *verdict, told told, local bool) error {
 	return nil
 }
 
-// succeeded looks behind a success of the manager's: stopped in its middle, a
-// unit of Type=simple has succeeded, and Environment= of a unit can claim it.
+// succeeded checks a verdict of success. The manager also gives it to a unit of
+// Type=simple that is stopped halfway, and a unit's Environment= can claim it.
 func (r *Run) succeeded(v *verdict, told told) Outcome {
 	switch {
 	case told.inside && v.failedInside():
@@ -150,14 +154,13 @@ func (r *Run) succeeded(v *verdict, told told) Outcome {
 	return Succeeded
 }
 
-// failedInside reports whether a command of the unit has failed: the manager
-// says so before it calls ExecStopPost=.
+// failedInside reports whether a command of the unit has failed. The manager says so
+// before it runs ExecStopPost=.
 func (v *verdict) failedInside() bool {
 	return v.exit != nil && strings.HasPrefix(v.exit.Command, "ExecStart")
 }
 
-// brokenOff reports whether the last restic had begun and did not come to an
-// end of its own.
+// brokenOff reports whether the last restic began but did not reach its end.
 func (r *Run) brokenOff() bool {
 	if r.Dropped > 0 || r.Unparsed > 0 || len(r.Processes) == 0 {
 		return false
@@ -176,26 +179,27 @@ func (r *Run) setExit(exit *journal.Exit) {
 	}
 }
 
-// refuse makes r a start that the manager refused at t.
+// refuse turns r into a start that the manager refused at t.
 func (r *Run) refuse(t time.Time) {
 	*r = Run{Unit: r.Unit, Host: r.Host, Start: t, End: t, Outcome: NotStarted}
 }
 
-// endedWithBoot reports whether a run of that boot ended with the machine.
+// endedWithBoot reports whether a run in that boot is over because the machine has
+// been rebooted since.
 func endedWithBoot(boot journal.ID) bool {
 	running, err := journal.Boot()
 	return err == nil && boot != (journal.ID{}) && running != (journal.ID{}) && boot != running
 }
 
-// firstWords is when processes of the unit first logged something, and which
-// of them could not become the command that they were made for.
+// firstWords records when each process of the unit first logged something, and which
+// of them could not execute their command.
 type firstWords struct {
 	first   map[int]time.Time
 	spawned map[int]bool
 }
 
-// manyProcesses is how many processes are remembered. With more than that
-// something has run.
+// manyProcesses is how many processes are remembered. If there are more, commands of
+// the unit have run.
 const manyProcesses = 64
 
 func (f *firstWords) add(e journal.Entry) {
@@ -216,12 +220,14 @@ func (f *firstWords) add(e journal.Entry) {
 	}
 }
 
-// neverSpawned reports whether the first command of the unit could not be
-// started: its sandbox could not be set up, or its program or a directory is
-// missing (systemd.exec(5) lists these statuses). What the process says of that is
-// not always there, for journald knows the unit of a process only while it lives. So
-// such a status counts if nobody else has logged anything: a first command that
-// logs nothing and exits with it, or before another that does, does not show.
+// neverSpawned reports whether the first command of the unit could not be started,
+// because its program or a directory is missing or its sandbox could not be set up.
+// systemd.exec(5) lists the exit statuses of these cases.
+//
+// The process's own message about it is not reliable: if the process ends too soon,
+// journald cannot tell its unit. So such a status counts if no other process has
+// logged anything. A command that exits with such a status of its own accord, without
+// any output before, looks the same.
 func (v *verdict) neverSpawned() bool {
 	if v.exit == nil || v.exit.Status < 200 || v.exit.Status > 245 || len(v.spoke.first) > manyProcesses {
 		return false
