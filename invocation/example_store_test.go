@@ -1,0 +1,42 @@
+package invocation_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log"
+	"os"
+	"time"
+
+	"github.com/restic-exporter/restic-exporter/invocation"
+	"github.com/restic-exporter/restic-exporter/journal"
+)
+
+// lastBackups prints the last run of each unit of each host.
+func lastBackups(ctx context.Context, w io.Writer, store journal.Store) error {
+	units, err := store.Units(ctx, time.Now().AddDate(0, 0, -30), "restic-*.service")
+	if err != nil {
+		return err
+	}
+	for _, u := range units {
+		run, err := invocation.Read(ctx, store.Source(u), u.Unit, journal.ID{}, invocation.Options{})
+		switch {
+		case errors.Is(err, invocation.ErrRunning):
+			fmt.Fprintf(w, "%s %s goes on\n", u.Host, u.Unit)
+		case err != nil:
+			return err
+		default:
+			fmt.Fprintf(w, "%s %s %s %s\n", u.Host, u.Unit, run.Status(), run.Reason())
+		}
+	}
+	return nil
+}
+
+// The last backup of each host of a store.
+func Example_store() {
+	store := journal.Store{URL: "https://logs.example.com:9428", SenderField: "sender"}
+	if err := lastBackups(context.Background(), os.Stdout, store); err != nil {
+		log.Fatal(err)
+	}
+}
