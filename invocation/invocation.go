@@ -37,8 +37,9 @@ type Options struct {
 	// Getenv is the environment in which systemd may have told the caller about a
 	// run. It is used only with the local journal. If it is nil, there is none.
 	Getenv func(string) string
-	// Warn is called for each line that looks like restic's but cannot be read. It
-	// may be nil; [Run.Unparsed] counts these lines in any case.
+	// Warn is called for each line that looks like restic's but cannot be read, and
+	// with a [*PrefixError] if Strip should have been set. It may be nil;
+	// [Run.Unparsed] counts these lines in any case.
 	Warn func(error)
 }
 

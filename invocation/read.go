@@ -168,6 +168,11 @@ func read(ctx context.Context, from journal.Source, unit string, id journal.ID, 
 	for _, p := range r.Processes {
 		r.Unparsed += uint64(p.SyntaxErrors)
 	}
+	if o.Warn != nil && o.Strip == nil {
+		if err := lines.prefix.missing(ctx, r, from, id, o); err != nil {
+			o.Warn(err)
+		}
+	}
 	return r, v, nil
 }
 
@@ -198,6 +203,7 @@ type collector struct {
 	parser.Collector
 	options Options
 	restics map[origin]bool // processes known to be restic itself
+	prefix  prefix
 }
 
 // An origin identifies a process in the way the parser does.
@@ -227,10 +233,12 @@ func (c *collector) add(e journal.Entry) {
 		}
 		c.restics[origin{e.Identifier, e.PID}] = true
 	}
-	if c.options.Strip != nil {
-		if at := c.options.Strip.FindIndex(text); at != nil && at[0] == 0 {
-			text = text[at[1]:]
+	if strip := c.options.Strip; strip == nil {
+		if s != restic {
+			c.prefix.add(text)
 		}
+	} else if at := strip.FindIndex(text); at != nil && at[0] == 0 {
+		text = text[at[1]:]
 	}
 	err := c.Add(parser.Line{Source: e.Identifier, PID: author(s, e.PID), Restic: s == restic, Time: e.Time, Text: text})
 	if err != nil && c.options.Warn != nil {

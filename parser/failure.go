@@ -11,7 +11,7 @@ import (
 
 // What any command prints about errors, whether it gives up or goes on.
 var failureForms = []form{
-	{pattern: "error: …", read: (*state).errorLine},
+	{pattern: "error: …", telling: true, read: (*state).errorLine},
 	{pattern: "Detected data corruption while saving …", read: (*state).otherError},
 	{pattern: "unable to refresh lock: …", read: (*state).otherError},
 	{pattern: "unable to remove snapshot/…", read: (*state).forgetFailed},  // 0.17 and later
@@ -19,12 +19,12 @@ var failureForms = []form{
 	{pattern: "unable to remove …", read: (*state).otherError},
 
 	{pattern: "repo already locked, waiting up to …", failure: true, read: (*state).quiet}, // 0.16 and later
-	{pattern: noLock + "…", failure: true, read: (*state).fatalLine},
+	{pattern: noLock + "…", failure: true, telling: true, read: (*state).fatalLine},
 	{pattern: "storage ID #"},
 	{pattern: "the `unlock` command can be used to remove stale locks"},
 	{pattern: "lock was created at … (# ago)", read: (*state).lockAge},
 
-	{pattern: "Fatal: …", failure: true, read: (*state).fatalLine},
+	{pattern: "Fatal: …", failure: true, telling: true, read: (*state).fatalLine},
 	{pattern: "Resolving password failed: …", failure: true, read: (*state).fatalLine},
 	{pattern: "unable to open config file: …", failure: true, read: (*state).fatalLine},
 	{pattern: "config cannot be loaded: …", failure: true, read: (*state).fatalLine},

@@ -14,14 +14,14 @@ import (
 var jsonForms = []form{
 	{pattern: `{"message_type":"status",…`, read: (*state).jsonStatus},   // many a second
 	{pattern: `{"message_type":"verbose_status"…`, read: (*state).quiet}, // one for each file
-	{pattern: `{"message_type":"summary","files_new":…`, opens: CommandBackup, ends: true, read: (*state).jsonMessage},
+	{pattern: `{"message_type":"summary","files_new":…`, opens: CommandBackup, ends: true, telling: true, read: (*state).jsonMessage},
 	{pattern: `{"message_type":"summary","num_errors":…`, opens: CommandCheck, ends: true, read: (*state).jsonMessage},
 	{pattern: `{"message_type":"summary","blobs":…`, opens: CommandPrune, ends: true, read: (*state).jsonMessage}, // after 0.19
 	{pattern: `{"message_type":"initialized"…`, opens: CommandInit, read: (*state).jsonMessage},
 	{pattern: `{"message_type":"summary"…`, ends: true, read: (*state).jsonMessage},
 	{pattern: `{"message_type":"error","message":…`, opens: CommandCheck, read: (*state).jsonMessage},
-	{pattern: `{"message_type":"error"…`, read: (*state).jsonMessage},
-	{pattern: `{"message_type":"exit_error"…`, failure: true, read: (*state).jsonMessage},
+	{pattern: `{"message_type":"error"…`, telling: true, read: (*state).jsonMessage},
+	{pattern: `{"message_type":"exit_error"…`, failure: true, telling: true, read: (*state).jsonMessage},
 	{pattern: `{"message_type":"…`, read: (*state).jsonMessage},
 	{pattern: `{"…"message_type":"…`, ends: true, read: (*state).jsonMessage}, // in another order
 	{pattern: `{"files_new":…`, read: (*state).jsonUnknown},

@@ -26,12 +26,15 @@ type form struct {
 	ends bool
 	// failure reports that no command prints the line after it has succeeded.
 	failure bool
+	// telling says that no other program prints the line: see Behind.
+	telling bool
 	// read evaluates the line. It is called only if the process runs the command
 	// that opens or tells names. A line of a backup is the exception, because
 	// what looked like another command before it may have been a file's name.
 	read func(*state, *line) error
 
 	literal string // the pattern up to its first # or …
+	first   []byte // the same
 	rest    []part // the pattern from there on
 }
 
@@ -63,6 +66,9 @@ func index(tables ...[]form) (heads, tails [256][]*form) {
 		for i := range table {
 			f := &table[i]
 			f.compile()
+			if f.telling {
+				telling = append(telling, f)
+			}
 			switch {
 			case f.literal != "":
 				heads[f.literal[0]] = append(heads[f.literal[0]], f)
@@ -91,7 +97,7 @@ func (f *form) compile() {
 		return s[:i], "…", s[i+len("…"):]
 	}
 	literal, wildcard, rest := cut(f.pattern)
-	f.literal = literal
+	f.literal, f.first = literal, []byte(literal)
 	for wildcard != "" {
 		p := part{word: wildcard == "#"}
 		p.literal, wildcard, rest = cut(rest)

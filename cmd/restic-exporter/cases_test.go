@@ -108,3 +108,17 @@ func compareRepository(t *testing.T, file string, got map[string]float64) {
 		}
 	}
 }
+
+// TestStripIsNamed: what the program says that it should be called with is right.
+func TestStripIsNamed(t *testing.T) {
+	name := filepath.Join(cases, "wrappers/runrestic-locked")
+	args := []string{name + ".export", "--unit", "runrestic"}
+	without := call(t, nil, "", args...)
+	assert.Equal(t, "restic-exporter: warning: runrestic.service: no backup was understood, for a wrapper puts a prefix before "+
+		"restic's lines: call this with --strip '^[[]restic[]] '\n", without.stderr)
+
+	_, named, _ := strings.Cut(without.stderr, "--strip '")
+	with := call(t, nil, "", append(args, "--strip", strings.TrimSuffix(named, "'\n"))...)
+	assert.Empty(t, with.stderr)
+	golden.Equal(t, name+".prom", with.stdout)
+}

@@ -219,6 +219,10 @@ func (p *program) read(ctx context.Context, from source, o options) (*invocation
 		// Inside a unit, or in a handler, systemd has said which run.
 		Getenv: p.getenv,
 		Warn: func(err error) {
+			if prefix, ok := errors.AsType[*invocation.PrefixError](err); ok {
+				p.say("warning", "%s: no backup was understood, for a wrapper puts a prefix before restic's lines: call this with --strip '%v'", o.unit, prefix.Strip)
+				return
+			}
 			if bad++; bad <= warnings {
 				p.say("warning", "%s: %v", o.unit, err)
 			}
