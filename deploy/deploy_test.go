@@ -100,9 +100,13 @@ func TestRunbooks(t *testing.T) {
 		assert.Equal(t, []string{
 			"# " + name, "## What it means", "## What to run", "## What it usually is", "## How to fix it", "## When to stop worrying",
 		}, headings, name)
-		_, what, _ := strings.Cut(text, "## What to run\n")
-		what, _, _ = strings.Cut(what, "\n## ")
-		assert.Regexp(t, `(?m)^    \S`, what, "%s: a command", name)
+		section := func(title string) string {
+			_, text, _ := strings.Cut(text, "\n## "+title+"\n")
+			text, _, _ = strings.Cut(text, "\n## ")
+			return text
+		}
+		assert.Regexp(t, `^\n[^.?!]+\.\n$`, section("What it means"), "%s: one sentence", name)
+		assert.Regexp(t, `(?m)^    \S`, section("What to run"), "%s: a command", name)
 		assert.NotRegexp(t, `(?m)^    restic `, text, "%s: restic alone does not know the repository; restic-job does", name)
 		for _, link := range regexp.MustCompile(`\]\(([^)#]+)`).FindAllStringSubmatch(text, -1) {
 			assert.FileExists(t, "../docs/runbooks/"+link[1], name)
