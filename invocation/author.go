@@ -35,8 +35,9 @@ func speakerOf(e journal.Entry) speaker {
 	case e.Exe == "" && e.Comm == "":
 		return nobody
 	case e.Exe == "" || multiCall[program]:
+		script := multiCall[program] || !hasVersion(e.Comm)
 		program = e.Comm
-		if e.Exe == "" && isRestic(program) && !hasVersion(program) {
+		if isRestic(program) && script {
 			return passer
 		}
 	}
@@ -85,7 +86,9 @@ var (
 	// namers are programs that print names of files.
 	namers = set("find", "fd", "fdfind", "ls", "du", "tar", "bsdtar", "cpio", "zip", "unzip", "rsync", "rm", "cp", "mv", "ln", "stat", "tree",
 		"install", "rmdir", "mkdir", "touch", "shred", "chmod", "chown", "chgrp", "wc", "file", "locate", "plocate",
-		"md5sum", "sha1sum", "sha256sum", "sha512sum", "b2sum", "cksum")
+		"bfs", "eza", "exa", "lsd", "scp", "sftp", "rclone", "unlink", "readlink", "realpath", "getfacl", "setfacl", "lsattr", "chattr",
+		"7z", "7za", "7zz", "unrar", "logrotate",
+		"md5sum", "sha1sum", "sha224sum", "sha256sum", "sha384sum", "sha512sum", "b2sum", "b3sum", "cksum")
 	// multiCall are single programs that contain many commands. The command name
 	// says which one ran.
 	multiCall = set("busybox", "toybox", "coreutils")

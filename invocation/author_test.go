@@ -41,6 +41,8 @@ func TestSpeakerOf(t *testing.T) {
 		{"", "find", namer},
 		{"/usr/bin/busybox", "find", namer},
 		{"/usr/bin/busybox", "tee", passer},
+		{"/usr/bin/busybox", "restic", passer}, // a script, too
+		{"/usr/bin/busybox", "restic_0.19.1_l", passer},
 		{"/usr/bin/rsync", "rsync", namer},
 		{"", "", nobody},
 	} {

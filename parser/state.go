@@ -148,7 +148,9 @@ func (s *state) item() {
 }
 
 // notLast discards what restic prints last, because the backup is still going on.
-func (s *state) notLast() { s.backup.warned, s.process.ExitCode = false, nil }
+func (s *state) notLast() {
+	s.backup.warned, s.backup.unclear, s.process.ExitCode = false, false, nil
+}
 
 // complaining notes that the lines which follow may be part of a file's name.
 func (s *state) complaining() {
