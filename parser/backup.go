@@ -169,8 +169,12 @@ func (s *state) backupFiles(l *line) error {
 	if err == nil && b.stage > none && b.stage < saved && c == b.summary.Files {
 		return nil // a second copy of the line
 	}
-	if s.names.doubted {
+	switch {
+	case s.names.doubted:
 		s.refuted()
+	case s.stream && s.process.Fatal != "":
+		b.stage = broken // this is from the server's error message
+		return errMisplaced
 	}
 	b.stage = broken
 	if err != nil {

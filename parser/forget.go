@@ -11,8 +11,8 @@ var forgetForms = []form{
 	{pattern: "snapshots for (…", read: (*state).forgetGroup},
 	{pattern: "keep # snapshots:", opens: CommandForget, ends: true, read: (*state).forgetKeep},
 	{pattern: "remove # snapshots:", opens: CommandForget, ends: true, read: (*state).forgetRemove},
-	{pattern: "--------…", within: CommandForget, read: (*state).forgetRule},
-	{pattern: "# snapshots", within: CommandForget, read: (*state).forgetTableEnd},
+	{pattern: "--------…", within: CommandForget, ends: true, read: (*state).forgetRule},
+	{pattern: "# snapshots", within: CommandForget, ends: true, read: (*state).forgetTableEnd},
 	{pattern: "[… files deleted", within: CommandForget, ends: true, read: (*state).forgetDeleted},
 	{pattern: "Would have removed the following snapshots:", read: (*state).dryRun},
 	{pattern: "{…}", within: CommandForget, read: (*state).listed}, // the snapshots that a dry run would remove

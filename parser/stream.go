@@ -56,8 +56,8 @@ func (s *state) begins(f *form) bool {
 	case c == CommandBackup && p.Backup == nil && s.backup.stage != none:
 		summary := has(s.line.text, "Files: ") || has(s.line.text, "{")
 		return !summary || s.backup.stage == processed || s.backup.lost
-	case c == CommandBackup && s.names.doubted && has(s.line.text, "Files: "):
-		return false // a release that says first what the parent is would do so
+	case c == CommandBackup && s.backup.warns && (s.names.doubted || p.Fatal != "") && has(s.line.text, "Files: "):
+		return false // the next backup of such a release names its parent first
 	case c == CommandForget:
 		if !has(s.line.text, "Applying Policy: ") || s.forget.tables > 0 {
 			return false // the next group
