@@ -82,6 +82,8 @@ func Read(ctx context.Context, from journal.Source, unit string, id journal.ID, 
 	}
 	if r.Outcome == Succeeded && r.Dropped == 0 {
 		r.Unparsed += unended(r.Processes)
+		// Of backups at once in one stream it does not show which lines are whose.
+		r.Processes = slices.DeleteFunc(r.Processes, func(p parser.Process) bool { return lost(&p) && passedOn(&p) })
 	}
 	if told.inside && v.result == "" {
 		r.End = time.Now().UTC() // the manager gives its verdict later
@@ -90,15 +92,19 @@ func Read(ctx context.Context, from journal.Source, unit string, id journal.ID, 
 }
 
 // unended counts the commands of a successful run whose end was not understood. It
-// leaves out backups: every way in which they end is known, so such a one was killed.
+// leaves out backups that did not share their process: every way in which they end is
+// known, so such a one was killed.
 func unended(processes []parser.Process) (n uint64) {
 	for _, p := range processes {
-		if p.Unfinished && p.Command != parser.CommandBackup {
+		if lost(&p) && passedOn(&p) || p.Unfinished && p.Command != parser.CommandBackup {
 			n++
 		}
 	}
 	return n
 }
+
+// lost reports whether p is a backup that began, and did not end.
+func lost(p *parser.Process) bool { return p.Unfinished && p.Command == parser.CommandBackup }
 
 func sync(ctx context.Context, from journal.Source, unit string) error {
 	if err := from.Sync(ctx, unit); err != nil {

@@ -67,6 +67,7 @@ type backupState struct {
 	dryRun  bool
 
 	verbose bool // "open repository" was printed, so the line about the parent may be due to -v
+	parent  bool // it named its parent, or said that it has none
 	warns   bool // this release prints a warning if it cannot read a source
 	warned  bool // restic called the backup incomplete
 	unclear bool // there was an unknown warning
@@ -138,13 +139,19 @@ func (s *state) backupStarts(*line) error {
 	return nil
 }
 
+// namesParent reports whether a line is one that a backup prints once, about its parent.
+func namesParent(text []byte) bool {
+	return has(text, "using parent snapshot ") || has(text, "no parent snapshot found")
+}
+
 func (s *state) backupParent(*line) error {
+	s.backup.parent = true
 	s.backup.warns = s.backup.warns || !s.backup.verbose
 	return nil
 }
 
 func (s *state) backupWarns(*line) error {
-	s.backup.warns = true
+	s.backup.warns, s.backup.parent = true, true
 	return nil
 }
 

@@ -201,7 +201,7 @@ func (c *Collector) Processes() []Process {
 	slices.SortStableFunc(c.processes, func(a, b *state) int { return a.first - b.first })
 	var processes []Process
 	for _, s := range c.processes {
-		if s.restic && !s.again(c.processes) {
+		if (s.restic || s.lastWords() != CauseNone) && !s.again(c.processes) {
 			processes = append(processes, s.result())
 		}
 	}

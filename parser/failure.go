@@ -14,9 +14,15 @@ var failureForms = []form{
 	{pattern: "error: …", telling: true, read: (*state).errorLine},
 	{pattern: "Detected data corruption while saving …", read: (*state).otherError},
 	{pattern: "unable to refresh lock: …", read: (*state).otherError},
-	{pattern: "unable to remove snapshot/…", read: (*state).forgetFailed},  // 0.17 and later
-	{pattern: "unable to remove <snapshot/…", read: (*state).forgetFailed}, // 0.10 to 0.16
+	{pattern: "unable to remove snapshot/…", tells: CommandForget, read: (*state).forgetFailed},  // 0.17 and later
+	{pattern: "unable to remove <snapshot/…", tells: CommandForget, read: (*state).forgetFailed}, // 0.10 to 0.16
 	{pattern: "unable to remove …", read: (*state).otherError},
+	{pattern: `Ignoring "…": …`, read: (*state).otherError}, // a snapshot that cannot be read
+
+	// The stack of a Go program that gives up over an error of no known form.
+	{pattern: "github.com/restic/restic/…", read: (*state).stack},
+	{pattern: "runtime.goexit", read: (*state).stack},
+	{pattern: "main.main…", read: (*state).stack},
 
 	{pattern: "repo already locked, waiting up to …", failure: true, read: (*state).quiet}, // 0.16 and later
 	{pattern: noLock + "…", failure: true, telling: true, read: (*state).fatalLine},
@@ -32,6 +38,7 @@ var failureForms = []form{
 	{pattern: "context canceled", failure: true, read: (*state).fatalLine},
 	{pattern: "signal # received, cleaning up", failure: true, read: (*state).signal},
 	{pattern: "subprocess ssh: …", read: (*state).sshLine},
+	{pattern: "subprocess …"},
 
 	{pattern: "Save(…) returned error, retrying after …", failure: true, read: (*state).retry},
 	{pattern: "Load(…) returned error, retrying after …", failure: true, read: (*state).retry},
@@ -126,6 +133,28 @@ func (s *state) errorLine(l *line) error {
 	return nil
 }
 
+// lastWords returns why restic itself gave up if its last line has no form, as an error
+// without the prefix "Fatal: " has none, but gives a known cause; else CauseNone.
+func (s *state) lastWords() Cause {
+	p := &s.process
+	if !s.known || p.Fatal != "" || p.Done || len(s.unknown) == 0 || s.names.items || s.names.complained || printsNames(p.Command) {
+		return CauseNone
+	}
+	if cause := classify(s.unknown); cause != CauseOther {
+		return cause
+	}
+	return CauseNone
+}
+
+// stack reads a line of a Go stack: the process gave up over the error before it.
+func (s *state) stack(*line) error {
+	if s.process.Fatal == "" && len(s.unknown) > 0 && !s.process.Done {
+		s.odd = false
+		s.gaveUp(s.unknown, classify(s.unknown))
+	}
+	return nil
+}
+
 func (s *state) signal(*line) error {
 	s.restic, s.failure.signalled = true, true
 	return nil
@@ -214,7 +243,7 @@ var causes = []struct {
 // absent and denied matter only in a line about the repository, which has one of the
 // words in repository: elsewhere they are about sources.
 var (
-	repository = []string{"config file", "repository", "lock in backend", "save snapshot", "key", "index"}
+	repository = []string{"config file", "config cannot be loaded", "repository", "lock in backend", "save snapshot", "key", "index"}
 	absent     = []string{
 		"does not exist", "no such file", "not found", "(404)", "404:", "nosuchkey", "nosuchbucket", "doesn't exist", "not exist",
 	}

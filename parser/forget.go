@@ -167,6 +167,9 @@ func (s *state) forgetDeleted(l *line) error {
 		return err
 	}
 	f.deleted, f.of = deleted, of
+	if s.process.Forget == nil && f.policy == 0 && f.tables == 0 {
+		return nil // of snapshots that were named
+	}
 	if !f.bad && (f.tables > 0 || s.process.Forget == nil || s.process.Forget.Removed != of) {
 		f.bad = true
 		return s.unlessNamed(errIncomplete)

@@ -17,6 +17,7 @@ var jsonForms = []form{
 	{pattern: `{"message_type":"summary","files_new":…`, opens: CommandBackup, ends: true, telling: true, read: (*state).jsonMessage},
 	{pattern: `{"message_type":"summary","num_errors":…`, opens: CommandCheck, ends: true, read: (*state).jsonMessage},
 	{pattern: `{"message_type":"summary","blobs":…`, opens: CommandPrune, ends: true, read: (*state).jsonMessage}, // after 0.19
+	{pattern: `{"message_type":"excluded_item"…`, read: (*state).quiet},                                           // after 0.19
 	{pattern: `{"message_type":"initialized"…`, opens: CommandInit, read: (*state).jsonMessage},
 	{pattern: `{"message_type":"summary"…`, ends: true, read: (*state).jsonMessage},
 	{pattern: `{"message_type":"error","message":…`, opens: CommandCheck, read: (*state).jsonMessage},
@@ -33,7 +34,7 @@ var jsonForms = []form{
 
 // otherMessages are the known messages that do not matter here.
 var otherMessages = map[string]bool{
-	"status": true, "verbose_status": true, "excluded_item": true, // backup, restore
+	"status": true, "verbose_status": true, // backup, restore
 	"change": true, "statistics": true, // diff
 	"changed": true, "version": true, "snapshot": true, "node": true, "matches": true,
 }

@@ -33,7 +33,6 @@ var otherForms = []form{
 	{pattern: "unable to open cache: …"},
 	{pattern: "unable to create cache directory …"},
 	{pattern: "rclone: …"},
-	{pattern: "subprocess …"},
 }
 
 // another stands for the commands that are known only by why they gave up.

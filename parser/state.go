@@ -14,13 +14,14 @@ import (
 // A state is what one process has said so far.
 type state struct {
 	process Process
-	first   int  // number of the first line, counted over the whole log
-	restic  bool // it printed a line of restic's
-	known   bool // the process is restic itself
-	begun   bool // it printed a line that restic prints only after it has looked for its sources
-	opened  bool // it printed a first line of the command, which only --quiet leaves out
-	strange int  // lines since opened that have no form
-	odd     bool // a line without a form looks like a complaint
+	first   int    // number of the first line, counted over the whole log
+	restic  bool   // it printed a line of restic's
+	known   bool   // the process is restic itself
+	begun   bool   // it printed a line that restic prints only after it has looked for its sources
+	opened  bool   // it printed a first line of the command, which only --quiet leaves out
+	strange int    // lines since opened that have no form
+	odd     bool   // a line without a form looks like a complaint
+	unknown []byte // the first line without a form since the last with one
 
 	// stream reports that several restics may share this process, which
 	// forwards what they print. Their commands are told apart by their first and
@@ -67,6 +68,9 @@ func (s *state) add(text []byte, f *form) error {
 	s.names.item = false
 	s.refute(text)
 	if f == nil {
+		if (s.restic || s.known) && len(s.unknown) == 0 {
+			s.unknown = append(s.unknown, text[:min(len(text), 512)]...)
+		}
 		s.odd = s.odd || s.known && !s.names.items && !s.names.complained && !s.process.Done && complains(text)
 		switch {
 		case s.restic && s.forget.tables > 0: // a row of a table
@@ -76,7 +80,11 @@ func (s *state) add(text []byte, f *form) error {
 			s.stream = true // for the reason in Collector.meet
 		}
 	}
-	return s.read(f)
+	err := s.read(f)
+	if f != nil {
+		s.unknown = s.unknown[:0]
+	}
+	return err
 }
 
 // read evaluates s.line. f is its form; nil if it has none.
@@ -257,6 +265,9 @@ func (s *state) result() Process {
 		s.check.end(&p, s.strange > 0 && !s.stream)
 	case another:
 		p.Command = ""
+	}
+	if cause := s.lastWords(); cause != CauseNone {
+		p.Fatal, p.Cause = string(s.unknown), cause
 	}
 	if p.Fatal != "" {
 		p.Done = false

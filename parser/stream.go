@@ -46,12 +46,14 @@ func (s *state) begins(f *form) bool {
 	p, c := &s.process, f.opens
 	switch {
 	case f.failure:
-		return s.over() && !s.line.partial()
+		return s.over() && !s.line.partial() && !has(s.line.text, "Remove(<lock/") // unlocking comes last
 	case p.Command == "" || p.Command == CommandForget && c == CommandPrune:
 		return p.Fatal != ""
 	case p.Command == another && has(s.line.text, "Files: "):
 		return false // a line of diff, or part of a name
 	case c != p.Command:
+		return true
+	case c == CommandBackup && namesParent(s.line.text) && s.backup.parent:
 		return true
 	case c == CommandBackup && p.Backup == nil && s.backup.stage != none:
 		summary := has(s.line.text, "Files: ") || has(s.line.text, "{")
