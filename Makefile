@@ -9,13 +9,20 @@ RECORDING := testdata/0.19.1/second-run-prune.export
 PACKAGES := libsystemd-dev libc6-dev systemd systemd-sysv systemd-container debootstrap systemd-journal-remote dbus-user-session \
 	libpam-systemd procps groff-base restic prometheus prometheus-node-exporter \
 	prometheus-alertmanager nginx-light iproute2 rclone openssh-server openssh-client jsonnet shellcheck lintian \
-	exim4-daemon-light msmtp curl jq strace xz-utils lz4 zstd
+	exim4-daemon-light msmtp curl jq strace iputils-ping xz-utils lz4 zstd rpm zsh fish piuparts $(CROSS)
+
+# To build the packages of the other architecture.
+CROSS := $(if $(filter aarch64,$(shell uname -m)),gcc-x86-64-linux-gnu libc6-dev-amd64-cross,gcc-aarch64-linux-gnu libc6-dev-arm64-cross)
 
 .DEFAULT_GOAL := build
-.PHONY: build run check test bench fuzz packages e2e test-systemd record setup setup-build clean
+.PHONY: build program run check test bench fuzz packages e2e test-systemd record setup setup-build clean
 
-build: setup-build
-	$(GO) build -trimpath -o bin/restic-exporter ./cmd/restic-exporter
+build: setup-build program
+
+# As it is in the packages: they call this, too.
+PROGRAM ?= bin/restic-exporter
+program:
+	$(GO) build -trimpath -ldflags='-s -w -extldflags=-Wl,-z,relro,-z,now' -o $(PROGRAM) ./cmd/restic-exporter
 
 run: build
 	bin/restic-exporter $(RECORDING)
@@ -32,32 +39,15 @@ test: setup
 	CGO_ENABLED=0 $(GO) test -short ./journal ./cmd/restic-exporter
 	$(MAKE) --no-print-directory e2e
 
-# .deb and .rpm, for amd64 and arm64, in dist/, each with its list of parts (SBOM). The program in them is static, so
-# that one serves all releases of all distributions.
-VERSION = $(shell sed -n 's/^const version = "\(.*\)"/\1/p' cmd/restic-exporter/run.go)
-NFPM    = $(GO) run github.com/goreleaser/nfpm/v2/cmd/nfpm@v2.45.2
-SBOM    = $(GO) run github.com/CycloneDX/cyclonedx-gomod/cmd/cyclonedx-gomod@v1.10.0
-export SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct 2>/dev/null || echo 0)
+# .deb and .rpm, for amd64 and arm64, each with its list of parts (SBOM), and tarballs of the static program, in dist/.
+packages: setup-build
+	@.ci/install binutils $(CROSS)
+	GO=$(GO) deploy/package/build
 
-packages:
-	rm -rf dist && mkdir -p dist
-	gzip -9n < docs/restic-exporter.1 > dist/restic-exporter.1.gz
-	gzip -9n < docs/restic-job.8 > dist/restic-job.8.gz
-	gzip -9n < CHANGELOG.md > dist/changelog.gz
-	for arch in amd64 arm64; do \
-		CGO_ENABLED=0 GOARCH=$$arch $(GO) build -trimpath -ldflags='-s -w' -o dist/$$arch/restic-exporter ./cmd/restic-exporter && \
-		$(SBOM) bin -json -noserial -output dist/$$arch/sbom.json dist/$$arch/restic-exporter 2>/dev/null && \
-		sed "s/\"timestamp\": \"[^\"]*\"/\"timestamp\": \"$$(date -u -d @$(SOURCE_DATE_EPOCH) +%FT%TZ)\"/" \
-			dist/$$arch/sbom.json > dist/restic-exporter_$(VERSION)_$$arch.cdx.json && \
-		for kind in deb rpm; do \
-			ARCH=$$arch VERSION=$(VERSION) $(NFPM) package --config deploy/package/nfpm.yaml --packager $$kind --target dist/ || exit 1; \
-		done || exit 1; \
-	done
-
-# Where we stand beside journalctl: docs/performance.md.
+# Where what the packages install stands beside journalctl: docs/performance.md.
 bench: build
 	@.ci/install systemd systemd-journal-remote
-	CGO_ENABLED=0 $(GO) build -trimpath -o bin/restic-exporter-static ./cmd/restic-exporter
+	CGO_ENABLED=0 $(MAKE) --no-print-directory program PROGRAM=bin/restic-exporter-static
 	$(GO) run ./tools/bench $(BENCHFLAGS)
 
 # Each target for a while; make fuzz FUZZTIME=100000000x for a night. It is a number
@@ -74,7 +64,7 @@ fuzz: setup-build
 	done
 
 # The whole system, from the timer to the mail, in a systemd booted for it.
-e2e: setup packages
+e2e: setup build packages
 	$(GO) test -count=1 -timeout 20m -v -run '^Test(Package|EndToEnd)' ./deploy
 
 # The live tests on another Debian's systemd and restic, in a root that

@@ -17,10 +17,15 @@ import (
 	"github.com/restic-exporter/restic-exporter/internal/testenv"
 )
 
-// run runs a program of the host, which make setup installs.
+// command is a program of the host, which make setup installs.
+func command(t *testing.T, args ...string) *exec.Cmd {
+	t.Helper()
+	return exec.Command(testenv.Tool(t, args[0]), args[1:]...)
+}
+
 func run(t *testing.T, args ...string) string {
 	t.Helper()
-	out, err := exec.Command(testenv.Tool(t, args[0]), args[1:]...).CombinedOutput()
+	out, err := command(t, args...).CombinedOutput()
 	require.NoError(t, err, "%s\n%s", strings.Join(args, " "), out)
 	return string(out)
 }
@@ -42,7 +47,7 @@ func TestShellcheck(t *testing.T) {
 	args := []string{"shellcheck", "--external-sources", "--source-path=..", "scripts/job.bash", "scripts/restic-job"}
 	args = append(append(args, glob(t, "scripts/*.sh")...), glob(t, "package/*.sh")...)
 
-	assert.Empty(t, run(t, append(args, "../.ci/run", "../.ci/install")...))
+	assert.Empty(t, run(t, append(args, "package/build", "../.ci/run", "../.ci/install")...))
 	for _, name := range append(glob(t, "scripts/*.sh"), "scripts/restic-job") {
 		text := read(t, name)
 		assert.True(t, strings.HasPrefix(text, "#!/bin/bash\n"), name)
@@ -57,15 +62,6 @@ func TestMixin(t *testing.T) {
 		run(t, "jsonnet", "-e", `(import "prometheus/mixin/mixin.libsonnet").grafanaDashboards["restic.json"]`))
 	for _, name := range append(glob(t, "prometheus/mixin/*.libsonnet"), "prometheus/mixin/rules.jsonnet") {
 		run(t, "jsonnetfmt", "--test", name)
-	}
-}
-
-// TestPackage: lintian finds no error in the package, which make e2e makes.
-func TestPackage(t *testing.T) {
-	testenv.Long(t)
-	run(t, "lintian", "--allow-root", "--fail-on=error", deb(t))
-	for _, pattern := range []string{"*_amd64.deb", "*_arm64.deb", "*.x86_64.rpm", "*.aarch64.rpm"} {
-		assert.Len(t, glob(t, "../dist/"+pattern), 1)
 	}
 }
 
@@ -174,4 +170,34 @@ func TestTemplate(t *testing.T) {
 		plain = strings.ReplaceAll(plain, "/backup.credentials", "/%i.credentials")
 		assert.Equal(t, plain, template)
 	}
+}
+
+// TestManual: the manual page of the configuration has what the package's file has.
+func TestManual(t *testing.T) {
+	escape := strings.NewReplacer(`\`, `\e`, "-", `\-`, "'", `\(aq`).Replace
+	var b strings.Builder
+	setting := regexp.MustCompile(`(?m)^([A-Z_]+)=(\((?s:.*?)\n?\)$|.*$)`)
+	_, text, ok := strings.Cut(read(t, "etc/backup.conf"), "\n\n") // what the file itself is
+	require.True(t, ok)
+	for _, block := range strings.Split(strings.TrimSpace(text), "\n\n") {
+		names := setting.FindAllStringSubmatch(block, -1)
+		require.NotEmpty(t, names, "each paragraph has a setting: %s", block)
+		about, _, _ := strings.Cut(strings.TrimPrefix(block, "# "), "\n"+names[0][0])
+		for i, m := range names {
+			b.WriteString(map[bool]string{true: ".TP\n", false: ".TQ\n"}[i == 0])
+			b.WriteString(".B " + m[1] + "\n")
+		}
+		b.WriteString(escape(strings.ReplaceAll(about, "\n# ", "\n")) + "\n")
+		b.WriteString(".RS\n.PP\n.nf\n")
+		for _, m := range names {
+			b.WriteString(escape(m[0]) + "\n")
+		}
+		b.WriteString(".fi\n.RE\n")
+	}
+	page := read(t, "../docs/restic-job.conf.5")
+	before, rest, ok := strings.Cut(page, ".SH SETTINGS\n")
+	require.True(t, ok)
+	_, after, ok := strings.Cut(rest, ".SH CREDENTIALS\n")
+	require.True(t, ok)
+	golden.Equal(t, "../docs/restic-job.conf.5", before+".SH SETTINGS\n"+b.String()+".SH CREDENTIALS\n"+after)
 }

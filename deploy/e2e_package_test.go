@@ -18,6 +18,7 @@ func TestEndToEndPackage(t *testing.T) {
 		{"remove", s.remove},
 		{"the administrator's own units", s.ownUnits},
 		{"purge", s.purge},
+		{"the .rpm", s.rpm},
 	})
 }
 
@@ -33,6 +34,13 @@ func (s *system) upgrade(t *testing.T) {
 	assert.Equal(t, config, s.Run("cat /etc/restic-exporter/backup.conf"), "the configuration stays")
 	assert.Equal(t, "enabled\nactive\n", s.Run("systemctl is-enabled restic-backup.timer; systemctl is-active restic-backup.timer"))
 	s.password("right")
+
+	// A version that wants the timer elsewhere, too, finds it enabled, and says so to systemd.
+	s.Run(`dpkg-deb --raw-extract /root/exporter.deb /root/next
+sed -i 's/^WantedBy=.*/& multi-user.target/' /root/next/lib/systemd/system/restic-backup.timer
+dpkg-deb --build /root/next /root/next.deb; dpkg --install /root/next.deb
+test -L /etc/systemd/system/multi-user.target.wants/restic-backup.timer
+dpkg --install /root/exporter.deb`)
 }
 
 func (s *system) remove(t *testing.T) {
@@ -70,7 +78,10 @@ systemctl is-active restic-backup.timer restic-backup@mine.timer restic-backup.s
 	s.Run("dpkg --remove restic-exporter-journal")
 	assert.Equal(t, before, s.Run(state))
 	s.Run("! systemctl list-timers --all | grep restic-backup@ours")
-	s.Run("systemctl stop restic-backup")
+	s.Run("cp -a /etc/restic-exporter /root/kept; dpkg --purge restic-exporter-journal; cp -a /root/kept/. /etc/restic-exporter/")
+	assert.Equal(t, before, s.Run(state))
+	s.Run("systemctl stop restic-backup; systemctl disable --now restic-backup.timer restic-backup@mine.timer")
+	s.Run("rm /etc/systemd/system/{restic-backup.timer,restic-backup@mine.timer,restic-backup.service}; systemctl daemon-reload")
 }
 
 func (s *system) purge(t *testing.T) {
@@ -103,4 +114,19 @@ printf 'other 1\n' > other.prom; cp ours.prom ours.txt; ln -sf ours.txt link.pro
 		s.Run("! ls " + m[1] + " | grep -E '^(ours|x.exporter|restic-backup).prom'")
 	}
 	s.Run("ls " + strings.Join(kept, " "))
+}
+
+// rpm installs the other package, as far as a Debian goes: it knows none of its dependencies.
+func (s *system) rpm(t *testing.T) {
+	arch := strings.TrimSpace(run(t, "uname", "-m"))
+	s.Machine.Write("/root/exporter.rpm", read(t, one(t, "*."+arch+".rpm")), 0o644)
+	s.Run("rpm --install --nodeps /root/exporter.rpm; restic-exporter --version; systemctl enable --now restic-backup@web.timer")
+	s.Run("echo '# mine' >> /etc/restic-exporter/backup.conf; touch /var/lib/restic-exporter")
+	s.Run("rpm --upgrade --replacepkgs --nodeps /root/exporter.rpm; systemctl is-active restic-backup@web.timer; " +
+		"grep -x '# mine' /etc/restic-exporter/backup.conf")
+	out := s.Run("rpm --erase restic-exporter-journal 2>&1")
+	assert.Contains(t, out, "Disabled restic-backup@web.timer\n")
+	assert.Contains(t, out, "\n  /etc/restic-exporter\n", "says what it leaves")
+	s.Run("! systemctl list-timers --all | grep restic-backup; test ! -e /usr/bin/restic-exporter; " +
+		"grep -rx '# mine' /etc/restic-exporter; test -e /etc/restic-exporter/backup.credentials")
 }

@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"maps"
 	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -80,14 +79,6 @@ func (s *system) steps(steps []step) {
 func (s *system) use(t *testing.T) {
 	s.t = t
 	s.Use(t)
-}
-
-func deb(t *testing.T) string {
-	arch := strings.TrimSpace(run(t, "dpkg", "--print-architecture"))
-	names, err := filepath.Glob("../dist/restic-exporter-journal_*_" + arch + ".deb")
-	require.NoError(t, err)
-	require.Len(t, names, 1, "make packages makes it")
-	return names[0]
 }
 
 // boot boots a machine and does what the page for beginners says, for a

@@ -96,7 +96,7 @@ func TestDoc(t *testing.T) {
 // TestManualPage: groff has nothing to say about the pages.
 func TestManualPage(t *testing.T) {
 	out, err := exec.Command(testenv.Tool(t, "groff"), "-man", "-Tutf8", "-ww", "-z",
-		"../../docs/restic-exporter.1", "../../docs/restic-job.8").CombinedOutput()
+		"../../docs/restic-exporter.1", "../../docs/restic-job.conf.5", "../../docs/restic-job.8").CombinedOutput()
 	require.NoError(t, err, "%s", out)
 	assert.Empty(t, string(out))
 }

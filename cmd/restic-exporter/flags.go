@@ -46,7 +46,8 @@ collector of node_exporter.
   --host NAME               of a store: this host; repeatable, may be a pattern
   --store-headers FILE      headers for the store, NAME: VALUE on each line
   --sender-field NAME       of a store: the field that tells who sent an entry
-  --version, --help         print the version or this, and exit
+  --version                 print the version, and exit
+  --help                    print this, and exit
 
 LOG is read in place of the journal, - is standard input: whatever journalctl
 prints with the wall clock and the host (best: -o export), a syslog file, or the

@@ -5,7 +5,7 @@
 set -e
 
 if [ -d /run/systemd/system ]; then
-	systemctl daemon-reload || true
+	systemctl --system daemon-reload >/dev/null || true
 fi
 
 # metrics ARGUMENT... runs grep over our files in the textfile directories that
@@ -31,8 +31,11 @@ left() {
 
 case "$1" in
 remove | 0)
-	echo "Left where they are, with configuration, credentials and what the jobs remember:"
-	left /etc/restic-exporter /var/lib/restic-exporter /var/cache/restic-exporter
+	paths=$(left /etc/restic-exporter /var/lib/restic-exporter /var/cache/restic-exporter)
+	if [ -n "$paths" ]; then
+		echo "Left where they are, with configuration, credentials and what the jobs remember:"
+		echo "$paths"
+	fi
 	files=$(metrics)
 	if [ -n "$files" ]; then
 		echo "Left too, so that alerts on the age of backups go on until you delete them:"
@@ -40,6 +43,12 @@ remove | 0)
 	fi
 	;;
 purge)
+	# It would delete the link, too. One that is there still is of a timer that the
+	# administrator wrote.
+	if [ ! -L /etc/systemd/system/timers.target.wants/restic-backup.timer ] && command -v deb-systemd-helper >/dev/null; then
+		deb-systemd-helper purge restic-backup.timer >/dev/null || true
+	fi
+	rm -f /var/lib/systemd/deb-systemd-helper-enabled/restic-backup.timer.dsh-also
 	rm -rf /var/cache/restic-exporter /var/lib/restic-exporter
 	metrics | while IFS= read -r file; do
 		rm -f -- "$file"

@@ -3,6 +3,15 @@
 # good stops and disables its units, not one that is upgraded.
 set -e
 
+# stop UNIT stops it; in Debian a policy of the administrator's may forbid that.
+stop() {
+	if command -v deb-systemd-invoke >/dev/null; then
+		deb-systemd-invoke stop "$1" || true
+	else
+		systemctl stop "$1" || true
+	fi
+}
+
 # ours UNIT tells whether the unit's file is the package's. One that the
 # administrator wrote under the same name, or masked, comes first for systemd, and
 # stays as it is.
@@ -29,16 +38,16 @@ remove | 0)
 				*) continue ;;
 				esac
 				if ours "$unit"; then
-					systemctl stop "$unit" || true
+					stop "$unit"
 				fi
 			done
 		done
 	fi
-	# disable takes no globs, and enabled units need not be loaded.
+	# Enabled units need not be loaded, and there may be no systemd that runs.
 	for link in /etc/systemd/system/*/restic-backup.timer /etc/systemd/system/*/restic-backup@*.timer; do
 		unit=${link##*/}
 		if [ -L "$link" ] && ours "$unit"; then
-			systemctl disable --quiet "$unit" || true
+			rm -f -- "$link"
 			echo "Disabled $unit"
 		fi
 	done
