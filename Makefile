@@ -8,7 +8,7 @@ RECORDING := testdata/0.19.1/second-run-prune.export
 # What the tests run for real, as Debian's packages.
 PACKAGES := libsystemd-dev libc6-dev systemd systemd-sysv systemd-container debootstrap systemd-journal-remote dbus-user-session \
 	libpam-systemd procps groff-base restic prometheus prometheus-node-exporter \
-	prometheus-alertmanager nginx-light iproute2 rclone openssh-server openssh-client jsonnet shellcheck lintian \
+	prometheus-alertmanager victoria-metrics nginx-light iproute2 rclone openssh-server openssh-client jsonnet shellcheck lintian \
 	exim4-daemon-light msmtp curl jq strace iputils-ping xz-utils lz4 zstd rpm zsh fish piuparts $(CROSS)
 
 # To build the packages of the other architecture.

@@ -16,7 +16,7 @@ import (
 	"github.com/restic-exporter/restic-exporter/internal/testenv"
 )
 
-// A month of twelve units on eight machines, of which samples are taken every
+// A month of fourteen units on ten machines, of which samples are taken every
 // tick. What goes wrong in it is in the events of month, and what has to fire
 // for that in firings. Times are since the beginning of the month.
 const (
@@ -43,6 +43,9 @@ type job struct {
 	events         map[int]func(j *job, day int) values
 	first, last    int // days on which it runs
 }
+
+// hosts are the machines of which a store on this one has the journals.
+var hosts = map[string]string{"store:9100": "vault"}
 
 func daily(instance, unit string, hour, minute int) *job {
 	return &job{
@@ -246,6 +249,10 @@ func month() []*job {
 		return values{`restic_backup_failure|timestamp="274500"`: 1}
 	}
 
+	// The store gets no more from this one, and its metrics stay as they were.
+	vault := daily("store:9100", "restic-backup.service", 11, 15)
+	vault.last = 25
+
 	return []*job{
 		daily("db1:9100", "restic-backup.service", 2, 15).maxAge(50).fails("network", nil, 18),
 		daily("db1:9100", "restic-backup@postgres.service", 3, 15).maxAge(50).fails("password", nil, 13, 14),
@@ -253,7 +260,7 @@ func month() []*job {
 		photos.but(29, values{"restic_exporter_unparsed_lines": 3}).but(30, values{"restic_exporter_unparsed_lines": 3}),
 		nas,
 		daily("nas:9100", "restic-backup@media.service", 4, 45).fails("locked", values{"restic_lock_age_seconds": 9 * 3600}, 29, 30),
-		db2, web, www, mail, share, shell,
+		db2, web, www, mail, share, shell, vault,
 		daily("attic:9100", "restic-backup.service", 9, 15).gone(at(20, 0, 0), at(days, 0, 0)),
 	}
 }
@@ -306,6 +313,9 @@ var firings = []struct {
 	{"ResticManyFilesChanged", "share", "restic-backup.service", at(24, 10, 15), at(25, 10, 15)},
 
 	{"ResticLegacyBackupFailed", "shell", "backup.service", at(3, 4, 15), at(4, 4, 15)},
+
+	{"ResticBackupTooOldDefault", "store", "restic-backup.service", at(26, 13, 30), at(31, 0, 0)},
+	{"ResticHostSilent", "store", "", at(26, 13, 45), at(31, 0, 0)},
 
 	{"ResticMachineGone", "attic", "restic-backup.service", at(21, 11, 45), at(31, 0, 0)},
 }
@@ -382,23 +392,23 @@ func monthOf(t *testing.T, instance string, jobs []*job) string {
 		j.live()
 		for _, name := range slices.Sorted(maps.Keys(j.samples)) {
 			metric, labels, _ := strings.Cut(name, "|")
-			fmt.Fprintf(&b, "      - series: '%s{instance=%q,job=\"node\",unit=%q,%s}'\n        values: '%s'\n",
-				metric, instance, j.unit, labels, notation(j.samples[name]))
+			fmt.Fprintf(&b, "      - series: '%s{instance=%q,host=%q,job=\"node\",unit=%q,%s}'\n        values: '%s'\n",
+				metric, instance, hosts[instance], j.unit, labels, notation(j.samples[name]))
 		}
 	}
 	b.WriteString("    promql_expr_test:\n")
 	for now := time.Duration(0); now < at(days, 0, 0); now += tick {
-		b.WriteString("      - expr: group by (alertname, instance, unit) (ALERTS{alertstate=\"firing\"})\n")
+		b.WriteString("      - expr: group by (alertname, instance, host, unit) (ALERTS{alertstate=\"firing\"})\n")
 		fmt.Fprintf(&b, "        eval_time: %dm\n        exp_samples:\n", int(now.Minutes()))
 		for _, f := range firings {
 			if f.instance+":9100" != instance || now < f.from || f.to <= now {
 				continue
 			}
-			unit := ""
-			if f.unit != "" {
-				unit = fmt.Sprintf(",unit=%q", f.unit)
+			labels := fmt.Sprintf("alertname=%q,host=%q", f.alert, hosts[instance])
+			if f.alert != "ResticHostSilent" { // whoever asks the store
+				labels += fmt.Sprintf(",instance=%q,unit=%q", instance, f.unit)
 			}
-			fmt.Fprintf(&b, "          - {labels: '{alertname=%q,instance=%q%s}', value: 1}\n", f.alert, instance, unit)
+			fmt.Fprintf(&b, "          - {labels: '{%s}', value: 1}\n", labels)
 		}
 	}
 	return b.String()

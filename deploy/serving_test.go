@@ -24,7 +24,8 @@ func block(t *testing.T, document, language string) string {
 }
 
 // TestServing: the lines for nginx and Prometheus that docs/serving.md shows
-// bring the metrics of a unit there, without node_exporter.
+// bring the metrics of a unit there, without node_exporter, and vmagent takes
+// the same lines as Prometheus.
 func TestServing(t *testing.T) {
 	const document = "../docs/serving.md"
 	dir, files := t.TempDir(), t.TempDir()
@@ -72,7 +73,9 @@ http {
 	scrapes := strings.ReplaceAll(block(t, document, "yaml"), "db1:9180", nginx)
 	require.NoError(t, os.WriteFile(dir+"/prometheus.yml", []byte("global: {scrape_interval: 1s}\n"+scrapes), 0o644))
 	server.Start(t, "prometheus", "--config.file="+dir+"/prometheus.yml",
-		"--storage.tsdb.path="+t.TempDir(), "--web.listen-address="+prometheus)
+		"--storage.tsdb.path="+t.TempDir(), "--web.listen-address="+prometheus, "--web.enable-remote-write-receiver")
+	server.Start(t, "vmagent", "-promscrape.config="+dir+"/prometheus.yml", "-remoteWrite.tmpDataPath="+t.TempDir(),
+		"-remoteWrite.url=http://"+prometheus+"/api/v1/write", "-remoteWrite.label=by=vmagent", "-httpListenAddr="+server.Address(t))
 	ask := func(expr string) float64 {
 		answers := database(prometheus).ask(t, expr, ".*")
 		if len(answers) == 0 {
@@ -87,7 +90,10 @@ http {
 	require.Eventually(t, func() bool {
 		return ask(`restic_run_status{job="restic",file="restic-backup",unit="restic-backup.service",status="success"}`) == 1
 	}, 30*time.Second, 200*time.Millisecond)
-	require.Eventually(t, func() bool { return ask(`count(up == 1)`) == 2 }, 30*time.Second, 200*time.Millisecond)
+	require.Eventually(t, func() bool {
+		return ask(`restic_run_status{by="vmagent",file="restic-backup",unit="restic-backup.service",status="success"}`) == 1
+	}, 30*time.Second, 200*time.Millisecond)
+	require.Eventually(t, func() bool { return ask(`count(up{by=""} == 1)`) == 2 }, 30*time.Second, 200*time.Millisecond)
 
 	require.NoError(t, os.WriteFile(files+"/restic-backup.exporter.prom",
 		[]byte("restic_exporter_failed{unit=\"restic-backup.service\"} 1\n"), 0o644))
