@@ -21,8 +21,8 @@ All metrics are gauges and have the label ` + "`unit`, the name of the unit with
 every series. No series has a timestamp of its own. A metric that the log says nothing about is left out: unknown is not
 zero.
 
-Some values outlast a run, so that a failed run does not wipe them. The column *kept* says until when; the others are about
-the last run alone.
+Some values are kept over runs that do not have them, so that a failed run does not wipe them. The column *kept* says until
+when. All other values are about the last run alone.
 
 ` + "`go test ./metrics -update`" + ` writes this page from the declarations in the package [metrics](../metrics).
 
@@ -30,14 +30,14 @@ the last run alone.
 
 {restic_run_}
 
-` + "`status`" + `: success; partial (a snapshot was saved, but not all sources could be read); failed. Each is there, 1 for the one
-that holds.
+` + "`status`" + ` is success, partial (a snapshot was saved, but not all sources could be read) or failed. There is a series for each of
+them: 1 for the one that applies, 0 for the others.
 
-` + "`reason`" + `: {reasons}.
-Each is there, and all are 0 after a success. systemd decides not_started, timeout, killed and oom; restic's last words
-decide the others.
+` + "`reason`" + ` is one of {reasons}.
+There is a series for each of them, and all are 0 after a success. not_started, timeout, killed and oom come from systemd, the
+others from the last lines that restic printed.
 
-The exit code is 128+N if signal N killed the process, and left out if it is unknown.
+The exit code is 128+N if signal N killed the process. It is left out if it is unknown.
 
 ## Steps
 
@@ -50,7 +50,7 @@ The exit code is 128+N if signal N killed the process, and left out if it is unk
 
 {restic_snapshot_}
 
-` + "`backup`" + ` is the place of the backup among those of the run, from 1. ` + "`state`" + ` is new, changed or unmodified, compared with
+` + "`backup`" + ` numbers the backups of a run, from 1. ` + "`state`" + ` is new, changed or unmodified, compared with
 the parent snapshot. restic's text is rounded to three decimals of its unit; with ` + "`--json`" + ` the numbers are exact.
 
 ## The repository
@@ -63,20 +63,20 @@ the parent snapshot. restic's text is rounded to three decimals of its unit; wit
 
 {restic_exporter_}
 
-` + "`restic_exporter_backups`" + ` of 0 after a success says that restic was quiet, that its log was cut off, or that this release
-of restic is not understood yet.
+` + "`restic_exporter_backups`" + ` is 0 after a success if restic was quiet, if its log was cut off, or if this release of restic is not
+understood yet.
 
-` + "`restic_exporter_failed` stands in a file of its own, `UNIT.exporter.prom`" + `, beside that of the unit, which stays as it is.
-A call by a unit or a handler leaves it when it could not do its work; the next call that can removes it.
+` + "`restic_exporter_failed` is in a file of its own, `UNIT.exporter.prom`" + `, beside the unit's, which stays as it is. A call
+by a unit or a handler writes it when it could not do its work; the next call that can deletes it.
 
 ## The shell exporter's
 
-These have the names, labels and meaning of the shell exporter's, for dashboards and alerts that were made for it.
+These have the names, labels and meaning of the shell exporter's metrics, for dashboards and alerts that were made for it.
 
 {restic_repo_ restic_backup_}
 
-` + "`state` is new, changed or unmodified; of the size new or total. `action` is what `--action`" + ` gives to a script, else the
-restic command. ` + "`timestamp`" + ` is the Unix time, in seconds, at which the run ended.
+` + "`state` is new, changed or unmodified, or for the size new or total. `action` is the name that `--action`" + ` gives to a
+script, else the restic command. ` + "`timestamp`" + ` is the Unix time, in seconds, at which the run ended.
 `
 
 // TestPage: docs/metrics.md has all families.
