@@ -113,8 +113,13 @@ restic-job backup backup './a $HOME ${x} $$ %n'; restic-job backup ls latest | g
 echo from a pipe | restic-job backup backup --stdin --stdin-filename piped
 test "$(restic-job backup dump latest /piped)" = 'from a pipe'`)
 
-	// A terminal: restic asks for the new password twice.
-	s.Run(`printf 'new\nnew\n' | script -qec 'restic-job backup key add' /dev/null | tee /root/terminal | grep -F 'enter password again'
+	// A terminal: restic asks for the new password twice. What is typed before it asks may be lost.
+	s.Run(`coproc terminal { script -qec 'restic-job backup key add' /dev/null; }
+for prompt in 'new password' 'password again'; do
+	until [[ $said == *"enter $prompt" ]]; do read -r -t 60 -d : said <&${terminal[0]}; done
+	echo new >&${terminal[1]}
+done
+wait $terminal_PID
 RESTIC_PASSWORD=new restic --no-cache -r ` + repository + ` snapshots`)
 
 	// A signal gets to restic, which leaves no lock.

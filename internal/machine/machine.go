@@ -161,7 +161,7 @@ func (m *Machine) start() {
 
 	for deadline := time.Now().Add(bootTimeout); ; {
 		if m.leader = m.findLeader(); m.leader != 0 {
-			out, _ := m.command("systemctl is-system-running").Output()
+			out, _ := m.command(context.Background(), "systemctl is-system-running").Output()
 			switch state := strings.TrimSpace(string(out)); state {
 			case "running", "degraded":
 				return
@@ -192,20 +192,29 @@ func (m *Machine) findLeader() int {
 	return 0
 }
 
-func (m *Machine) command(script string) *exec.Cmd {
-	return exec.Command("nsenter", "-t", strconv.Itoa(m.leader), "-m", "-u", "-i", "-n", "-p", "-C", "-r", "-w", "--",
+func (m *Machine) command(ctx context.Context, script string) *exec.Cmd {
+	return exec.CommandContext(ctx, "nsenter", "-t", strconv.Itoa(m.leader), "-m", "-u", "-i", "-n", "-p", "-C", "-r", "-w", "--",
 		"/usr/bin/env", "-i", "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME=/root",
 		"/bin/bash", "-c", script)
 }
+
+// scriptTimeout ends a script that hangs, long before it would end the whole test.
+const scriptTimeout = 5 * time.Minute
 
 // Try runs a script of bash in the machine and returns what it printed and its
 // exit status.
 func (m *Machine) Try(script string) (stdout, stderr string, status int) {
 	m.t.Helper()
-	cmd := m.command(script)
+	ctx, cancel := context.WithTimeout(context.Background(), scriptTimeout)
+	defer cancel()
+	cmd := m.command(ctx, script)
 	var out, errOut bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &errOut
+	cmd.WaitDelay = time.Second
 	err := cmd.Run()
+	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
+		m.t.Fatalf("after %v still running:\n%s\nstdout:\n%s\nstderr:\n%s", scriptTimeout, script, &out, &errOut)
+	}
 	if _, ok := errors.AsType[*exec.ExitError](err); err != nil && !ok {
 		m.t.Fatal(err)
 	}
