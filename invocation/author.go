@@ -30,24 +30,29 @@ const (
 // path of the program or, where that is missing, the command name. A command name
 // is cut to 15 bytes, and that of a script is the script's.
 func speakerOf(e journal.Entry) speaker {
-	program := path.Base(strings.TrimSuffix(e.Exe, " (deleted)")) // an update replaced the file while it ran
-	switch {
-	case e.Exe == "" && e.Comm == "":
+	if e.Exe == "" && e.Comm == "" {
 		return nobody
-	case e.Exe == "" || multiCall[program]:
-		script := multiCall[program] || !hasVersion(e.Comm)
-		program = e.Comm
-		if isRestic(program) && script {
-			return passer
-		}
 	}
+	program, known := programOf(e)
 	switch {
+	case isRestic(program) && !known && (e.Exe != "" || !hasVersion(program)):
+		return passer // a script of that name
 	case isRestic(program):
 		return restic
 	case namers[program]:
 		return namer
 	}
 	return passer
+}
+
+// programOf returns the name of the program that wrote e, "" if it is unknown. known
+// reports whether it is that of a file, not the command name alone.
+func programOf(e journal.Entry) (program string, known bool) {
+	program = path.Base(strings.TrimSuffix(e.Exe, " (deleted)")) // an update replaced the file while it ran
+	if e.Exe == "" || multiCall[program] {
+		return e.Comm, false
+	}
+	return program, true
 }
 
 // isRestic reports whether name is that of a restic program. Downloaded releases are
@@ -89,10 +94,19 @@ var (
 		"bfs", "eza", "exa", "lsd", "scp", "sftp", "rclone", "unlink", "readlink", "realpath", "getfacl", "setfacl", "lsattr", "chattr",
 		"7z", "7za", "7zz", "unrar", "logrotate",
 		"md5sum", "sha1sum", "sha224sum", "sha256sum", "sha384sum", "sha512sum", "b2sum", "b3sum", "cksum")
+	// talkers are passers that print their own words, or what is in a file, and
+	// hardly ever what another program says on its standard error.
+	talkers = set("sh", "bash", "dash", "zsh", "ksh", "ksh93", "mksh", "ash", "fish", "cat", "head", "tail", "grep")
 	// multiCall are single programs that contain many commands. The command name
 	// says which one ran.
 	multiCall = set("busybox", "toybox", "coreutils")
 )
+
+// relays reports whether the passer that wrote e may forward the standard error of others.
+func relays(e journal.Entry) bool {
+	program, known := programOf(e)
+	return known && !talkers[program] // the command name of a script is the script's
+}
 
 // author returns the process that printed the line, or 0 if a program such as tee
 // forwarded it. Then several restics share one process ID.
@@ -110,7 +124,10 @@ var summaries = []parser.Command{parser.CommandBackup, parser.CommandForget, par
 // process known as restic printed the result of a command, no other process can
 // have printed a result of the same command in that run. It can still have
 // reported why it gave up.
-func believed(processes []parser.Process, known func(parser.Process) bool) []parser.Process {
+//
+// relayed reports whether a process forwards the standard error of others. It can
+// complain for a restic whose standard output goes straight to the journal.
+func believed(processes []parser.Process, known, relayed func(parser.Process) bool) []parser.Process {
 	// Commands with a result from restic itself, and from any process that is not
 	// a stream.
 	var own, any []parser.Command
@@ -129,7 +146,11 @@ func believed(processes []parser.Process, known func(parser.Process) bool) []par
 	}
 	return slices.DeleteFunc(processes, func(p parser.Process) bool {
 		switch {
-		case known(p) || !slices.Contains(summaries, p.Command):
+		case known(p):
+			return false
+		case onlyComplains(&p) && (p.Incomplete || p.Command == ""):
+			return !relayed(p)
+		case !slices.Contains(summaries, p.Command):
 			return false
 		case saysAll(p):
 			return slices.Contains(own, p.Command)

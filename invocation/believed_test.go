@@ -33,7 +33,9 @@ func TestBelieved(t *testing.T) {
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			assert.Equal(t, tt.want, believed(tt.processes, func(p parser.Process) bool { return p.PID == own }))
+			known := func(p parser.Process) bool { return p.PID == own }
+			relayed := func(p parser.Process) bool { return p.Source == "wrapper" }
+			assert.Equal(t, tt.want, believed(tt.processes, known, relayed))
 		})
 	}
 }

@@ -2,6 +2,7 @@ package invocation
 
 import (
 	"reflect"
+	"slices"
 	"strings"
 	"time"
 
@@ -25,12 +26,17 @@ next:
 	}
 	for i := 0; i < len(joined); i++ {
 		if out := summaryOf(joined, i); out != nil {
+			unclear(joined, &joined[i], out)
 			complain(out, &joined[i])
-			joined = append(joined[:i], joined[i+1:]...)
+			joined = slices.Delete(joined, i, i+1)
 			i--
 		}
 	}
-	return joined
+	straight := slices.ContainsFunc(joined, func(p parser.Process) bool { return p.Backup != nil && !passedOn(&p) })
+	return slices.DeleteFunc(joined, func(p parser.Process) bool {
+		// A restic that it could be of says the same itself, or there is none.
+		return passedOn(&p) && onlyComplains(&p) && (p.Command == "" || straight)
+	})
 }
 
 // passedOn reports whether another program forwarded the output of p.
@@ -90,19 +96,27 @@ func merge(p, other *parser.Process) {
 	widen(p, other)
 }
 
-// summaryOf returns the backup whose standard error is process i; nil if process i
-// is something else. This happens if a program forwards one of restic's two streams
-// and the other goes straight to the journal.
+// onlyComplains reports whether p says of sources that it could not read them, and
+// neither what it saved nor why it gave up.
+func onlyComplains(p *parser.Process) bool {
+	return p.Backup == nil && p.Fatal == "" && (p.Command == "" || p.Command == parser.CommandBackup) && (p.Unreadable > 0 || p.Incomplete)
+}
+
+// summaryOf returns the backup that process i complains about, or nil. One of the
+// two streams of that backup was forwarded, and the other went straight to the journal.
 func summaryOf(processes []parser.Process, i int) *parser.Process {
 	p := &processes[i]
-	if p.Backup != nil || p.Fatal != "" || p.Command != "" && p.Command != parser.CommandBackup || p.Unreadable == 0 && !p.Incomplete {
+	if !onlyComplains(p) {
 		return nil
 	}
 	var nearest *parser.Process
 	for j := range processes {
 		b := &processes[j]
-		if j == i || b.Backup == nil || b.DryRun || passedOn(b) == passedOn(p) || b.Incomplete && p.Incomplete {
+		switch {
+		case !complements(p, b), b.Incomplete && p.Incomplete, !p.Incomplete && p.Missing == 0 && warns(b) && passedOn(p):
 			continue
+		case onlyMissing(p) && b.End.Before(p.Start):
+			continue // restic names missing sources first
 		}
 		if nearest == nil || apart(p, b) < apart(p, nearest) {
 			nearest = b
@@ -111,15 +125,45 @@ func summaryOf(processes []parser.Process, i int) *parser.Process {
 	return nearest
 }
 
-// complain adds p, the other stream of backup b, to it.
+// onlyMissing reports whether p names missing sources and nothing else.
+func onlyMissing(p *parser.Process) bool { return !p.Incomplete && p.Missing == p.Unreadable }
+
+// complements reports whether p can be the standard error of b.
+func complements(p, b *parser.Process) bool {
+	return b.Backup != nil && !b.DryRun && passedOn(b) != passedOn(p)
+}
+
+// warns reports whether b is of a release that warns after errors: errors without a
+// warning are those of another program.
+func warns(b *parser.Process) bool { return b.Backup.StoredBytes != nil }
+
+// complain adds what p says in the other stream to the backup b.
 func complain(b, p *parser.Process) {
 	b.Incomplete = b.Incomplete || p.Incomplete
 	b.Unreadable += p.Unreadable
+	b.Missing += p.Missing
 	b.Errors += p.Errors
 	b.Retries += p.Retries
 	b.SyntaxErrors += p.SyntaxErrors
 	unreadable(b)
 	widen(b, p)
+}
+
+// unclear forgets how much other backups than b could not read, where p goes on until
+// they ran: it does not tell one's sources from the next one's.
+func unclear(processes []parser.Process, p, b *parser.Process) {
+	for i := range processes {
+		other := &processes[i]
+		until := other.Start
+		if onlyMissing(p) {
+			until = b.End // the next restic names its own before it says anything else
+		}
+		if other != b && complements(p, other) && p.End.After(until) && other.End.After(p.Start) {
+			backup := *other.Backup
+			backup.Unreadable = nil
+			other.Backup = &backup
+		}
+	}
 }
 
 // unreadable updates the backup's count of unreadable sources from the process's.

@@ -170,7 +170,7 @@ func read(ctx context.Context, from journal.Source, unit string, id journal.ID, 
 	if r.Entries == 0 && v.refused.IsZero() {
 		return nil, v, journal.ErrNotFound
 	}
-	r.Processes, r.Spans = join(believed(lines.Processes(), lines.known)), lines.Spans()
+	r.Processes, r.Spans = join(believed(lines.Processes(), lines.known, lines.relayed)), lines.Spans()
 	for _, p := range r.Processes {
 		r.Unparsed += uint64(p.SyntaxErrors)
 	}
@@ -209,6 +209,7 @@ type collector struct {
 	parser.Collector
 	options Options
 	restics map[origin]bool // processes known to be restic itself
+	relays  map[string]bool // sources of which a program forwards what others print
 	prefix  prefix
 }
 
@@ -220,6 +221,9 @@ type origin struct {
 
 // known reports whether p is known to be restic itself.
 func (c *collector) known(p parser.Process) bool { return c.restics[origin{p.Source, p.PID}] }
+
+// relayed reports whether a program forwarded the lines of p.
+func (c *collector) relayed(p parser.Process) bool { return c.relays[p.Source] }
 
 // Skip implements [journal.Skipper]. A verbose restic prints a line for each file. To
 // look up who wrote each of these lines, and when, takes longer than all the rest.
@@ -238,6 +242,11 @@ func (c *collector) add(e journal.Entry) {
 			c.restics = make(map[origin]bool)
 		}
 		c.restics[origin{e.Identifier, e.PID}] = true
+	case s == passer && !c.relays[e.Identifier] && relays(e):
+		if c.relays == nil {
+			c.relays = make(map[string]bool)
+		}
+		c.relays[e.Identifier] = true
 	}
 	if strip := c.options.Strip; strip == nil {
 		if s != restic {

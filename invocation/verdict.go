@@ -138,17 +138,21 @@ func (r *Run) judge(v *verdict, told told, local bool) error {
 		r.refuse(v.time)
 	default:
 		r.Outcome = Failed
+		if v.stopping && r.brokenOff() {
+			r.Outcome = Killed // a wrapper makes a status of its own of the signal
+		}
 	}
 	return nil
 }
 
 // succeeded checks a verdict of success. The manager also gives it to a unit of
-// Type=simple that is stopped halfway, and a unit's Environment= can claim it.
+// Type=simple that is stopped halfway, and to one whose wrapper hides that. A unit's
+// Environment= can claim it.
 func (r *Run) succeeded(v *verdict, told told) Outcome {
 	switch {
 	case told.inside && v.failedInside():
 		return Failed
-	case told.killed, v.stopping, v.simple && r.brokenOff():
+	case told.killed, v.stopping, v.simple && r.brokenOff(), r.lastUnfinished(parser.CommandBackup):
 		return Killed
 	}
 	return Succeeded
@@ -171,6 +175,12 @@ func (r *Run) brokenOff() bool {
 		return !last.Done && last.Fatal == ""
 	}
 	return false
+}
+
+// lastUnfinished reports whether the last restic is a command c that was killed.
+func (r *Run) lastUnfinished(c parser.Command) bool {
+	n := len(r.Processes)
+	return n > 0 && r.Processes[n-1].Command == c && r.Processes[n-1].Unfinished && r.Dropped == 0
 }
 
 func (r *Run) setExit(exit *journal.Exit) {

@@ -29,13 +29,13 @@ var backupForms = []form{
 	{pattern: "snapshot # saved", ends: true, read: (*state).backupSaved},
 	{pattern: "skipped creating snapshot", tells: CommandBackup, ends: true, read: (*state).backupSkipped}, // 0.17
 
-	{pattern: warningSources, tells: CommandBackup, ends: true, telling: true, read: (*state).backupWarned},
-	{pattern: warningSourceData, tells: CommandBackup, ends: true, telling: true, read: (*state).backupWarned},
+	{pattern: warningSources, tells: CommandBackup, ends: true, complaint: true, telling: true, read: (*state).backupWarned},
+	{pattern: warningSourceData, tells: CommandBackup, ends: true, complaint: true, telling: true, read: (*state).backupWarned},
 	{pattern: "Warning: …", within: CommandBackup, ends: true, read: (*state).backupOtherWarning},
 
-	{pattern: "… does not exist, skipping", read: (*state).backupMissing},
-	{pattern: "… cannot be accessed, skipping", read: (*state).backupMissing}, // 0.19.1
-	{pattern: `pattern "…" does not match any files, skipping`, read: (*state).backupPattern},
+	{pattern: "… does not exist, skipping", complaint: true, read: (*state).backupMissing},
+	{pattern: "… cannot be accessed, skipping", complaint: true, read: (*state).backupMissing}, // 0.19.1
+	{pattern: `pattern "…" does not match any files, skipping`, complaint: true, read: (*state).backupPattern},
 }
 
 // The last line of a backup that could not read everything.
@@ -108,7 +108,7 @@ func (b *backupState) end(p *Process, s *state) {
 	case b.warned && errors.missing+errors.unreadable+errors.damage == 0:
 		known = false
 	}
-	p.Unreadable = errors.missing + errors.unreadable
+	p.Unreadable, p.Missing = errors.missing+errors.unreadable, errors.missing
 	if p.Backup != nil {
 		backup := *p.Backup
 		if known {

@@ -196,12 +196,13 @@ func (c *Collector) start(o origin, t time.Time) *state {
 }
 
 // Processes returns the restic processes so far, by first line. It may be called at
-// any time.
+// any time. Of a process without an ID that has named missing sources and nothing else
+// it is not certain that it is restic's: its Command is "".
 func (c *Collector) Processes() []Process {
 	slices.SortStableFunc(c.processes, func(a, b *state) int { return a.first - b.first })
 	var processes []Process
 	for _, s := range c.processes {
-		if (s.restic || s.lastWords() != CauseNone) && !s.again(c.processes) {
+		if (s.restic || s.lastWords() != CauseNone || s.process.PID == 0 && s.backup.missing > 0) && !s.again(c.processes) {
 			processes = append(processes, s.result())
 		}
 	}

@@ -11,7 +11,7 @@ import (
 
 // What any command prints about errors, whether it gives up or goes on.
 var failureForms = []form{
-	{pattern: "error: …", telling: true, read: (*state).errorLine},
+	{pattern: "error: …", complaint: true, telling: true, read: (*state).errorLine},
 	{pattern: "Detected data corruption while saving …", read: (*state).otherError},
 	{pattern: "unable to refresh lock: …", read: (*state).otherError},
 	{pattern: "unable to remove snapshot/…", tells: CommandForget, read: (*state).forgetFailed},  // 0.17 and later

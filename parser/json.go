@@ -21,7 +21,7 @@ var jsonForms = []form{
 	{pattern: `{"message_type":"initialized"…`, opens: CommandInit, read: (*state).jsonMessage},
 	{pattern: `{"message_type":"summary"…`, ends: true, read: (*state).jsonMessage},
 	{pattern: `{"message_type":"error","message":…`, opens: CommandCheck, read: (*state).jsonMessage},
-	{pattern: `{"message_type":"error"…`, telling: true, read: (*state).jsonMessage},
+	{pattern: `{"message_type":"error"…`, complaint: true, telling: true, read: (*state).jsonMessage},
 	{pattern: `{"message_type":"exit_error"…`, failure: true, telling: true, read: (*state).jsonMessage},
 	{pattern: `{"message_type":"…`, read: (*state).jsonMessage},
 	{pattern: `{"…"message_type":"…`, ends: true, read: (*state).jsonMessage}, // in another order

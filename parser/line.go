@@ -26,6 +26,8 @@ type form struct {
 	ends bool
 	// failure reports that no command prints the line after it has succeeded.
 	failure bool
+	// complaint says that a backup prints the line about sources, on standard error.
+	complaint bool
 	// telling says that no other program prints the line: see Behind.
 	telling bool
 	// read evaluates the line. It is called only if the process runs the command

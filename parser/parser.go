@@ -104,6 +104,9 @@ type Process struct {
 	// Unreadable counts the sources that the process says it could not read. It
 	// is set without a summary, too, because that may be in another stream.
 	Unreadable uint64
+	// Missing counts those of them that do not exist. Before restic 0.17 no warning
+	// follows.
+	Missing uint64
 
 	// Errors counts the errors that the process reported without giving up.
 	Errors int

@@ -131,11 +131,15 @@ snapshot 298b4840 saved
 			Done: true, Errors: 1, Backup: with(small, func(b *parser.Backup) { b.Unreadable, b.StoredBytes = new(uint64(1)), nil }),
 		}},
 		"a source is missing": {"/srv/none does not exist, skipping\nopen repository\n" + smallText,
-			parser.Process{Done: true, Errors: 1, Backup: with(small, func(b *parser.Backup) { b.Unreadable = new(uint64(1)) })}},
+			parser.Process{
+				Done: true, Missing: 1, Errors: 1, Backup: with(small, func(b *parser.Backup) { b.Unreadable = new(uint64(1)) }),
+			}},
 		"sources are missing whose names begin as lines of restic's do": {
 			missing("photos", "work", "www", "files", "Files", "repo", "keys", "Archive", "snapshots", "done", "7 snapshots",
 				"[x]", "{}", "read all data"),
-			parser.Process{Done: true, Errors: 14, Backup: with(small, func(b *parser.Backup) { b.Unreadable = new(uint64(14)) })}},
+			parser.Process{
+				Done: true, Missing: 14, Errors: 14, Backup: with(small, func(b *parser.Backup) { b.Unreadable = new(uint64(14)) }),
+			}},
 		"an error in the middle of the summary": {`
 Files:          18 new,     0 changed,     0 unmodified
 error: lstat /srv/x: no such file or directory

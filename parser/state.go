@@ -28,6 +28,7 @@ type state struct {
 	// last lines.
 	stream bool
 	after  aftermath
+	said   window              // what a backup says of its sources
 	seen   map[uint64]struct{} // hashes of complaints
 	last   uint64              // hash of the last line of the stream; 0 if it has no form
 	lastAt time.Time
@@ -67,6 +68,9 @@ func (s *state) add(text []byte, f *form) error {
 	}
 	s.names.item = false
 	s.refute(text)
+	if f != nil && f.complaint {
+		widen(&s.said.first, &s.said.last, s.line.time)
+	}
 	if f == nil {
 		if (s.restic || s.known) && len(s.unknown) == 0 {
 			s.unknown = append(s.unknown, text[:min(len(text), 512)]...)
@@ -271,6 +275,9 @@ func (s *state) result() Process {
 	}
 	if p.Fatal != "" {
 		p.Done = false
+	}
+	if s.onlyComplains(&p) && !s.said.first.IsZero() {
+		p.Start, p.End = s.said.first, s.said.last // the other lines are those of other programs
 	}
 	if p.SyntaxErrors == 0 && s.misunderstood(&p) {
 		p.SyntaxErrors++

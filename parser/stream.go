@@ -13,6 +13,25 @@ type aftermath struct {
 	repeated backupErrors // errors in the same words as earlier ones
 }
 
+// A window is the time from the first to the last of some lines.
+type window struct{ first, last time.Time }
+
+// onlyComplains reports whether the stream s holds what a backup says of its sources,
+// on standard error, and not its standard output.
+func (s *state) onlyComplains(p *Process) bool {
+	return s.stream && p.Backup == nil && s.backup.stage == none && p.Fatal == "" && (p.Incomplete || p.Unreadable > 0)
+}
+
+// complainsAnew reports whether a line of the form f is a complaint of the next backup,
+// in a stream that holds nothing else: a warning is the last of one.
+func (s *state) complainsAnew(f *form) bool {
+	if !f.complaint || f.ends || !s.backup.warned || s.backup.stage != none {
+		return false
+	}
+	_, again := s.seen[hash(s.line.text)]
+	return !again
+}
+
 // over reports whether the command has ended.
 func (s *state) over() bool {
 	p := &s.process
@@ -40,7 +59,12 @@ func (s *state) echo(text []byte, t time.Time, f *form) bool {
 
 // begins reports whether a line of the form f begins a new command in the stream s.
 func (s *state) begins(f *form) bool {
-	if !s.stream || !s.restic || f == nil || f.opens == "" && !f.failure {
+	switch {
+	case !s.stream || !s.restic || f == nil:
+		return false
+	case s.complainsAnew(f):
+		return true
+	case f.opens == "" && !f.failure:
 		return false
 	}
 	p, c := &s.process, f.opens
