@@ -226,7 +226,7 @@ func (l libsystemd) lines(ctx context.Context, s selector, id ID, skip skipFunc,
 		return err
 	}
 	var rec record
-	next := texts(l.j)
+	next, pid := texts(l.j), l.pid // one closure for all lines
 	ours := false
 	for i := 0; ; i++ {
 		if i%1024 == 0 && ctx.Err() != nil {
@@ -236,7 +236,7 @@ func (l libsystemd) lines(ctx context.Context, s selector, id ID, skip skipFunc,
 		if err != nil || !more {
 			return err
 		}
-		if ours && text != nil && skip(text, l.pid) {
+		if ours && text != nil && skip(text, pid) {
 			continue
 		}
 		if err := l.fill(&rec, s); err != nil {

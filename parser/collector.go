@@ -1,7 +1,6 @@
 package parser
 
 import (
-	"bytes"
 	"errors"
 	"iter"
 	"slices"
@@ -17,7 +16,7 @@ type Collector struct {
 	processes []*state // that printed a line that may be restic's
 	current   map[origin]*state
 	strangers strangers
-	line      line // scratch for the lines of strangers
+	line      line // the line being read
 	spans     []Span
 	spanOf    map[string]int
 
@@ -65,10 +64,15 @@ func (c *Collector) Add(l Line) error {
 		return nil
 	}
 	s.known = s.known || l.Restic
-	var f *form
-	if !isItem(text) {
-		f = s.line.find(text, l.Time, s.process.Command)
+	if isItem(text) { // most lines of a verbose backup
+		widen(&s.process.Start, &s.process.End, l.Time)
+		s.last = 0
+		if !s.names.item {
+			s.item()
+		}
+		return nil
 	}
+	f := c.line.find(text, l.Time, s.process.Command)
 	if s.stream && s.echo(text, l.Time, f) {
 		widen(&s.process.Start, &s.process.End, l.Time)
 		return nil
@@ -89,6 +93,9 @@ func (c *Collector) Add(l Line) error {
 
 // widen extends the time from start to end to include t.
 func widen(start, end *time.Time, t time.Time) {
+	if t == *end {
+		return
+	}
 	if t.After(*end) {
 		*end = t
 	}
@@ -112,7 +119,7 @@ func (c *Collector) Skip(text []byte, pid func() int) bool {
 	}
 	text = trim(text)
 	switch {
-	case len(text) == 0 || bytes.IndexByte(text, escape) >= 0:
+	case len(text) == 0:
 		return false
 	case isItem(text):
 		// The line shows that what looked like the end of its backup was not. If
@@ -188,7 +195,7 @@ func (c *Collector) meet(l Line, text []byte) *state {
 }
 
 func (c *Collector) start(o origin, t time.Time) *state {
-	s := &state{first: c.lines, stream: o.pid == 0, process: Process{Source: o.source, PID: o.pid, Start: t, End: t}}
+	s := &state{line: &c.line, first: c.lines, stream: o.pid == 0, process: Process{Source: o.source, PID: o.pid, Start: t, End: t}}
 	c.processes = append(c.processes, s)
 	c.current[o] = s
 	c.last = s

@@ -135,7 +135,8 @@ func (f *form) match(l *line) bool {
 		return false
 	}
 	text = text[len(f.literal):]
-	for i, p := range f.rest {
+	for i := range f.rest {
+		p := &f.rest[i]
 		last := i == len(f.rest)-1
 		if !p.word {
 			n := len(text) - len(p.literal)
@@ -173,7 +174,9 @@ func (f *form) match(l *line) bool {
 		}
 		text = text[len(p.literal):]
 	}
-	clear(l.word[len(f.rest):])
+	for i := len(f.rest); i < len(l.word) && l.word[i] != nil; i++ {
+		l.word[i] = nil
+	}
 	return len(text) == 0
 }
 

@@ -40,7 +40,7 @@ type state struct {
 	check   checkState
 	failure failureState
 
-	line line // the line being read
+	line *line // the line being read
 }
 
 // A suspicion tracks which lines may be part of a file's name. restic prints some
@@ -60,12 +60,6 @@ type suspicion struct {
 
 // add reads one line of the process. f is its form; nil if it has none.
 func (s *state) add(text []byte, f *form) error {
-	if isItem(text) {
-		if !s.names.item {
-			s.item()
-		}
-		return nil
-	}
 	s.names.item = false
 	s.refute(text)
 	if f != nil && f.complaint {
@@ -113,7 +107,7 @@ func (s *state) read(f *form) error {
 		switch {
 		case f.read == nil:
 		case c == "" || c == CommandBackup || c == s.process.Command:
-			err = f.read(s, &s.line)
+			err = f.read(s, s.line)
 		case f.ends && !s.stream:
 			err = s.unlessNamed(errMisplaced)
 		}

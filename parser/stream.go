@@ -97,7 +97,7 @@ func (s *state) begins(f *form) bool {
 // follows moves to s what belongs to it from the command before. f is the form of
 // its first line.
 func (s *state) follows(before *state, f *form) {
-	s.line, s.stream, s.known = before.line, true, before.known
+	s.stream, s.known = true, before.known
 	s.last, s.lastAt = before.last, before.lastAt
 	if f.opens == CommandBackup || ofNoSource(s.line.text) {
 		s.backup.backupErrors = before.after.backupErrors
