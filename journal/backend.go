@@ -8,31 +8,34 @@ import (
 
 // A backend is a way of reading a journal: libsystemd or journalctl.
 type backend interface {
-	// read yields the records that m matches, in the order of the journal, of those
-	// that were received since a time; the zero time is the beginning.
+	// read yields the records that m matches and that journald received at since or
+	// later, in the order of the journal. The zero time means from the beginning.
 	read(ctx context.Context, s selector, m match, since time.Time) records
-	// backwards yields the records that m matches from the last one on.
+	// backwards yields the records that m matches, the last one first.
 	backwards(ctx context.Context, s selector, m match) records
-	// skim yields the lines of an invocation, none of which is in parts, but may leave
-	// out those for which skip is true. The records have what a line is known by.
+	// skim yields the lines of an invocation in which no line was split. It may leave
+	// out lines for which skip returns true. The records lack fields that matter only
+	// for other kinds of entries.
 	skim(ctx context.Context, s selector, id ID, skip skipFunc) records
-	// head returns when the first entry of the journal was received, and its number
-	// in the sequence that it is of, which begins with 1; zeros if there is none.
+	// head returns when journald received the first entry of the journal, and the
+	// entry's number in its sequence, which begins with 1; zeros if the journal is
+	// empty.
 	head(ctx context.Context) (time.Time, uint64, error)
-	// values returns the values that a field has in the whole journal.
+	// values returns all values of a field in the journal.
 	values(ctx context.Context, field string) ([]string, error)
 }
 
-// A skipFunc reports whether a line may be left out; pid returns who wrote it.
+// A skipFunc reports whether a line may be left out. pid returns the process that
+// wrote it.
 type skipFunc func(text []byte, pid func() int) bool
 
-// first returns the first entry of those that m matches that has an invocation; the
-// zero Entry if there is none.
+// first returns the first entry that m matches and that has an invocation; the zero
+// Entry if there is none.
 func first(ctx context.Context, b backend, s selector, m match) (Entry, error) {
 	return firstOf(ctx, s, b.read(ctx, s, m, time.Time{}))
 }
 
-// last returns the last one.
+// last returns the last such entry.
 func last(ctx context.Context, b backend, s selector, m match) (Entry, error) {
 	return firstOf(ctx, s, b.backwards(ctx, s, m))
 }
@@ -44,7 +47,7 @@ func firstOf(ctx context.Context, s selector, rs records) (Entry, error) {
 		}
 		if kind, id, ok := s.kind(rec); ok && id != (ID{}) {
 			e := rec.entry(kind, id)
-			e.Message = nil // it is not valid any more
+			e.Message = nil // no longer valid
 			return e, nil
 		}
 	}
@@ -57,8 +60,8 @@ const (
 	messageSkipped  = "0e4284a0caca4bfc81c0bb6786972673"
 )
 
-// notSkipped returns the last invocation in which something ran; if there is none
-// the one that is given, whose start was skipped.
+// notSkipped returns the last invocation in which something ran. If there is none, it
+// returns skipped, an invocation that ran nothing because of ExecCondition=.
 func notSkipped(ctx context.Context, b backend, s selector, skipped ID) (ID, error) {
 	seen := make(map[ID]bool)
 	for rec, err := range b.backwards(ctx, s, match{s.match(Manager, "MESSAGE_ID="+messageStarting), s.match(Manager, "MESSAGE_ID="+messageSkipped)}) {
@@ -77,12 +80,13 @@ func notSkipped(ctx context.Context, b backend, s selector, skipped ID) (ID, err
 	return skipped, nil
 }
 
-// latestIn returns the invocation of the unit that began last, but for those whose
-// start was skipped.
+// latestIn returns the invocation of the unit that began last, leaving out those that
+// were skipped.
 func latestIn(ctx context.Context, b backend, s selector) (ID, error) {
-	// A process that an earlier invocation has left behind may log last. So
-	// what the manager started last counts, unless it said nothing of what
-	// came later: LogLevelMax= can silence it.
+	// A process left over from an earlier invocation may have logged the last
+	// entry. So the invocation that the manager started last counts. But
+	// LogLevelMax= can silence the manager: then a later invocation has no
+	// "Starting".
 	final, err := last(ctx, b, s, s.any())
 	if err != nil {
 		return ID{}, err

@@ -8,9 +8,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// ParseExit reads $EXIT_CODE and $EXIT_STATUS (systemd.exec(5)): the status is a
-// number, or the name of a signal if the code is "killed" or "dumped". It returns
-// nil for what is neither.
+// ParseExit reads $EXIT_CODE and $EXIT_STATUS (systemd.exec(5)). The status is a
+// number or, if the code is "killed" or "dumped", the name of a signal. ParseExit
+// returns nil for anything else.
 func ParseExit(code, status string) *Exit {
 	n, err := strconv.Atoi(status)
 	if err != nil {
@@ -29,7 +29,7 @@ func ParseExit(code, status string) *Exit {
 	return &Exit{Status: n}
 }
 
-// Boot returns the ID of the running boot of this machine.
+// Boot returns the ID of this machine's current boot.
 func Boot() (ID, error) {
 	var id ID
 	text, err := os.ReadFile("/proc/sys/kernel/random/boot_id")

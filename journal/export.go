@@ -10,8 +10,9 @@ import (
 	"strconv"
 )
 
-// readExport reads the journal export format, as systemd's JOURNAL_EXPORT_FORMATS
-// describes it. An error ends it: behind a length that lies nothing can be told.
+// readExport reads the journal export format, which systemd's JOURNAL_EXPORT_FORMATS
+// describes. It stops at the first error: after a wrong length, it cannot tell where
+// the next field begins.
 func readExport(r io.Reader) records {
 	return func(yield func(*record, error) bool) {
 		x := exportReader{br: bufio.NewReaderSize(r, 64<<10)}
@@ -38,11 +39,11 @@ type exportReader struct {
 
 var (
 	errCutOff   = fmt.Errorf("the recording is cut off: %w", io.ErrUnexpectedEOF)
-	errNoField  = errors.New("no field of an entry")
+	errNoField  = errors.New("not a field of an entry")
 	errTooLarge = errors.New("a field is larger than the journal can hold")
 )
 
-// next reads an entry; false is the end.
+// next reads an entry. It returns false at the end.
 func (x *exportReader) next() (bool, error) {
 	x.rec.reset()
 	x.arena = x.arena[:0]
@@ -86,7 +87,7 @@ func (x *exportReader) next() (bool, error) {
 		case field == realtimeField:
 			x.rec.usec, _ = strconv.ParseUint(string(x.arena[from:]), 10, 64)
 		case keep:
-			// A field can be there more than once; journald's own come first.
+			// An entry can have a field twice. journald's own comes first.
 			if x.spans[field].to == 0 {
 				x.spans[field].from, x.spans[field].to = from, len(x.arena)
 			}
@@ -98,13 +99,12 @@ const (
 	unknownField  = -1
 	realtimeField = -2
 
-	maxName = 64 // of a field's name, journald takes no more
+	maxName = 64 // journald accepts no longer name of a field
 )
 
-// name reads the name of a field and what follows it: '=' or '\n'. No name is
-// the end of an entry, and gives 0.
+// name reads the name of a field and what follows it: '=' or '\n'. An empty name
+// ends an entry, and returns 0 as sep.
 func (x *exportReader) name() (field int, sep byte, err error) {
-	// What is buffered is enough, as a rule.
 	head, err := x.br.Peek(maxName + 1)
 	if len(head) == 0 {
 		return 0, 0, err
@@ -132,7 +132,7 @@ func (x *exportReader) name() (field int, sep byte, err error) {
 	return field, sep, nil
 }
 
-// rest reads a value to the end of its line.
+// rest reads a value up to the end of its line.
 func (x *exportReader) rest(keep bool) error {
 	for {
 		part, err := x.br.ReadSlice('\n')
@@ -153,8 +153,8 @@ func (x *exportReader) rest(keep bool) error {
 	}
 }
 
-// sized reads a value that its length stands before. No more is allocated than
-// is really there.
+// sized reads a value that is preceded by its length. It does not trust the length,
+// and allocates memory only for what it has read.
 func (x *exportReader) sized(keep bool) error {
 	var length [8]byte
 	n, err := io.ReadFull(x.br, length[:])

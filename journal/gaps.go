@@ -6,34 +6,34 @@ import (
 	"time"
 )
 
-// gaps is where lines were left out of a long run. What is left out has a time and an
-// author all the same: fill completes what was yielded.
+// gaps records where lines were left out of a long run. The times of these lines still
+// count for their processes: fill supplies them at the end.
 type gaps struct {
-	skipped int // lines, so far
+	skipped int // lines left out so far
 	seen    map[origin]*gap
 	order   []origin
-	many    bool // more origins than maxOrigins: they are not told apart any more
+	many    bool // there are more than maxOrigins, so they are not told apart any more
 
-	// Lines come in bursts of one process.
+	// Lines come in bursts from one process.
 	last     origin
-	lastGaps [2]*gap // of that process, and of all with its identifier
+	lastGaps [2]*gap // of that process, and of all processes with its identifier
 }
 
-// An origin is who wrote lines. PID 0 is any process.
+// An origin is a writer of lines. PID 0 stands for all processes with the identifier.
 type origin struct {
 	identifier string
 	pid        int
 }
 
-// A gap is how many lines had been left out before the first and before the last line
-// of an origin.
+// A gap is the number of lines left out before the first and before the last line that
+// was yielded of an origin.
 type gap struct{ first, last int }
 
-// maxOrigins bounds for how many origins the journal is asked one by one. It takes the
-// journal some tenths of a millisecond to answer.
+// maxOrigins bounds how many origins are looked up in the journal one by one. Each takes
+// some tenths of a millisecond.
 const maxOrigins = 500
 
-// add takes a line into account that is yielded.
+// add notes that a line is yielded.
 func (g *gaps) add(e *Entry) {
 	if g.many {
 		return
@@ -62,10 +62,10 @@ func (g *gaps) of(o origin) *gap {
 	return at
 }
 
-// fill yields, without their texts, the first and the last lines of each origin of
-// which there may be earlier or later ones among those that were left out, and then the
-// last of all, which stands for the lines that were left out. The first of all has been
-// yielded: who wrote it is not known before.
+// fill yields, without text, the first and last lines of each origin that may be among
+// the lines that were left out. At the end it yields the last line of all, whose Parts
+// is the number of lines left out. The first line of all needs no such treatment: it is
+// never left out, because its process is not known before.
 func (p *pass) fill() error {
 	if p.gaps.skipped == 0 {
 		return nil
@@ -101,7 +101,7 @@ func (p *pass) fill() error {
 	for _, o := range p.gaps.order {
 		at := p.gaps.seen[o]
 		if o.identifier == "" {
-			continue // systemd gives each stream one, and no match asks for lines without
+			continue // systemd gives each stream an identifier, and no match finds lines without one
 		}
 		if at.first > 0 {
 			if err := edge(o, first, 0); err != nil {

@@ -661,9 +661,9 @@ func TestOpenRecording(t *testing.T) {
 		"blank":              {text: "\n \n\n", err: "no known recording format: it is empty; want " + formats},
 		"remarks only":       {text: "-- No entries --\n", err: "no known recording format: it is empty; want " + formats},
 		"a journal file": {
-			text: "LPKSHHRH\x00\x00", err: "no known recording format: it is a file of a journal; read it with --journal",
+			text: "LPKSHHRH\x00\x00", err: "no known recording format: it is a journal file; read it with --journal",
 		},
-		"no text": {text: "\x7fELF\x00\x01", err: "no known recording format: it is no text; want " + formats},
+		"no text": {text: "\x7fELF\x00\x01", err: "no known recording format: it is not text; want " + formats},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -700,9 +700,9 @@ func TestBadRecording(t *testing.T) {
 		"cut off in a length":   {string(good) + "MESSAGE\n\x01\x00", errCutOff, "cut off"},
 		"cut off in a value":    {string(good) + "MESSAGE\n" + length(100) + "abc", errCutOff, "cut off"},
 		"a length that lies":    {string(good) + "MESSAGE\n" + length(1<<62) + "abc\n\n", errTooLarge, "byte 3"},
-		"a length that is less": {string(good) + "MESSAGE\n" + length(2) + "abc\n\n", errNoField, "no field"},
-		"no name of a field":    {string(good) + "not a field\n\n", errNoField, "no field"},
-		"a name too long":       {string(good) + strings.Repeat("A", 70) + "=x\n\n", errNoField, "no field"},
+		"a length that is less": {string(good) + "MESSAGE\n" + length(2) + "abc\n\n", errNoField, "not a field"},
+		"no name of a field":    {string(good) + "not a field\n\n", errNoField, "not a field"},
+		"a name too long":       {string(good) + strings.Repeat("A", 70) + "=x\n\n", errNoField, "not a field"},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {

@@ -14,12 +14,12 @@ import (
 	"time"
 )
 
-// A journalctl reads a journal through the program. The zero journalctl reads that of
-// this machine.
-type journalctl struct{ from []string } // flags that say which journal
+// A journalctl reads a journal through the program of that name. The zero journalctl
+// reads the journal of this machine.
+type journalctl struct{ from []string } // flags that select the journal
 
-// openJournalctl calls f with the journal of r, of a namespace with the default one or
-// alone.
+// openJournalctl calls f with the journal of r. If r has a namespace, withDefault says
+// whether to add the default journal to that of the namespace.
 func (r Reader) openJournalctl(withDefault bool, f func(backend) error) error {
 	switch {
 	case r.File != "":
@@ -45,12 +45,13 @@ func (r Reader) openJournalctl(withDefault bool, f func(backend) error) error {
 	return f(c)
 }
 
-// escapeGlob returns a pattern that matches name alone.
+// escapeGlob returns a pattern that matches only name.
 func escapeGlob(name string) string {
 	return strings.NewReplacer(`\`, `\\`, "*", `\*`, "?", `\?`, "[", `\[`).Replace(name)
 }
 
-// journalctlPaths are where the program is: who calls us may have set $PATH.
+// journalctlPaths are the places where the program can be. $PATH is not used, because
+// a less trusted caller may have set it.
 var journalctlPaths = []string{"/usr/bin/journalctl", "/bin/journalctl"}
 
 func (c journalctl) read(ctx context.Context, _ selector, m match, since time.Time) records {
@@ -64,13 +65,14 @@ func (c journalctl) backwards(ctx context.Context, _ selector, m match) records 
 	return c.print(ctx, m, "--reverse")
 }
 
-// skim asks for less of each line. It leaves none out, for nothing would be won.
+// skim asks for fewer fields of each line. It leaves no lines out, because that would
+// save no time.
 func (c journalctl) skim(ctx context.Context, s selector, id ID, _ skipFunc) records {
 	return c.print(ctx, match{s.of(Output, id)}, "--output-fields=MESSAGE,SYSLOG_IDENTIFIER,_PID,_COMM,_EXE,MESSAGE_ID")
 }
 
-// print reads what the program prints, a recording. It prints all fields: to choose
-// more than a few of them takes it longer.
+// print runs the program and reads the entries that it prints. They have all fields,
+// because journalctl takes longer to select more than a few of them.
 func (c journalctl) print(ctx context.Context, m match, more ...string) records {
 	return func(yield func(*record, error) bool) {
 		args := append([]string{"--output=export", "--all"}, more...)
@@ -134,8 +136,8 @@ func (c journalctl) values(ctx context.Context, field string) (values []string, 
 	return values, err
 }
 
-// run hands what the program prints to read. If that ends with an error, the program is
-// stopped.
+// run runs the program, and calls read with its output. If read returns an error, run
+// stops the program.
 func (c journalctl) run(ctx context.Context, args []string, read func(io.Reader) error) error {
 	args = slices.Concat([]string{"--no-pager", "--quiet"}, c.from, args)
 	ctx, cancel := context.WithCancel(ctx)
@@ -145,7 +147,7 @@ func (c journalctl) run(ctx context.Context, args []string, read func(io.Reader)
 	if err != nil {
 		return err
 	}
-	// Killed if read has seen enough, then waited for.
+	// If read has seen enough, kill the program, then wait for it.
 	defer cmd.Wait()
 	defer cancel()
 
@@ -154,7 +156,7 @@ func (c journalctl) run(ctx context.Context, args []string, read func(io.Reader)
 		return broken
 	}
 	if broken != nil {
-		stdout.Close() // or it would wait for a reader
+		stdout.Close() // so that the program does not wait for a reader
 	}
 	err = cmd.Wait()
 	text, _, _ := strings.Cut(strings.TrimSpace(stderr.String()), "\n")
@@ -165,15 +167,15 @@ func (c journalctl) run(ctx context.Context, args []string, read func(io.Reader)
 		return fmt.Errorf("journalctl: %w: %s", err, text)
 	case broken != nil:
 		return broken
-	// It exits with 1 if there is nothing to print, and says nothing.
+	// It exits with 1, without a message, if there is nothing to print.
 	case err != nil && cmd.ProcessState.ExitCode() != 1:
 		return fmt.Errorf("journalctl: %w", err)
 	}
 	return nil
 }
 
-// startJournalctl starts the program with an environment of its own: who calls us may
-// be less trusted than we are.
+// startJournalctl starts the program with a fixed environment, because a less trusted
+// caller may have set ours.
 func startJournalctl(ctx context.Context, args []string, stderr *bytes.Buffer) (*exec.Cmd, io.ReadCloser, error) {
 	for _, path := range journalctlPaths {
 		cmd := exec.CommandContext(ctx, path, args...)

@@ -11,10 +11,10 @@ import (
 // recordSeparator stands before each line of journalctl -o json-seq (RFC 7464).
 const recordSeparator = "\x1e"
 
-// readJSON reads entries as journalctl -o json and json-seq print them, one a line,
-// or json-pretty, one from a line "{" to a line "}". One that cannot be read ends it
-// only if it is the last: then the recording is cut off; in the middle it costs
-// itself.
+// readJSON reads the entries that journalctl prints with -o json or json-seq, one per
+// line, or with json-pretty, each from a line "{" to a line "}". It leaves out an entry
+// that cannot be read, but reports an error if it is the last one: then the recording
+// is cut off.
 func readJSON(r io.Reader) records {
 	return func(yield func(*record, error) bool) {
 		var rec record
@@ -75,12 +75,13 @@ func (r *record) fromJSON(fields map[string]json.RawMessage) {
 	}
 }
 
-// maxSeveral bounds an array of several values: decoding one takes many times its
-// size.
+// maxSeveral bounds an array of several values. Decoding one takes many times its size
+// in memory.
 const maxSeveral = 1 << 20
 
-// jsonValue reads a field: one value, or an array of several, of which the first
-// counts as in the other formats. What is lost is known to have been there.
+// jsonValue reads a field: a value, or an array of several values of which the first
+// counts, as in the other formats. It reports lost if there was a value that cannot be
+// read.
 func jsonValue(raw json.RawMessage) (value []byte, lost bool) {
 	if len(raw) == 0 {
 		return nil, false
@@ -93,8 +94,8 @@ func jsonValue(raw json.RawMessage) (value []byte, lost bool) {
 	return value, !ok
 }
 
-// oneValue reads a string, or an array of the bytes of what is not printable.
-// What is too long is null, and no value.
+// oneValue reads a value: a string, or an array of bytes if it is not printable. A
+// value that journalctl found too long is null, and cannot be read.
 func oneValue(raw json.RawMessage) ([]byte, bool) {
 	switch raw[0] {
 	case '"':
@@ -115,7 +116,7 @@ func oneValue(raw json.RawMessage) ([]byte, bool) {
 	return nil, false
 }
 
-// A uint8asInt is a byte that JSON has as a number; []byte would be base64.
+// A uint8asInt is a byte that is a number in JSON. (A []byte would be base64.)
 type uint8asInt uint8
 
 func (v *uint8asInt) UnmarshalJSON(b []byte) error {

@@ -14,12 +14,12 @@ import (
 	"github.com/coreos/go-systemd/v22/sdjournal"
 )
 
-// A libsystemd reads a journal through the library. It belongs to one thread, as
-// sd-journal(3) asks.
+// A libsystemd reads a journal through the library of that name. It belongs to one
+// thread, as sd-journal(3) demands.
 type libsystemd struct{ j *sdjournal.Journal }
 
-// open calls f with the journal. The library is loaded when it is needed first; where
-// there is none, journalctl serves.
+// open calls f with the journal. It loads the library when it is first needed, and uses
+// journalctl if there is none.
 func (r Reader) open(f func(backend) error) error {
 	switch {
 	case r.File != "":
@@ -32,11 +32,11 @@ func (r Reader) open(f func(backend) error) error {
 	return r.openAs(sdjournal.NewJournal, true, f)
 }
 
-// openNamespace calls f with the journal of the namespace alone.
+// openNamespace calls f with only the journal of the namespace.
 func (r Reader) openNamespace(f func(backend) error) error { return r.openFiles(false, f) }
 
-// openFiles opens the journal of the namespace, with the default one or alone. libsystemd
-// puts their entries in order.
+// openFiles opens the journal of the namespace, with or without the default one.
+// libsystemd merges their entries in order.
 func (r Reader) openFiles(withDefault bool, f func(backend) error) error {
 	files, err := r.files(withDefault)
 	if err != nil {
@@ -53,20 +53,20 @@ func (r Reader) openFiles(withDefault bool, f func(backend) error) error {
 	}, withDefault, f)
 }
 
-// openAs calls f with what open opens.
+// openAs calls f with the journal that open opens.
 func (r Reader) openAs(open func() (*sdjournal.Journal, error), withDefault bool, f func(backend) error) error {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	j, err := open()
 	if err != nil {
-		// What libsystemd says is an errno.
+		// Errors of libsystemd are errnos. Any other error is that the library is missing.
 		if _, ok := errors.AsType[syscall.Errno](err); !ok {
 			return r.openJournalctl(withDefault, f)
 		}
 		return fmt.Errorf("opening the journal: %w", err)
 	}
 	defer j.Close()
-	// Else libsystemd may hand on a part of a long compressed field only.
+	// By default libsystemd may return only a part of a long compressed field.
 	if err := j.SetDataThreshold(0); err != nil {
 		return readingError(err)
 	}
@@ -75,7 +75,7 @@ func (r Reader) openAs(open func() (*sdjournal.Journal, error), withDefault bool
 
 func readingError(err error) error { return fmt.Errorf("reading the journal: %w", err) }
 
-// set makes m what the journal matches, and goes to before the first of it.
+// set makes m the match of the journal, and goes to the beginning.
 func (l libsystemd) set(m match) error {
 	l.j.FlushMatches()
 	for i, and := range m {
@@ -111,7 +111,7 @@ func (l libsystemd) backwards(_ context.Context, s selector, m match) records {
 	})
 }
 
-// records yields what step comes to from where seek goes to.
+// records yields the records from the place that seek goes to on, one for each step.
 func (l libsystemd) records(s selector, step func() (uint64, error), seek func() error) records {
 	return func(yield func(*record, error) bool) {
 		var rec record
@@ -131,8 +131,8 @@ func (l libsystemd) records(s selector, step func() (uint64, error), seek func()
 	}
 }
 
-// The fields that tell what the manager or journald says are asked for only
-// where one of them may speak.
+// Most entries are lines of output, which have only the common fields. The others are
+// asked for only if an entry may be from the manager or journald.
 var (
 	commonFields = []int{fieldMessage, fieldPID, fieldIdentifier, fieldComm, fieldExe, fieldSystemdUnit, fieldSystemdUserUnit, fieldSystemdInvocation}
 	otherFields  = []int{
@@ -144,12 +144,12 @@ var (
 	userField   = []int{fieldUID}
 )
 
-// minLineMax is the smallest LineMax= that journald takes: shorter lines are
-// not split (journald.conf(5)).
+// minLineMax is the smallest LineMax= that journald accepts (journald.conf(5)). It
+// does not split shorter lines.
 const minLineMax = 79
 
-// fill reads the fields of the entry that the journal is at. A line of the unit that
-// has its invocation has no more to say.
+// fill reads the fields of the current entry. If it is a line of the unit with an
+// invocation, the common fields are enough.
 func (l libsystemd) fill(rec *record, s selector) (err error) {
 	rec.reset()
 	if rec.usec, err = l.j.GetRealtimeUsec(); err != nil {
@@ -181,7 +181,7 @@ func (l libsystemd) get(rec *record, fields []int) error {
 		if errors.Is(err, syscall.ENOENT) {
 			continue
 		}
-		// An entry that is damaged or cut off costs itself alone.
+		// If a field is damaged or cut off, the rest of the journal can still be read.
 		if errors.Is(err, syscall.EBADMSG) || errors.Is(err, syscall.E2BIG) || errors.Is(err, syscall.EPROTONOSUPPORT) {
 			rec.lost = rec.lost || f == fieldMessage
 			continue
@@ -205,10 +205,11 @@ func (l libsystemd) skim(ctx context.Context, s selector, id ID, skip skipFunc) 
 }
 
 func (l libsystemd) lines(ctx context.Context, s selector, id ID, skip skipFunc, yield func(*record, error) bool) error {
-	// One field is found much faster than two. It is the unit, for journald takes
-	// the ID of a user's unit from where that user can change it. What other
-	// invocations logged meanwhile, or later, is told apart by looking at entries
-	// whole: at the lines that are not skipped, and at all that follow a foreign one.
+	// Matching one field is much faster than two. Match the unit, not the invocation:
+	// a user can change what journald records as the invocation of that user's unit.
+	// So lines of other invocations turn up here, too. They show when an entry is read
+	// in full, which is done for each line that is not skipped, and for each line
+	// after one of another invocation.
 	if err := l.set(match{s.of(Output, id)}); err != nil {
 		return err
 	}
@@ -276,7 +277,7 @@ func (l libsystemd) values(_ context.Context, field string) ([]string, error) {
 	return values, nil
 }
 
-// pid returns who wrote the entry that the journal is at, 0 if nobody knows.
+// pid returns the process that wrote the current entry; 0 if unknown.
 func (l libsystemd) pid() int {
 	v, err := l.j.GetDataBytes(fieldNames[fieldPID])
 	if err != nil {

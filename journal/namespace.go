@@ -13,25 +13,25 @@ import (
 	"time"
 )
 
-// What the processes of a unit with LogNamespace= (systemd.exec(5)) log is in the journal
-// of that namespace, a folder of its own; what the manager says of the unit is in the
+// A unit with LogNamespace= (systemd.exec(5)) logs into the journal of that namespace,
+// which has a directory of its own. The manager's messages about the unit are in the
 // default journal.
 
-// namespaceName is what a namespace can be called.
+// namespaceName matches the names that a namespace can have.
 var namespaceName = lazily(`^[A-Za-z0-9:_.\\-]{1,200}$`)
 
-// CheckNamespace reports what is wrong with the name of a namespace, nil if nothing is.
+// CheckNamespace returns what is wrong with the name of a namespace; nil if it is valid.
 func CheckNamespace(name string) error {
 	if !namespaceName().MatchString(name) || strings.Trim(name, ".") == "" {
-		return fmt.Errorf("%q is no name of a journal namespace, see LogNamespace= in systemd.exec(5)", name)
+		return fmt.Errorf("%q is not the name of a journal namespace, see LogNamespace= in systemd.exec(5)", name)
 	}
 	return nil
 }
 
 var machineID = lazily(`^[0-9a-f]{32}$`)
 
-// folders returns the folders of the journals of r, by namespace. That of the default
-// journal is "".
+// folders returns the directories of the journals of r, by namespace. The default
+// journal is that of namespace "".
 func (r Reader) folders() map[string][]string {
 	found := make(map[string][]string)
 	if r.File != "" {
@@ -64,7 +64,7 @@ func (r Reader) folders() map[string][]string {
 	return found
 }
 
-// Namespaces returns the names of the namespaces of which there is a journal, in order.
+// Namespaces returns the names of the namespaces that have a journal, in order.
 func (r Reader) Namespaces() []string {
 	var names []string
 	for name := range r.folders() {
@@ -76,19 +76,19 @@ func (r Reader) Namespaces() []string {
 	return names
 }
 
-// NamespaceOf returns the namespace into whose journal an invocation of unit, which
-// began at a time, has logged; "" if there is none.
+// NamespaceOf returns the namespace whose journal has lines of an invocation of unit
+// that began at the given time; "" if there is none.
 func (r Reader) NamespaceOf(ctx context.Context, unit string, id ID, began time.Time) (string, error) {
 	name, err := r.findNamespace(ctx, unit, id, began)
 	if name != "" || err != nil || r.elsewhere() {
 		return name, err
 	}
-	// It may not have been written down yet. A journald that the unit itself has started may
-	// not even have made its folder.
+	// The lines may not have been written down yet. If the unit was the first to use the
+	// namespace, journald may not even have created the directory.
 	sockets, _ := filepath.Glob(socketOf("*"))
 	for _, socket := range sockets {
 		ctx, cancel := context.WithTimeout(ctx, otherNamespace)
-		_ = synchronize(ctx, socket) // its namespace may have nothing to do with the unit
+		_ = synchronize(ctx, socket) // if it fails, the namespace may have nothing to do with the unit
 		cancel()
 	}
 	return r.findNamespace(ctx, unit, id, began)
@@ -96,7 +96,7 @@ func (r Reader) NamespaceOf(ctx context.Context, unit string, id ID, began time.
 
 func (r Reader) findNamespace(ctx context.Context, unit string, id ID, began time.Time) (string, error) {
 	if !began.IsZero() {
-		began = began.Add(-lateBefore) // a line can overtake the manager's "Started"
+		began = began.Add(-lateBefore) // journald can receive a line before the manager's "Started"
 	}
 	for _, name := range r.Namespaces() {
 		r := r
@@ -108,7 +108,7 @@ func (r Reader) findNamespace(ctx context.Context, unit string, id ID, began tim
 				if err := cmp.Or(err, ctx.Err()); err != nil {
 					return err
 				}
-				// A line that came late has no ID, see [orphans].
+				// A late line has no ID, see [orphans].
 				if kind, of, ok := s.kind(rec); ok && kind == Output && (of == id || of == (ID{})) {
 					some = true
 					break
@@ -117,7 +117,7 @@ func (r Reader) findNamespace(ctx context.Context, unit string, id ID, began tim
 			return nil
 		})
 		if errors.Is(err, fs.ErrNotExist) {
-			continue // its folder is still empty
+			continue // its directory is still empty
 		}
 		if some || err != nil {
 			return name, err
@@ -126,12 +126,12 @@ func (r Reader) findNamespace(ctx context.Context, unit string, id ID, began tim
 	return "", nil
 }
 
-// otherNamespace bounds how long is waited for the journald of a namespace that may have
-// nothing to do with the unit.
+// otherNamespace bounds the wait for a journald whose namespace may have nothing to do
+// with the unit.
 const otherNamespace = 3 * time.Second
 
-// files returns the journal files of the namespace and, with the default journal, those
-// of that, too. Files that must not be read are left out, as libsystemd does it.
+// files returns the journal files of the namespace and, if withDefault is set, of the
+// default journal. Like libsystemd, it leaves out files without permission to read.
 func (r Reader) files(withDefault bool) ([]string, error) {
 	folders := r.folders()
 	if len(folders[r.Namespace]) == 0 {
@@ -175,9 +175,9 @@ func (r Reader) files(withDefault bool) ([]string, error) {
 	return files, nil
 }
 
-// checkNamespace returns ErrIncomplete if lines of an invocation that began at a time may
-// be gone from the journal of the namespace, while the manager's words are still there.
-// Each of the two journals has its own limit.
+// checkNamespace returns ErrIncomplete if journald may have deleted lines of an
+// invocation that began at the given time from the journal of the namespace. The
+// manager's messages can still be there, because each journal has its own limit.
 func (r Reader) checkNamespace(ctx context.Context, began time.Time) error {
 	if r.Namespace == "" {
 		return nil

@@ -7,31 +7,33 @@ import (
 	"time"
 )
 
-// journald looks up the invocation of a process when it takes the first line of it,
-// in /run/systemd/units, and the manager removes that link once the unit has ended. A
-// busy journald comes too late for what ended quickly: the line has the unit, but no
-// invocation. It is of the one that had ended last when it was taken.
+// journald looks up the invocation of a process in /run/systemd/units when it receives
+// the first line of it, and the manager removes that link when the unit has ended. If
+// a process ends quickly, a busy journald is too late: the line names the unit, but no
+// invocation. It belongs to the last invocation that ended before journald received it.
 
-// orphans holds lines without an ID until it is known whose they are. The manager
-// says through another socket that it starts the next invocation, so journald may
-// write down lines of that one before.
+// orphans holds lines without an ID until it is known to which invocation they belong.
+// This is not known at once: the manager reports the next invocation through another
+// socket, so journald may write down lines of that invocation before the report.
 type orphans struct {
 	id      ID        // the invocation whose lines are wanted
-	of      map[ID]ID // of which the manager spoke last, by boot
+	of      map[ID]ID // the invocation that the manager last spoke of, by boot
 	joiner  joiner
 	entries []Entry
 	size    int
 }
 
 const (
-	// maxOrphanText bounds the text that is held: it is what systemd lets wait for
-	// journald in one stream (SNDBUF_SIZE in its sources).
+	// maxOrphanText bounds the text that is held. It is the most that systemd lets one
+	// stream hold back for journald (SNDBUF_SIZE in its sources).
 	maxOrphanText = 8 << 20
-	// maxOrphans bounds how many lines are held: each takes some 300 bytes beside its text.
+	// maxOrphans bounds the number of lines that are held. Each takes some 300 bytes
+	// besides its text.
 	maxOrphans = 1 << 16
 )
 
-// add takes an entry into account. It returns lines that are of the invocation.
+// add adds an entry. It returns the lines that turn out to belong to the wanted
+// invocation.
 func (o *orphans) add(e Entry, r *record) []Entry {
 	switch {
 	case e.Kind == Manager && e.Invocation != o.of[e.Boot] && e.Invocation != (ID{}):
@@ -51,13 +53,14 @@ func (o *orphans) add(e Entry, r *record) []Entry {
 	return nil
 }
 
-// next lets go of what was taken before the manager spoke of another invocation.
+// next decides about the lines held so far when the manager speaks of another
+// invocation: those that journald received earlier belong to the one before.
 func (o *orphans) next(note Entry) []Entry {
 	sent := note.sent()
 	o.takeParts()
 	var earlier, later []Entry
 	for _, e := range o.entries {
-		// Later than the note itself none is, unless the clock went back.
+		// A line can be later than the note only if the clock went back.
 		if e.Boot != note.Boot || !e.Time.Before(sent) && !e.Time.After(note.Time) {
 			later = append(later, e)
 		} else {
@@ -74,10 +77,12 @@ func (o *orphans) next(note Entry) []Entry {
 	return own
 }
 
-// sent is when the manager sent e, as far as is known.
+// sent returns when the manager sent e or, if that is unknown, when journald received
+// it.
 func (e *Entry) sent() time.Time { return cmp.Or(e.Sent, e.Time) }
 
-// rest lets go of all.
+// rest returns those of the lines held that belong to the wanted invocation, and drops
+// the others.
 func (o *orphans) rest() []Entry {
 	own := slices.DeleteFunc(o.entries, func(e Entry) bool { return o.of[e.Boot] != o.id })
 	for i := range own {
@@ -87,24 +92,24 @@ func (o *orphans) rest() []Entry {
 	return own
 }
 
-// takeParts takes the lines whose last part never came as they are.
+// takeParts accepts the lines whose last part is missing as they are.
 func (o *orphans) takeParts() {
 	o.entries = slices.AppendSeq(o.entries, o.joiner.rest())
 	o.joiner = joiner{}
 }
 
-// end returns the rest.
+// end is rest at the end of the journal.
 func (o *orphans) end() []Entry {
 	o.takeParts()
 	return o.rest()
 }
 
-// lateBefore is how long before the manager has sent its verdict a line can have been
-// received that was taken after it: journald dates what it takes by when it woke up.
+// lateBefore bounds how much earlier than the manager's verdict a late line can be
+// dated. journald dates what it receives by the time at which it woke up.
 const lateBefore = 250 * time.Millisecond
 
-// orphansFrom returns from when on late lines of the invocation can be in the journal;
-// the zero time if it has not ended.
+// orphansFrom returns the earliest time that late lines of the invocation can have; the
+// zero time if it has not ended.
 func (p *progress) orphansFrom() time.Time {
 	if p.verdictSent.IsZero() {
 		return p.verdictSent

@@ -8,33 +8,33 @@ import (
 	"time"
 )
 
-// A pass reads one invocation of a unit, once.
+// A pass is one reading of one invocation of a unit.
 type pass struct {
 	ctx   context.Context
 	b     backend
 	s     selector
 	id    ID
 	yield func(Entry, error) bool
-	// newest reports that the invocation is the latest, and that starts after it that
-	// came to nothing are wanted.
+	// newest reports that the invocation is the latest, so that refused and skipped
+	// starts after it are wanted, too.
 	newest bool
 	progress
 	gaps gaps
 }
 
-// errStop is what a pass ends with when the caller has seen enough.
+// errStop ends a pass when the caller has seen enough.
 var errStop = errors.New("stop")
 
 const (
-	// fewEntries is how many entries are so few that they are asked for at once.
+	// fewEntries is the number of entries below which a run is read with one query.
 	fewEntries = 200
-	// rereadEntries is how many are so few that to read them again takes less time than
-	// to ask for the first.
+	// rereadEntries is the number of entries below which reading all of them again is
+	// faster than a query for the first one.
 	rereadEntries = 50
 )
 
-// run hands on all entries; with skip, all but those that may be left out. It returns
-// ErrIncomplete unless they are all of the invocation.
+// run yields the entries of the invocation, except those that skipper skips. It returns
+// ErrIncomplete if entries of the invocation are missing from the journal.
 func (p *pass) run(skipper Skipper) (err error) {
 	if skipper == nil {
 		err = p.entries(p.b.read(p.ctx, p.s, p.s.whole(p.id), time.Time{}))
@@ -51,7 +51,7 @@ func (p *pass) run(skipper Skipper) (err error) {
 	return p.complete(again)
 }
 
-// entry hands e on. It returns errStop if that was enough.
+// entry yields e. It returns errStop if the caller wants no more.
 func (p *pass) entry(e Entry) error {
 	p.add(e)
 	if !p.yield(e, nil) {
@@ -60,7 +60,7 @@ func (p *pass) entry(e Entry) error {
 	return nil
 }
 
-// entries hands on what rs hold of the invocation.
+// entries yields the entries of the invocation in rs.
 func (p *pass) entries(rs records) error {
 	for e, err := range entries(p.ctx, rs, p.s, p.id) {
 		if err != nil {
@@ -73,9 +73,10 @@ func (p *pass) entries(rs records) error {
 	return nil
 }
 
-// skim hands on the entries of the invocation, of a long one the lines last.
+// skim yields the entries of the invocation, except those that skipper skips. If there
+// are many, it yields the lines of output last.
 func (p *pass) skim(skipper Skipper) error {
-	// Most of the time that a short run takes is to ask.
+	// For a short run, the queries take most of the time. So try to read it with one.
 	var few []Entry
 	for e, err := range entries(p.ctx, p.b.read(p.ctx, p.s, p.s.whole(p.id), time.Time{}), p.s, p.id) {
 		if err != nil {
@@ -103,7 +104,8 @@ func (p *pass) skim(skipper Skipper) error {
 		return err
 	}
 	if split.Invocation == p.id {
-		// Which line a part belongs to takes more than its text.
+		// Parts of lines cannot be skipped, because their text alone does not tell to
+		// which line they belong.
 		return p.entries(p.b.read(p.ctx, p.s, match{p.s.of(Output, p.id)}, time.Time{}))
 	}
 	skip := func(text []byte, pid func() int) bool {
@@ -126,8 +128,9 @@ func (p *pass) skim(skipper Skipper) error {
 	return p.fill()
 }
 
-// late hands on the lines that came late. It returns the first line of the run that it
-// came across: of a short run that is the first of all, so that nobody need ask for it.
+// late yields the lines without an ID that belong to the invocation. It returns the first
+// line of the invocation that it finds again on the way. If the run is short, that is
+// its very first line, which saves complete a query.
 func (p *pass) late() (again Entry, err error) {
 	from := p.orphansFrom()
 	if from.IsZero() {
@@ -161,7 +164,7 @@ func (p *pass) late() (again Entry, err error) {
 		}
 		if of == (ID{}) || kind == Manager {
 			if e.Boot != p.boot {
-				continue // other machines can have a unit of that name
+				continue // from another machine, which can have a unit of that name
 			}
 			for _, own := range orphans.add(e, rec) {
 				if !p.yield(own, nil) {
@@ -181,10 +184,11 @@ func (p *pass) late() (again Entry, err error) {
 	return again, nil
 }
 
-// complete returns ErrIncomplete unless all of an invocation was read: the beginning,
-// and what was read first is in the journal still, after the last has been read. A file
-// that journald deletes seems to end for who reads it. The oldest goes first, so as
-// long as the first line is there all were.
+// complete returns ErrIncomplete if a part of the invocation is missing. Its beginning
+// must have been read, and its first line must still be in the journal. If journald
+// deletes a file, a reader of that file sees an early end and no error. But journald
+// deletes the oldest file first: so if the first line is still there, nothing was
+// deleted during the read.
 func (p *pass) complete(again Entry) error {
 	if !p.begun() {
 		return ErrIncomplete

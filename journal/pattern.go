@@ -6,10 +6,10 @@ import (
 	"strings"
 )
 
-// Match reports whether name matches pattern, as systemctl matches names of units:
-// "*" is any text, "?" any character, "[a-z]" and "[!a-z]" one of these, or none. A
-// backslash stands for itself, for names of units contain it. What is not closed by
-// "]" stands for itself, too.
+// Match reports whether name matches pattern in the way systemctl matches names of
+// units: "*" is any text, "?" is any character, "[a-z]" is a character from a to z, and
+// "[!a-z]" is any other. A backslash stands for itself, because names of units contain
+// it, and so does a "[" without a "]".
 func Match(pattern, name string) bool {
 	return compile(pattern).MatchString(name)
 }
@@ -17,7 +17,7 @@ func Match(pattern, name string) bool {
 // IsPattern reports whether s has one of the characters that make a pattern.
 func IsPattern(s string) bool { return strings.ContainsAny(s, "*?[") }
 
-// compile makes a regular expression of a pattern.
+// compile turns a pattern into a regular expression.
 func compile(pattern string) *regexp.Regexp {
 	var b strings.Builder
 	b.WriteString(`(?s)\A`)
@@ -40,19 +40,20 @@ func compile(pattern string) *regexp.Regexp {
 	}
 	b.WriteString(`\z`)
 	re, err := regexp.Compile(b.String())
-	if err != nil { // a range such as [z-a], which nothing matches
+	if err != nil { // a range such as [z-a] matches nothing
 		return regexp.MustCompile(`\A\b\B`)
 	}
 	return re
 }
 
-// classOf returns the set that s begins with, and how long it is in s; 0 if none does.
+// classOf returns the character class at the beginning of s, and its length in s; 0 if
+// there is none.
 func classOf(s string) (class string, n int) {
 	body := 1
 	if body < len(s) && (s[body] == '!' || s[body] == '^') {
 		body++
 	}
-	// A "]" that comes first is one of the set.
+	// A "]" that comes first is part of the set.
 	end := strings.IndexByte(s[min(body+1, len(s)):], ']')
 	if end < 0 {
 		return "", 0
@@ -65,7 +66,7 @@ func classOf(s string) (class string, n int) {
 	return "[" + set + "]", end + 1
 }
 
-// anyMatch returns what reports whether a name matches one of patterns.
+// anyMatch returns a function that reports whether a name matches any of patterns.
 func anyMatch(patterns []string) func(name string) bool {
 	var all []*regexp.Regexp
 	for _, p := range patterns {

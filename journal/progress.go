@@ -2,15 +2,16 @@ package journal
 
 import "time"
 
-// A progress is what of the entries of an invocation tells whether they are all.
+// A progress records what shows whether all entries of an invocation have been read.
+// Times are when journald received an entry, or when the manager sent it.
 type progress struct {
 	count                          int
-	firstLine, lastLine, firstNote time.Time // received; a note is a word about the unit
+	firstLine, lastLine, firstNote time.Time // received; a note is an entry of the manager or journald
 
-	starting       bool      // the manager has said that it starts the unit
-	started, ended time.Time // received: that it has started it, and that it ends
+	starting       bool      // the manager has reported that it starts the unit
+	started, ended time.Time // received: the reports that the unit has started, and that it ends
 
-	firstSent, startedSent, verdictSent time.Time // when the manager sent its first word, that it has started the unit, its verdict
+	firstSent, startedSent, verdictSent time.Time // sent: the manager's first entry, that the unit has started, its verdict
 	boot                                ID
 }
 
@@ -33,8 +34,8 @@ func (p *progress) add(e Entry) {
 	case EventStarting:
 		p.starting = true
 	case EventStarted:
-		// "Finished", which systemd 252 says of a oneshot unit, may come before
-		// the last lines.
+		// This leaves out "Finished", which systemd 252 reports of a oneshot unit: it
+		// may come before the last lines.
 		if e.Result == "" {
 			p.started, p.startedSent = e.Time, e.sent()
 		}
@@ -47,11 +48,11 @@ func (p *progress) add(e Entry) {
 	}
 }
 
-// begun reports whether the beginning was read: the manager says that it starts
-// the unit, or, of a simple one, that it has started it.
+// begun reports whether the beginning was read. That is the manager's report that it
+// starts the unit or, for Type=simple, that it has started it.
 func (p *progress) begun() bool {
-	// Of a oneshot unit an old manager says last that it has started it. The lines of a
-	// simple one can reach journald before that word.
+	// For a oneshot unit, "Started" is the last message of an old manager. For a simple
+	// one, journald can receive lines before it.
 	simple := !p.started.IsZero() && (p.lastLine.After(p.started) || p.ended.After(p.started) ||
 		!p.firstLine.Before(p.startedSent.Add(-lateBefore)))
 	return p.starting || simple || p.firstLine.IsZero()

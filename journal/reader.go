@@ -17,19 +17,19 @@ import (
 	"time"
 )
 
-// A Reader reads a journal. The zero Reader reads that of the local system. It
-// holds nothing open between calls.
+// A Reader reads a journal. The zero Reader reads the journal of the local system. A
+// Reader keeps nothing open between calls.
 type Reader struct {
 	Dir  string // read the journal files in this directory instead
-	File string // read this journal file instead, such as systemd-journal-remote writes of one machine
-	User bool   // the units are those of the calling user's manager
+	File string // read this journal file instead, such as one of systemd-journal-remote
+	User bool   // the units belong to the calling user's manager
 	// Namespace is the journal namespace that the units log into (LogNamespace= in
-	// systemd.exec(5)). It is read together with the default journal, where the
-	// manager's words are. "" is the default journal alone. A File is of no namespace.
+	// systemd.exec(5)). It is read together with the default journal, which has the
+	// manager's messages. "" means only the default journal. A File has no namespaces.
 	Namespace string
 }
 
-// elsewhere reports whether the journal is not that of this system.
+// elsewhere reports whether the journal is not the one of this system.
 func (r Reader) elsewhere() bool { return r.Dir != "" || r.File != "" }
 
 // Latest implements [Source].
@@ -44,23 +44,23 @@ func (r Reader) Latest(ctx context.Context, unit string) (id ID, err error) {
 	return id, err
 }
 
-// Entries implements [Source]. It reports ErrIncomplete after the last entry if
-// the beginning of the invocation is not in the journal.
+// Entries implements [Source]. It returns ErrIncomplete after the last entry if the
+// beginning of the invocation is not in the journal.
 //
-// The journal is open for the length of the loop. The loop holds on to its
-// thread, as sd-journal(3) asks: do not pass the iterator to [iter.Pull2].
+// The journal is open for the length of the loop, which is bound to its thread, as
+// sd-journal(3) demands. So do not pass the iterator to [iter.Pull2].
 func (r Reader) Entries(ctx context.Context, unit string, id ID) iter.Seq2[Entry, error] {
 	return r.read(ctx, unit, id, nil, r.open)
 }
 
-// Skim implements [Source], and says of the iterator what Entries does. It
-// leaves lines out of runs of more than 200 entries, through libsystemd alone:
-// through journalctl nothing would be won.
+// Skim implements [Source]. The iterator behaves like that of Entries. Skim leaves out
+// lines only of runs with 200 entries or more, and only if it reads through libsystemd:
+// journalctl would save no time.
 func (r Reader) Skim(ctx context.Context, unit string, id ID, s Skipper) iter.Seq2[Entry, error] {
 	return r.read(ctx, unit, id, s, r.open)
 }
 
-// An opener calls a function with a way of reading the journal.
+// An opener calls a function with a backend that reads the journal.
 type opener func(func(backend) error) error
 
 // read yields the entries of an invocation, through the backend that open opens.
@@ -88,7 +88,7 @@ func (r Reader) read(ctx context.Context, unit string, id ID, skipper Skipper, o
 				}
 				return run()
 			}
-			// It may have been refused each time.
+			// There is no run. Perhaps the manager refused each start.
 			if err := p.refused(time.Time{}); err != nil {
 				return err
 			}
@@ -106,13 +106,13 @@ func (r Reader) read(ctx context.Context, unit string, id ID, skipper Skipper, o
 	}
 }
 
-// unitTypes are the suffixes that the name of a unit has (systemd.unit(5)).
+// unitTypes are the suffixes of names of units (systemd.unit(5)).
 var unitTypes = []string{
 	".service", ".socket", ".device", ".mount", ".automount", ".swap", ".target", ".path", ".timer", ".slice", ".scope",
 }
 
-// hint returns err, of a source that holds nothing of unit, with what is wrong with
-// that name.
+// hint explains err, the error of a source that has nothing of unit, if the name of the
+// unit is incomplete. A nil err stands for ErrNotFound.
 func hint(unit string, err error) error {
 	if err != nil && err != ErrNotFound || slices.Contains(unitTypes, path.Ext(unit)) {
 		return err
@@ -120,11 +120,10 @@ func hint(unit string, err error) error {
 	return fmt.Errorf("%w: %q is not the whole name of a unit, want %q", ErrNotFound, unit, unit+".service")
 }
 
-// unreadable tells why the journal holds less than was expected; nil if no
-// reason is known.
+// unreadable returns why the journal has less than expected; nil if no reason is known.
 func (r Reader) unreadable() error { return cmp.Or(r.check(), r.forbidden()) }
 
-// check reports what is wrong with Dir or File.
+// check returns what is wrong with Dir or File.
 func (r Reader) check() error {
 	if r.File != "" {
 		file, err := os.Open(r.File)
@@ -134,7 +133,7 @@ func (r Reader) check() error {
 		defer file.Close()
 		begin := make([]byte, len(fileSignature))
 		if _, err := io.ReadFull(file, begin); err != nil || string(begin) != fileSignature {
-			return fmt.Errorf("%s: %w: it is no journal file", r.File, ErrFormat)
+			return fmt.Errorf("%s: %w: it is not a journal file", r.File, ErrFormat)
 		}
 		return nil
 	}
@@ -159,15 +158,15 @@ func (r Reader) check() error {
 	return nil
 }
 
-// fileSignature is what a journal file begins with.
+// fileSignature is at the beginning of each journal file.
 const fileSignature = "LPKSHHRH"
 
 func isJournal(name string) bool {
 	return strings.HasSuffix(name, ".journal") || strings.HasSuffix(name, ".journal~")
 }
 
-// forbidden reports that there are journal files that may not be read: libsystemd
-// silently leaves them out.
+// forbidden returns an error if there are journal files without permission to read.
+// libsystemd leaves them out silently.
 func (r Reader) forbidden() error {
 	if r.File != "" {
 		return nil // check has opened it

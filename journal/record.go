@@ -10,12 +10,12 @@ import (
 	"time"
 )
 
-// A record is an entry as a journal or a recording holds it: the fields that
-// are of interest, as bytes. It is reused from one entry to the next.
+// A record holds the fields of an entry that matter, as the journal or a recording has
+// them. It is reused from one entry to the next.
 type record struct {
 	usec   uint64 // __REALTIME_TIMESTAMP
 	fields [fieldCount][]byte
-	lost   bool // MESSAGE is known to have been there
+	lost   bool // the entry has a MESSAGE that cannot be read
 	split  bool // this record, or one before it, is a part of a line
 }
 
@@ -71,8 +71,8 @@ const realtime = "__REALTIME_TIMESTAMP"
 
 func (r *record) reset() { *r = record{split: r.split} }
 
-// unspawned reports whether the process that logged r may be one that has not become a
-// command of the unit yet: systemd sets its name in parentheses.
+// unspawned reports whether the process that logged r may be one of systemd's own, which
+// has not executed the command of the unit yet. systemd puts its name in parentheses.
 func (r *record) unspawned() bool { return bytes.HasPrefix(r.fields[fieldIdentifier], []byte("(")) }
 
 func (r *record) is(field int, value string) bool { return string(r.fields[field]) == value }
@@ -83,7 +83,7 @@ func (r *record) id(field int) (ID, bool) {
 	return id, err == nil
 }
 
-// entry makes an Entry of r. Its message is that of r.
+// entry turns r into an Entry, which shares the message of r.
 func (r *record) entry(kind Kind, id ID) Entry {
 	e := Entry{
 		Kind: kind, Time: usec(r.usec), Identifier: string(r.fields[fieldIdentifier]), Comm: string(r.fields[fieldComm]),
@@ -108,8 +108,8 @@ func (r *record) entry(kind Kind, id ID) Entry {
 	return e
 }
 
-// startLimit is how the manager refuses a start beyond StartLimitBurst=. It gives
-// these words no MESSAGE_ID.
+// startLimit is the manager's message when it refuses a start beyond StartLimitBurst=.
+// It has no MESSAGE_ID.
 const startLimit = "Start request repeated too quickly."
 
 func usec(n uint64) time.Time {
@@ -119,8 +119,8 @@ func usec(n uint64) time.Time {
 	return time.UnixMicro(int64(n)).UTC()
 }
 
-// event reads what the manager reports, told by MESSAGE_ID; src/systemd/
-// sd-messages.h of systemd lists them.
+// event returns what the manager reports in r, according to MESSAGE_ID. systemd lists
+// these IDs in src/systemd/sd-messages.h.
 func (r *record) event() (Event, Result, *Exit) {
 	switch string(r.fields[fieldMessageID]) {
 	case messageStarting:
@@ -138,8 +138,8 @@ func (r *record) event() (Event, Result, *Exit) {
 		return EventStartFailed, "", nil
 	case "98e322203f7a4ed290d09fe03c09fe15":
 		if r.is(fieldPriority, "7") {
-			// A manager at LogLevel=debug also reports processes whose failure it
-			// ignores, as of ExecStart=-.
+			// A manager at LogLevel=debug also reports processes whose failure does not
+			// count, such as those of ExecStart=-.
 			return EventOther, "", nil
 		}
 		x := ParseExit(string(r.fields[fieldExitCode]), string(r.fields[fieldExitStatus]))
@@ -165,13 +165,13 @@ func (r *record) event() (Event, Result, *Exit) {
 	return EventOther, "", nil
 }
 
-// records are what the ways to read a journal have in common.
+// records is what every way of reading a journal or a recording yields.
 type records = iter.Seq2[*record, error]
 
-// latest returns the invocation that began last, but for those whose start was skipped.
+// latest returns the invocation that began last, leaving out those that were skipped.
 func latest(ctx context.Context, rs records, s selector) (ID, error) {
-	var order []ID // without those whose start was skipped
-	var skipped ID // the last of those
+	var order []ID // without those that were skipped
+	var skipped ID // the last one that was skipped
 	seen := make(map[ID]bool)
 	for r, err := range rs {
 		if err := cmp.Or(err, ctx.Err()); err != nil {
@@ -198,7 +198,7 @@ func latest(ctx context.Context, rs records, s selector) (ID, error) {
 	return ID{}, ErrNotFound
 }
 
-// entries yields what rs hold of an invocation.
+// entries yields the entries of an invocation in rs.
 func entries(ctx context.Context, rs records, s selector, id ID) iter.Seq2[Entry, error] {
 	return func(yield func(Entry, error) bool) {
 		var j joiner
@@ -239,9 +239,9 @@ func entries(ctx context.Context, rs records, s selector, id ID) iter.Seq2[Entry
 }
 
 const (
-	// maxLine bounds a line that is joined again.
+	// maxLine bounds the length of a joined line.
 	maxLine = 16 << 20
-	// maxStreams bounds how many lines can be waiting for their next part.
+	// maxStreams bounds the number of lines that wait for their next part.
 	maxStreams = 256
 )
 
@@ -249,10 +249,10 @@ const (
 // LineMax= (journald.conf(5)).
 type joiner struct {
 	waiting map[string]*Entry
-	order   []string // the streams that wait, by their first part
+	order   []string // the streams in waiting, ordered by their first part
 }
 
-// add returns the line that ends with e, or false if more of it is to come.
+// add returns the line that e completes, or false if e is not its last part.
 func (j *joiner) add(e Entry, r *record) (Entry, bool) {
 	more := r.is(fieldLineBreak, "line-max")
 	if e.Kind != Output || !more && len(j.waiting) == 0 {
@@ -296,7 +296,7 @@ func (j *joiner) drop(stream string) {
 	}
 }
 
-// rest yields the lines whose ends never came.
+// rest yields the lines whose last part is missing.
 func (j *joiner) rest() iter.Seq[Entry] {
 	return func(yield func(Entry) bool) {
 		for _, stream := range j.order {

@@ -13,29 +13,32 @@ import (
 	"sync"
 )
 
-// A Recording is what journalctl printed earlier, or plain text. Who speaks in
-// it is told by the same rules as in a journal, as far as its format carries
-// what they need: export and JSON do; in short-iso a line is believed to be of
-// the process that it names.
+// A Recording is what journalctl printed earlier, or plain text. It follows the same
+// rules of trust as a journal if its format has the necessary fields, as export and JSON
+// do. In other formats, each line counts as written by the process that it names.
 //
-// It reads what journalctl prints with the wall clock and the host: export, json,
-// json-pretty and json-seq (with --all, or long messages are lost), short-iso, short,
-// short-full, short-unix, their precise kin and with-unit; the files of syslog daemons;
-// what "docker logs -t" prints, and plain lines, such as the output of a program. Which
-// one it is shows from the content. Not read, and refused by name, are verbose,
-// short-monotonic, short-delta, json-sse, and what --no-hostname leaves.
+// These formats can be read, and are recognized by their content:
 //
-// Only export and JSON have invocation IDs. A text log is taken for the log of one unit,
-// and holds an invocation from each "Starting" of the manager on, or from "Started" if
-// the unit is of Type=simple. Times without a year are the last that are not in the
-// future; without a zone they are local. with-unit has no identifiers. Plain text holds
-// one invocation, without processes or a verdict.
+//   - export, json, json-pretty and json-seq (record them with --all, or long messages
+//     are lost);
+//   - short, short-iso, short-full, short-unix, their precise variants, and with-unit,
+//     which has no identifiers;
+//   - the files of syslog daemons;
+//   - the output of "docker logs -t", and plain lines such as a program prints.
+//
+// verbose, short-monotonic, short-delta, json-sse and the output of --no-hostname are
+// recognized and refused.
+//
+// Only export and JSON have invocation IDs. A text log counts as the log of one unit. In
+// it, an invocation begins with the manager's "Starting", or with "Started" for
+// Type=simple. A time without a year is the last one that is not in the future; a time
+// without a zone is local. Plain text is one invocation, without processes or a verdict.
 type Recording struct {
-	User bool // the unit is one of a user manager's; export and JSON show it themselves
+	User bool // the unit belongs to a user manager; export and JSON show this themselves
 
 	r      io.ReadSeeker
 	format format
-	layout *layout // of the times in a text; nil without
+	layout *layout // of the times in a text; nil if there are none
 }
 
 type format uint8
@@ -44,12 +47,12 @@ const (
 	formatExport format = iota
 	formatJSON
 	formatText
-	formatStamped // lines with a time, and nothing else before them
+	formatStamped // lines with nothing but a time before the message
 	formatPlain
 )
 
-// Compiled when a recording is read: to do it at start-up would cost readers of
-// the journal more than reading a short run.
+// Regular expressions are compiled when they are needed. To compile them all at start-up
+// would take longer than to read a short run from the journal.
 var (
 	exportStart = lazily(`^[A-Z_][A-Z0-9_]{0,63}=`)
 	jsonStart   = lazily(`^\{\s*"`)
@@ -59,8 +62,8 @@ func lazily(expr string) func() *regexp.Regexp {
 	return sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(expr) })
 }
 
-// OpenRecording returns the recording that r holds. It reads r from the start,
-// once for each call of a method.
+// OpenRecording returns the recording in r. It reads r from the start now, and again in
+// each call of a method. It returns ErrFormat if r has no format that can be read.
 func OpenRecording(r io.ReadSeeker) (*Recording, error) {
 	if _, err := r.Seek(0, io.SeekStart); err != nil {
 		return nil, err
@@ -77,13 +80,13 @@ func OpenRecording(r io.ReadSeeker) (*Recording, error) {
 	case len(first) == 0:
 		return nil, fmt.Errorf("%w: it is empty; want %s", ErrFormat, formats)
 	case bytes.HasPrefix(head, []byte(fileSignature)):
-		return nil, fmt.Errorf("%w: it is a file of a journal; read it with --journal", ErrFormat)
+		return nil, fmt.Errorf("%w: it is a journal file; read it with --journal", ErrFormat)
 	case exportStart().Match(first) && bytes.Contains(head, []byte(realtime+"=")):
 		rec.format = formatExport
 	case (jsonStart().Match(bytes.TrimLeft(first, recordSeparator)) || string(first) == "{") && bytes.Contains(head, []byte(`"`+realtime+`"`)):
 		rec.format = formatJSON
 	case bytes.IndexByte(head, 0) >= 0:
-		return nil, fmt.Errorf("%w: it is no text; want %s", ErrFormat, formats)
+		return nil, fmt.Errorf("%w: it is not text; want %s", ErrFormat, formats)
 	default:
 		rec.format, rec.layout, err = textFormat(head)
 		if err != nil {
@@ -95,8 +98,8 @@ func OpenRecording(r io.ReadSeeker) (*Recording, error) {
 
 const formats = "the output of journalctl -o export, -o json --all or -o short-iso, or of restic"
 
-// firstLine returns the first line that is not empty and not a remark of
-// journalctl's, such as "-- Boot 5bd2… --".
+// firstLine returns the first line that is neither empty nor a remark of journalctl's,
+// such as "-- Boot 5bd2… --".
 func firstLine(head []byte) []byte {
 	for line := range bytes.Lines(bytes.TrimPrefix(head, []byte("\xef\xbb\xbf"))) {
 		if line = bytes.TrimSpace(line); len(line) > 0 && !isRemark(line) {
@@ -108,8 +111,7 @@ func firstLine(head []byte) []byte {
 
 func isRemark(line []byte) bool { return bytes.HasPrefix(line, []byte("-- ")) }
 
-// Plain reports whether r is plain text: then nothing shows that it is a log at
-// all.
+// Plain reports whether r is plain text. Then nothing shows that it is a log at all.
 func (r *Recording) Plain() bool { return r.format == formatPlain || r.format == formatStamped }
 
 // Latest implements [Source]. In a format without invocation IDs it returns the
@@ -124,8 +126,8 @@ func (r *Recording) Latest(ctx context.Context, unit string) (ID, error) {
 	return id, hint(unit, err)
 }
 
-// ofItsManager returns r, or r as the recording of a user manager's unit if the
-// system's manager and its units say nothing in it, and a user's do.
+// ofItsManager returns r. If only a user's manager has a unit of this name in r, and not
+// the system's, it returns a copy with User set.
 func (r *Recording) ofItsManager(unit string) *Recording {
 	if r.User || r.Plain() {
 		return r
@@ -145,13 +147,13 @@ func (r *Recording) ofItsManager(unit string) *Recording {
 	return &own
 }
 
-// managers yields, for what r holds of unit, whether it is of the system's manager,
-// not of a user's. An error ends it: whoever reads r meets that again.
+// managers yields, for each record about unit, whether its manager is the system's and
+// not a user's. It stops at an error, which the caller meets again when it reads r.
 func (r *Recording) managers(unit string) iter.Seq[bool] {
 	return func(yield func(system bool) bool) {
 		rs, err := r.records()
 		if rs == nil || err != nil {
-			return // in a text any process can call itself systemd
+			return // in a text log any process can call itself systemd
 		}
 		system, user := selectorOf(unit, false), selectorOf(unit, true)
 		for rec, err := range rs {
@@ -167,7 +169,7 @@ func (r *Recording) managers(unit string) iter.Seq[bool] {
 	}
 }
 
-// records returns the records from the start, nil in a format that has none.
+// records returns the records from the start; nil if the format has no fields.
 func (r *Recording) records() (records, error) {
 	if _, err := r.r.Seek(0, io.SeekStart); err != nil {
 		return nil, err
@@ -221,7 +223,8 @@ func (r *Recording) entries(ctx context.Context, unit string, id ID) iter.Seq2[E
 	return entries(ctx, rs, selectorOf(unit, r.User), id)
 }
 
-// latestEntries yields the latest run, and what comes of starts after it.
+// latestEntries yields the entries of the latest run, and those about refused and skipped
+// starts after it.
 func (r *Recording) latestEntries(ctx context.Context, unit string) iter.Seq2[Entry, error] {
 	return func(yield func(Entry, error) bool) {
 		id, none := r.Latest(ctx, unit)
@@ -283,19 +286,19 @@ func (r *Recording) plain(ctx context.Context) iter.Seq2[Entry, error] {
 	}
 }
 
-// Skim implements [Source]. It leaves nothing out.
+// Skim implements [Source]. It leaves out nothing.
 func (r *Recording) Skim(ctx context.Context, unit string, id ID, _ Skipper) iter.Seq2[Entry, error] {
 	return r.Entries(ctx, unit, id)
 }
 
-// Sync implements [Source]. A recording is as it is.
+// Sync implements [Source]. It does nothing, because a recording does not change.
 func (r *Recording) Sync(context.Context, string) error { return nil }
 
-// maxField bounds a field or a line of a recording: journald itself takes no
-// more (journald.conf(5), and DATA_SIZE_MAX in systemd's sources).
+// maxField bounds a field of a recording. It is journald's own limit (journald.conf(5),
+// and DATA_SIZE_MAX in systemd's sources).
 const maxField = 768 << 20
 
-// maxKept bounds what is kept of a field in memory; what is longer is cut.
+// maxKept bounds what is kept of a field or a line in memory. The rest is cut.
 const maxKept = 64 << 20
 
 // lines yields the lines of r, cut to maxKept, each valid until the next.

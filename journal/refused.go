@@ -7,12 +7,12 @@ import (
 	"time"
 )
 
-// A start that the manager refused, or skipped, has no invocation of its own. As long as
-// the unit is loaded the manager speaks of it with the ID of the run before, else with
-// none: then it comes after the latest run.
+// A start that the manager refused or skipped has no invocation of its own. As long as
+// the unit stays loaded, the manager reports such a start with the ID of the run before.
+// Otherwise it reports it without an ID, and the entry belongs after the latest run.
 
-// notStarted reports whether e is about a start that came to nothing, and names no
-// invocation.
+// notStarted reports whether e is about a start that was refused or skipped, and has no
+// ID.
 func (e *Entry) notStarted() bool {
 	if e.Kind != Manager || e.Invocation != (ID{}) {
 		return false
@@ -20,11 +20,11 @@ func (e *Entry) notStarted() bool {
 	return e.Event == EventStartFailed || e.Event == EventStartLimit || e.Event == EventNotDue
 }
 
-// maxRefused bounds how many starts after a run are held; the latest are kept.
+// maxRefused bounds the number of such entries that are held. The latest are kept.
 const maxRefused = 1000
 
-// refusedAfter yields rs, and appends to refused what comes of starts after the run id
-// has begun.
+// refusedAfter yields rs, and collects in refused the entries about refused and skipped
+// starts after the beginning of run id.
 func refusedAfter(rs records, s selector, id ID, refused *[]Entry) records {
 	return func(yield func(*record, error) bool) {
 		some := false
@@ -52,7 +52,7 @@ func refusedAfter(rs records, s selector, id ID, refused *[]Entry) records {
 	}
 }
 
-// refused hands on what comes of starts since a time.
+// refused yields the entries since a time about refused and skipped starts.
 func (p *pass) refused(since time.Time) error {
 	for r, err := range p.b.read(p.ctx, p.s, match{p.s.match(Manager)}, since) {
 		if err := cmp.Or(err, p.ctx.Err()); err != nil {

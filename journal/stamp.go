@@ -9,13 +9,13 @@ import (
 	"time"
 )
 
-// A layout is a way to print the time at the beginning of a line.
+// A layout is a format of the time at the beginning of a line.
 type layout struct {
 	start func() *regexp.Regexp // the time and the blank after it
 	parse func(string) (time.Time, bool)
 }
 
-// layouts are those of journalctl's formats and of files of syslog daemons.
+// layouts are the layouts of journalctl and of syslog daemons.
 var layouts = []layout{
 	{ // short-iso, short-iso-precise; rsyslog's default since 8.2
 		lazily(`^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:[.,]\d{1,9})?(?:Z|[+-]\d\d:?\d\d) `),
@@ -35,7 +35,7 @@ var layouts = []layout{
 	},
 }
 
-// layoutOf returns the layout of a line's time, nil if it has none of them.
+// layoutOf returns the layout of the time at the beginning of line; nil if there is none.
 func layoutOf(line []byte) *layout {
 	for i := range layouts {
 		if layouts[i].start().Match(line) {
@@ -45,7 +45,7 @@ func layoutOf(line []byte) *layout {
 	return nil
 }
 
-// cut returns the time of a line, and what comes after it.
+// cut returns the time at the beginning of line, and the rest of the line.
 func (l *layout) cut(line []byte) (time.Time, []byte, bool) {
 	stamp := l.start().Find(line)
 	if stamp == nil {
@@ -55,8 +55,8 @@ func (l *layout) cut(line []byte) (time.Time, []byte, bool) {
 	return t, line[len(stamp):], ok
 }
 
-// parseISO reads a time with the offset as systemd before 255 prints it, or as
-// 255 and later do.
+// parseISO reads a time with an offset. systemd prints the offset without a colon before
+// release 255, and with one since.
 func parseISO(s string) (time.Time, bool) {
 	s = strings.Replace(s, ",", ".", 1)
 	for _, layout := range []string{"2006-01-02T15:04:05Z07:00", "2006-01-02T15:04:05Z0700"} {
@@ -67,8 +67,8 @@ func parseISO(s string) (time.Time, bool) {
 	return time.Time{}, false
 }
 
-// parseWithoutYear reads a local time. Its year is the last one in which it is not
-// in the future, as syslog tools guess.
+// parseWithoutYear reads a local time. It chooses the last year in which that time is not
+// in the future, as syslog tools do.
 func parseWithoutYear(s string) (time.Time, bool) {
 	now := time.Now()
 	for year := now.Year() + 1; year > now.Year()-8; year-- { // 29 February
@@ -80,8 +80,8 @@ func parseWithoutYear(s string) (time.Time, bool) {
 	return time.Time{}, false
 }
 
-// parseFull reads a time with the name of its zone. One that is not UTC is taken
-// for the local zone's.
+// parseFull reads a time with the name of its zone. It treats every zone but UTC as the
+// local one.
 func parseFull(s string) (time.Time, bool) {
 	i := strings.LastIndexByte(s, ' ')
 	zone := time.Local
@@ -104,7 +104,7 @@ var (
 	identifierAlone   = lazily(`^[^\s:\[]\S*\[\d+\]: ?`)
 )
 
-// textFormat tells what a text is of which the first line has a time.
+// textFormat returns the format of a text log, and the layout of its times.
 func textFormat(head []byte) (format, *layout, error) {
 	l := layoutOf(firstLine(head))
 	if l == nil {
@@ -140,7 +140,8 @@ var refusals = []struct {
 	{lazily(`^data: \{`), "journalctl -o json-sse"},
 }
 
-// refused reports a format that is not read, nil for any other text.
+// refused returns an error for a format that is recognized but cannot be read; nil for
+// any other text.
 func refused(head []byte) error {
 	first := firstLine(head)
 	for _, r := range refusals {

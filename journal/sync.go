@@ -13,7 +13,8 @@ import (
 	"time"
 )
 
-// socketOf returns where the journald of a namespace takes varlink calls. It is root's.
+// socketOf returns the varlink socket of the journald of a namespace. Only root may use
+// it before systemd 261.
 func socketOf(namespace string) string {
 	if namespace != "" {
 		namespace = "." + namespace
@@ -22,29 +23,28 @@ func socketOf(namespace string) string {
 }
 
 const (
-	// quiet is how long nothing may have been logged until the log counts as
-	// settled, where journald cannot be asked.
+	// quiet is how old the last entry must be for the log to count as settled. It is
+	// used if this process may not ask journald.
 	quiet = 2 * time.Second
-	// settleTimeout is how long to wait for that.
+	// settleTimeout bounds the wait for that.
 	settleTimeout = 30 * time.Second
 )
 
-// Sync implements [Source]. It waits until journald has written down what it has
-// received before the call; what a process of the unit has just printed may be on
-// its way still. It takes longer, the longer journald's backlog is: give ctx a
-// deadline.
+// Sync implements [Source]. It waits until journald has written down what it received
+// before the call. What a process of the unit has just printed may still be on its way.
+// The longer journald's backlog is, the longer Sync takes: give ctx a deadline.
 //
-// Only root can ask journald for that before systemd 261. For others Sync waits
-// until no process of unit has logged anything for two seconds. Both errors of
-// journald and the deadline are reported as ErrUnsynced. Journal files elsewhere
-// (Dir, File) are as they are.
+// Before systemd 261 only root can ask journald for this. For other users Sync waits
+// until no process of unit has logged anything for two seconds. It returns ErrUnsynced
+// if journald reports an error or the deadline passes. For journal files elsewhere (Dir,
+// File) Sync does nothing.
 func (r Reader) Sync(ctx context.Context, unit string) error {
 	if r.elsewhere() {
 		return nil
 	}
 	err := synchronize(ctx, socketOf(""))
 	if err == nil && r.Namespace != "" {
-		// Without a socket there is no journald of it that could hold anything back.
+		// Without a socket, no journald is running that could hold anything back.
 		if err = synchronize(ctx, socketOf(r.Namespace)); errors.Is(err, fs.ErrNotExist) {
 			err = nil
 		}
@@ -98,7 +98,7 @@ func synchronize(ctx context.Context, socket string) error {
 	return nil
 }
 
-// settle waits until the last entry of the unit is some time old.
+// settle waits until the last entry of the unit is old enough (see quiet).
 func (r Reader) settle(ctx context.Context, unit string) error {
 	ctx, cancel := context.WithTimeout(ctx, settleTimeout)
 	defer cancel()

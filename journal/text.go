@@ -11,13 +11,14 @@ import (
 	"time"
 )
 
-// A textLine is a line of a text log: short-iso and its kin, or a syslog file.
+// A textLine is a line of a text log: of short-iso and similar formats, or of a syslog
+// file.
 type textLine struct {
 	time       time.Time
 	identifier string
 	pid        int
 	message    []byte
-	column     int // where the message begins: the lines of a longer one are indented to there
+	column     int // where the message begins; further lines of it are indented that far
 }
 
 // textLine reads "TIME host identifier[pid]: message".
@@ -59,8 +60,7 @@ var (
 	anyUnit    = lazily(`^[A-Za-z0-9:_.\\@-]+\.(service|socket|timer|mount|target|path|slice|scope|swap|device|automount)(: | - |$)`)
 )
 
-// textEntry makes an Entry of l, or returns false for what is about another
-// unit.
+// textEntry turns l into an Entry. It returns false if l is about another unit.
 func (r *Recording) textEntry(l textLine, unit string) (Entry, bool) {
 	e := Entry{Kind: Output, Time: l.time, Identifier: l.identifier, PID: l.pid, Message: l.message, Parts: 1}
 	switch {
@@ -84,8 +84,9 @@ func (r *Recording) textEntry(l textLine, unit string) (Entry, bool) {
 	return e, true
 }
 
-// managerText reads what the manager prints, and reports whether it is about
-// unit. Before systemd 249 the lines of jobs have only the unit's description.
+// managerText reads a message of the manager, and reports whether it is about unit.
+// Before systemd 249, messages about jobs do not name the unit. They only have its
+// description.
 func managerText(e *Entry, text, unit string) bool {
 	if own, ok := strings.CutPrefix(text, unit+": "); ok {
 		switch {
@@ -142,14 +143,13 @@ func managerText(e *Entry, text, unit string) bool {
 	return false
 }
 
-// maxEarly bounds how many lines wait to be told to which invocation they
-// belong.
+// maxEarly bounds the number of lines that wait until their invocation is known.
 const maxEarly = 1000
 
-// text yields the last invocation. A first pass counts them.
+// text yields the entries of the last invocation. A first pass counts the invocations.
 func (r *Recording) text(ctx context.Context, unit string) iter.Seq2[Entry, error] {
 	return func(yield func(Entry, error) bool) {
-		last, before, skipped := 0, 0, 0 // skipped: nothing ran in it
+		last, before, skipped := 0, 0, 0 // numbers of invocations; nothing ran in skipped
 		for n, err := range r.invocations(ctx, unit, func(n int, e Entry) bool {
 			if e.Event == EventSkipped {
 				skipped = n
@@ -181,16 +181,16 @@ func (r *Recording) text(ctx context.Context, unit string) iter.Seq2[Entry, erro
 	}
 }
 
-// invocations calls f with each entry and the number of its invocation, and
-// yields these numbers.
+// invocations calls f with each entry and the number of its invocation. It yields these
+// numbers.
 func (r *Recording) invocations(ctx context.Context, unit string, f func(n int, e Entry) bool) iter.Seq2[int, error] {
 	return func(yield func(int, error) bool) {
 		var (
 			n        int
 			ended    bool // the manager has given its verdict
-			starting bool // the manager has said that it starts the unit, and not yet that it has
+			starting bool // the manager has reported that it starts the unit, but not that it has started it
 			pids     = make(map[int]bool)
-			early    []Entry // after the end: late lines of this invocation, or early ones of the next
+			early    []Entry // after the end: late lines of this invocation, or early lines of the next
 			failed   bool
 		)
 		give := func(e Entry) bool {
@@ -215,7 +215,7 @@ func (r *Recording) invocations(ctx context.Context, unit string, f func(n int, 
 			}
 			switch {
 			case e.Event == EventStarting, e.Event == EventStarted && e.Result == "" && !starting && ended:
-				// Of a unit of Type=simple the manager says only that it has started it.
+				// For Type=simple the manager reports only that it has started the unit.
 				n++
 				starting, ended = e.Event == EventStarting, false
 				clear(pids)
@@ -223,8 +223,8 @@ func (r *Recording) invocations(ctx context.Context, unit string, f func(n int, 
 					return
 				}
 			case n == 0:
-				// The recording begins in the middle, or a line overtook the
-				// manager's.
+				// The recording begins in the middle of a run, or journald received a
+				// line before the manager's "Starting".
 				early = append(early, e)
 				e.Message = bytes.Clone(e.Message)
 				early[len(early)-1] = e
@@ -259,8 +259,8 @@ func (r *Recording) invocations(ctx context.Context, unit string, f func(n int, 
 	}
 }
 
-// textEntries yields the entries about unit, whole: the further lines of a
-// message are indented to its column.
+// textEntries yields the entries about unit. It joins messages of several lines, whose
+// further lines are indented.
 func (r *Recording) textEntries(ctx context.Context, unit string) iter.Seq2[Entry, error] {
 	return func(yield func(Entry, error) bool) {
 		var pending textLine

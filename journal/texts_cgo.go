@@ -51,13 +51,13 @@ var resolve = sync.OnceValue(func() bool { return C.resolve() != 0 })
 
 const messagePrefix = "MESSAGE="
 
-// texts returns a function that moves j on and returns the text of the entry
-// there, valid until j is used again; nil if the entry's text cannot be had this
-// way. It returns false at the end.
+// texts returns a function that moves j to the next entry and returns its text, which is
+// valid until j is used again; nil if the text cannot be read. The function returns false
+// at the end.
 //
-// go-systemd takes a lock to look a function up, and copies the field's name and
-// the text, for every entry: a fifth of the time that a run of many lines takes.
-// So these two of libsystemd's functions are called without it.
+// For every entry, go-systemd takes a lock to look up a function, and copies the name of
+// the field and the text. In a run with many lines this is a fifth of the time. So texts
+// calls these two functions of libsystemd directly.
 func texts(j *sdjournal.Journal) func() (text []byte, more bool, err error) {
 	handle := handleOf(j)
 	if handle == nil || !resolve() {
@@ -77,8 +77,7 @@ func texts(j *sdjournal.Journal) func() (text []byte, more bool, err error) {
 	}
 }
 
-// handleOf returns libsystemd's journal of j, nil if go-systemd keeps it
-// elsewhere than it did.
+// handleOf returns the sd_journal of j; nil if a new go-systemd keeps it in another field.
 func handleOf(j *sdjournal.Journal) unsafe.Pointer {
 	field := reflect.ValueOf(j).Elem().FieldByName("cjournal")
 	if field.Kind() != reflect.Pointer {
@@ -87,7 +86,7 @@ func handleOf(j *sdjournal.Journal) unsafe.Pointer {
 	return field.UnsafePointer()
 }
 
-// copiedTexts is texts through go-systemd alone.
+// copiedTexts is texts with nothing but go-systemd.
 func copiedTexts(j *sdjournal.Journal) func() (text []byte, more bool, err error) {
 	return func() ([]byte, bool, error) {
 		n, err := j.Next()

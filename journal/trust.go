@@ -7,17 +7,17 @@ import (
 	"strings"
 )
 
-// A rule is how one kind of speaker is told: in which field an entry names the unit and
-// in which its invocation, and what journald must say itself of the process that sent
-// it. Any user can send entries with any fields, but for those that begin with an
-// underscore: these are journald's own (systemd.journal-fields(7)).
+// A rule defines which entries are from one kind of speaker: the fields that name the
+// unit and its invocation, and the conditions on the process that sent the entry. Any
+// user can send entries with any fields, except those that begin with an underscore,
+// which journald itself adds (systemd.journal-fields(7)).
 type rule struct {
 	unit, id int // fields
 	vouched  []condition
 }
 
-// A condition is a value that a field must have. uidOf in it stands for the number of
-// the user whose manager has the unit.
+// A condition is a value that a field must have. uidOf in it stands for the UID of the
+// user whose manager runs the unit.
 type condition struct {
 	field int
 	value string
@@ -25,9 +25,10 @@ type condition struct {
 
 const uidOf = "$UID"
 
-// A scope says who may speak of a unit. Both the predicate, [selector.kind], and what a
-// journal is asked for, [selector.match], come from it.
-type scope [3]rule // by Kind
+// A scope has the rules for the units of one kind of manager, by Kind. It is the only
+// place for them: both the check of an entry ([selector.kind]) and the query to a journal
+// ([selector.match]) are made from it.
+type scope [3]rule
 
 var systemScope = scope{
 	Output:  {fieldSystemdUnit, fieldSystemdInvocation, nil},
@@ -35,7 +36,7 @@ var systemScope = scope{
 	Dropped: {fieldObjectUnit, fieldObjectInvocation, []condition{{fieldSystemdUnit, "systemd-journald.service"}}},
 }
 
-// The user's manager is a process like others, and its own invocation is not the unit's.
+// A user's manager is an ordinary process, and runs in an invocation of its own.
 var userScope = scope{
 	Output: {fieldSystemdUserUnit, fieldSystemdInvocation, []condition{{fieldUID, uidOf}}},
 	Manager: {fieldUserUnit, fieldUserInvocation, []condition{
@@ -44,11 +45,11 @@ var userScope = scope{
 	Dropped: {fieldObjectUserUnit, fieldObjectInvocation, []condition{{fieldSystemdUnit, "systemd-journald.service"}}},
 }
 
-// A selector tells which records are about a unit, and whom to believe.
+// A selector selects the trustworthy records about a unit.
 type selector struct {
 	unit  string
 	scope *scope
-	uid   string // the user whose manager has the unit; "" in a recording, which may be of any user
+	uid   string // the user whose manager runs the unit; "" in a recording, which may be any user's
 }
 
 // selectorOf returns the selector for a unit of the system's manager, or of a user's.
@@ -59,8 +60,9 @@ func selectorOf(unit string, user bool) selector {
 	return selector{unit: unit, scope: &systemScope}
 }
 
-// kind tells who speaks in r of the unit, and of which invocation. A line that came
-// late has none, see [orphans], nor has a start that was refused, see refused.go.
+// kind returns who speaks about the unit in r, and about which invocation. It returns
+// false if r is not about the unit, or cannot be trusted. Late lines have no invocation
+// (see [orphans]), and neither do refused starts (see refused.go).
 func (s selector) kind(r *record) (Kind, ID, bool) {
 	for k := range s.scope {
 		rule := &s.scope[k]
@@ -96,11 +98,10 @@ func (s selector) vouched(rule *rule, r *record) bool {
 	return true
 }
 
-// A match is a disjunction of conjunctions of FIELD=value, as sd_journal_add_match(3)
-// has it.
+// A match is a disjunction of conjunctions of FIELD=value, as in sd_journal_add_match(3).
 type match [][]string
 
-// match matches what speakers of a kind say of any invocation.
+// match matches entries of one kind, of any invocation.
 func (s selector) match(k Kind, more ...string) []string {
 	rule := s.scope[k]
 	and := []string{fieldNames[rule.unit] + "=" + s.unit}
@@ -110,25 +111,25 @@ func (s selector) match(k Kind, more ...string) []string {
 	return append(and, more...)
 }
 
-// of matches what speakers of a kind say of one invocation.
+// of matches entries of one kind, of one invocation.
 func (s selector) of(k Kind, id ID, more ...string) []string {
 	return s.match(k, append([]string{fieldNames[s.scope[k].id] + "=" + id.String()}, more...)...)
 }
 
-// any matches what may be of any invocation.
+// any matches lines of output and the manager's entries, of any invocation.
 func (s selector) any() match { return match{s.match(Output), s.match(Manager)} }
 
-// whole matches what is of one invocation.
+// whole matches all entries of one invocation.
 func (s selector) whole(id ID) match { return append(match{s.of(Output, id)}, s.notes(id)...) }
 
-// notes matches what the manager and journald say of one invocation.
+// notes matches the entries of the manager and of journald about one invocation.
 func (s selector) notes(id ID) match { return match{s.of(Manager, id), s.of(Dropped, id)} }
 
-// selector is that for a unit in the journal of this machine.
+// selector returns the selector for a unit in the journal of r.
 func (r Reader) selector(unit string) selector {
 	s := selectorOf(unit, r.User)
 	if r.Namespace != "" {
-		// Each namespace has a journald of its own, which drops what comes too fast.
+		// Each namespace has a journald of its own, which reports what it dropped.
 		own := *s.scope
 		own[Dropped].vouched = []condition{{fieldSystemdUnit, "systemd-journald@" + r.Namespace + ".service"}}
 		s.scope = &own

@@ -11,8 +11,8 @@ import (
 	"time"
 )
 
-// unitFields are the fields in which units are named of which a process or the manager
-// has said something.
+// unitFields are the fields that name the unit in lines of output and in the manager's
+// entries.
 func (s selector) unitFields() []int {
 	return []int{s.scope[Output].unit, s.scope[Manager].unit}
 }
@@ -35,7 +35,8 @@ func (r Reader) units(ctx context.Context, patterns []string, open opener) iter.
 					if found[name] || !matches(name) {
 						continue
 					}
-					// Anybody can name any unit, but not as the manager.
+					// Anyone can send an entry that names a unit. Look for one that
+					// can be trusted.
 					s := r.selector(name)
 					some, err := speaks(ctx, s, b.read(ctx, s, s.any(), time.Time{}))
 					if err != nil {
@@ -78,7 +79,7 @@ func (r Reader) spoke(ctx context.Context, unit, program string, open opener) (s
 	return false, nil
 }
 
-// program matches the lines of a program in the unit.
+// program matches the lines of a program in the unit, in any run.
 func (s selector) program(name string) match {
 	return match{
 		s.match(Output, fieldNames[fieldComm]+"="+name),
@@ -86,7 +87,7 @@ func (s selector) program(name string) match {
 	}
 }
 
-// speaks reports whether one of rs is about the unit of s, and to be believed.
+// speaks reports whether any of rs is about the unit of s, and can be trusted.
 func speaks(ctx context.Context, s selector, rs records) (bool, error) {
 	for rec, err := range rs {
 		if err := cmp.Or(err, ctx.Err()); err != nil {
@@ -99,7 +100,7 @@ func speaks(ctx context.Context, s selector, rs records) (bool, error) {
 	return false, ctx.Err()
 }
 
-// yieldNames yields the names that find finds, in order, and its error.
+// yieldNames yields the names that find adds to its argument, in order, or its error.
 func yieldNames(find func(map[string]bool) error) iter.Seq2[string, error] {
 	return func(yield func(string, error) bool) {
 		found := make(map[string]bool)
@@ -115,8 +116,8 @@ func yieldNames(find func(map[string]bool) error) iter.Seq2[string, error] {
 	}
 }
 
-// Units implements [Source]. A recording of a format that does not name units reports
-// ErrFormat.
+// Units implements [Source]. It returns ErrFormat for a recording in a format that does
+// not name units.
 func (r *Recording) Units(ctx context.Context, patterns ...string) iter.Seq2[string, error] {
 	return yieldNames(func(found map[string]bool) error {
 		rs, err := r.records()

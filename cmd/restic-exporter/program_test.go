@@ -87,8 +87,8 @@ func TestWrongUsage(t *testing.T) {
 		"output, empty":            {[]string{"--output", ""}, "want a path; leave the flag out for the default"},
 		"journal, empty":           {[]string{"--journal="}, "want a path; leave the flag out for the default"},
 		"output, a hidden name":    {[]string{"--output", "/x/.prom"}, "must end in .prom"},
-		"a path for a namespace":   {[]string{"--namespace", "../x"}, "is no name of a journal namespace"},
-		"namespace, empty":         {[]string{"--namespace", ""}, "is no name of a journal namespace"},
+		"a path for a namespace":   {[]string{"--namespace", "../x"}, "is not the name of a journal namespace"},
+		"namespace, empty":         {[]string{"--namespace", ""}, "is not the name of a journal namespace"},
 		"namespace of a recording": {[]string{"--namespace", "x", "log"}, "--namespace is about the journal of this machine"},
 		"namespace of a user":      {[]string{"--namespace", "x", "--user"}, "--namespace is about the journal of this machine"},
 	}
@@ -292,7 +292,7 @@ func TestBadInput(t *testing.T) {
 		"no journal": {
 			[]string{"--journal", filepath.Join(empty, "none")}, "", []string{"none: no such file or directory"},
 		},
-		"no journal file":  {[]string{"--journal", write("elf.journal", "\x7fELF")}, "", []string{"elf.journal", "it is no journal file"}},
+		"no journal file":  {[]string{"--journal", write("elf.journal", "\x7fELF")}, "", []string{"elf.journal", "it is not a journal file"}},
 		"no journal files": {[]string{"--journal", empty}, "", []string{"no journal file among its 0 entries"}},
 		"no recording":     {[]string{filepath.Join(empty, "none")}, "", []string{"none: no such file or directory"}},
 		"a directory":      {[]string{empty}, "", []string{"is a directory", "--journal " + empty}},
@@ -302,7 +302,7 @@ func TestBadInput(t *testing.T) {
 		"no format": {
 			[]string{write("prose", "Dear diary,\nnothing happened.\n")}, "", []string{"nothing in it is restic's", "journalctl -o export"},
 		},
-		"binary": {[]string{write("elf", "\x7fELF\x00\x00")}, "", []string{"it is no text"}},
+		"binary": {[]string{write("elf", "\x7fELF\x00\x00")}, "", []string{"it is not text"}},
 		"a journal file": {
 			[]string{filepath.Join(journalOf(t, goodRun), "0.journal")}, "", []string{"read it with --journal"},
 		},
@@ -575,7 +575,7 @@ func TestSay(t *testing.T) {
 func TestReadErrors(t *testing.T) {
 	o := options{unit: "x.service"}
 	assert.ErrorContains(t, o.explain(fs.ErrPermission, "the journal"), "run as root or as a user in the group systemd-journal")
-	assert.ErrorContains(t, o.explain(journal.ErrUnavailable, "the journal"), "neither libsystemd nor journalctl")
+	assert.ErrorContains(t, o.explain(journal.ErrUnavailable, "the journal"), "without libsystemd or journalctl")
 }
 
 // TestNodeExporter: node_exporter serves every series of two units' files.
