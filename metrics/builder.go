@@ -14,7 +14,7 @@ import (
 type builder struct {
 	run      *invocation.Run
 	options  Options
-	labels   []*dto.LabelPair // of every series, by name
+	labels   []*dto.LabelPair // the labels of every series, sorted by name
 	old      state
 	series   map[*family][]*dto.Metric
 	happened map[occurrence]bool
@@ -33,7 +33,7 @@ func newBuilder(run *invocation.Run, old state, o Options) *builder {
 	return b
 }
 
-// set sets a series of a family: labels are the values of those that the family
+// set adds a series to a family. labels are the values of the labels that the family
 // declares.
 func (b *builder) set(f *family, v float64, labels ...string) {
 	m := &dto.Metric{Gauge: &dto.Gauge{Value: &v}, Label: slices.Clone(b.labels)}
@@ -44,14 +44,14 @@ func (b *builder) set(f *family, v float64, labels ...string) {
 	b.series[f] = append(b.series[f], m)
 }
 
-// setTime sets a time, unless it is unknown.
+// setTime adds a series whose value is a time, unless the time is unknown.
 func (b *builder) setTime(f *family, t time.Time, labels ...string) {
 	if !t.IsZero() {
 		b.set(f, seconds(t), labels...)
 	}
 }
 
-// oneOf sets a series for each of the values, 1 for the one that holds.
+// oneOf adds a series for each of the values: 1 for the one that holds, 0 for the others.
 func oneOf[T ~string](b *builder, f *family, holds T, values []T) {
 	for _, v := range values {
 		b.set(f, truth(v == holds), string(v))
@@ -60,7 +60,8 @@ func oneOf[T ~string](b *builder, f *family, holds T, values []T) {
 
 func (b *builder) happens(e event, of string) { b.happened[occurrence{e, of}] = true }
 
-// keep takes over what the file holds and no event of the run has ended.
+// keep adds the series of the file that are to be kept, because no event of this run ends
+// that.
 func (b *builder) keep() {
 	for f, all := range b.old {
 		for _, m := range all {
@@ -78,7 +79,7 @@ func (b *builder) keep() {
 	}
 }
 
-// adopt makes a series of the file one as it would be set.
+// adopt turns a series of the file into the form that set gives it.
 func (b *builder) adopt(f *family, m *dto.Metric) {
 	m.Gauge, m.Untyped, m.Counter = &dto.Gauge{Value: new(valueOf(m))}, nil, nil
 	m.TimestampMs = nil
@@ -95,7 +96,7 @@ func (b *builder) adopt(f *family, m *dto.Metric) {
 	slices.SortFunc(m.Label, compareNames)
 }
 
-// fits reports whether a series of the file is as it would be set.
+// fits reports whether a series of the file has the form that set gives it.
 func (b *builder) fits(f *family, m *dto.Metric) bool {
 	if m.Gauge == nil || m.Untyped != nil || m.Counter != nil || m.TimestampMs != nil || len(m.Label) != len(b.labels)+len(f.labels) || !slices.IsSortedFunc(m.Label, compareNames) {
 		return false
@@ -119,19 +120,19 @@ func truth(b bool) float64 {
 
 func seconds(t time.Time) float64 { return float64(t.UnixMicro()) / 1e6 }
 
-// elapsed is exact to the microsecond, as journald is: Duration.Seconds adds up
-// two floats, and 1.862985 becomes 1.8629850000000001.
+// elapsed returns d in seconds. Like journald, it is exact to the microsecond, whereas
+// Duration.Seconds adds two floats and turns 1.862985 into 1.8629850000000001.
 func elapsed(d time.Duration) float64 { return float64(d.Microseconds()) / 1e6 }
 
-// families puts the series into families, as the file has them.
+// families returns the families, sorted by name and with sorted series.
 func (b *builder) families() []*dto.MetricFamily {
 	var mfs []*dto.MetricFamily
 	for f, all := range b.series {
 		if !slices.IsSortedFunc(all, compareLabels) {
 			slices.SortStableFunc(all, compareLabels)
 		}
-		// In a file that people have had their hands in, two series may have
-		// differed by a label that is not there any more.
+		// In a file that someone has edited, two series can differ only by a label that
+		// adopt has removed.
 		all = slices.CompactFunc(all, func(x, y *dto.Metric) bool { return compareLabels(x, y) == 0 })
 		mfs = append(mfs, &dto.MetricFamily{Name: new(f.name), Help: new(f.help), Type: dto.MetricType_GAUGE.Enum(), Metric: all})
 	}
@@ -146,7 +147,7 @@ func compareLabels(a, b *dto.Metric) int {
 		if c := strings.Compare(x.GetName(), y.GetName()); c != 0 {
 			return c
 		}
-		// Places count up: 10 comes after 9.
+		// Sort numbers of backups as numbers: 10 comes after 9.
 		if n, m := len(x.GetValue()), len(y.GetValue()); x.GetName() == "backup" && n != m {
 			return n - m
 		}

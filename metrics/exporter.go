@@ -11,7 +11,7 @@ var (
 	exporterBackups        = gauge("restic_exporter_backups", "Number of backup summaries that the exporter understood in the last run.", thisRun)
 )
 
-// exporter makes the metrics of the exporter's own work.
+// exporter adds the metrics about the exporter itself.
 func (b *builder) exporter() {
 	backups := 0
 	for _, p := range b.run.Processes {

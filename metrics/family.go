@@ -9,35 +9,35 @@ import (
 	dto "github.com/prometheus/client_model/go"
 )
 
-// A family is what never changes about a metric family: node_exporter drops a
-// family whose help differs between two files, and files of two versions lie
-// side by side.
+// A family declares a metric family. Its name and help never change: node_exporter drops
+// a family whose help differs between two files, and a directory can hold files of two
+// versions.
 type family struct {
 	name   string
 	help   string
 	kept   rule
-	labels []string // beside unit and those of the user
+	labels []string // besides "unit" and those of the user
 }
 
-// declared are all families.
+// declared has all families.
 var declared []*family
 
-// gauge declares a family. All are gauges.
+// gauge declares a family. All families are gauges.
 func gauge(name, help string, kept rule, labels ...string) *family {
 	f := &family{name, help, kept, labels}
 	declared = append(declared, f)
 	return f
 }
 
-// A rule is how long the values of a family are kept.
+// A rule says how long the values of a family are kept.
 type rule struct {
-	until  event            // "" if they are not kept at all
-	each   bool             // the event is one of the first label's value alone, such as of one step
-	values map[string]event // in place of until: an event for each value of the first label
+	until  event            // what ends the keeping; "" if the values are not kept at all
+	each   bool             // the event must concern the value of the first label, such as that step
+	values map[string]event // an event for each value of the first label, instead of until
 	time   bool             // the values are times; one in the future is from a wrong clock, and not kept
 }
 
-// thisRun is the rule of a family that is about one run alone.
+// thisRun is the rule of a family that describes only the last run.
 var thisRun rule
 
 func keptUntil(e event) rule                    { return rule{until: e} }
@@ -46,7 +46,7 @@ func timeKeptUntilOfEach(e event) rule          { return rule{until: e, each: tr
 func keptUntilOfEach(e event) rule              { return rule{until: e, each: true} }
 func keptUntilByValue(of map[string]event) rule { return rule{values: of} }
 
-// String says until when, "" if not at all.
+// String returns the rule in words, for docs/metrics.md; "" if values are not kept.
 func (r rule) String() string {
 	switch {
 	case r.values == nil && r.until == "":
@@ -61,8 +61,8 @@ func (r rule) String() string {
 	return strings.Join(each, "; ")
 }
 
-// ends returns what ends the keeping of a series of f; the zero occurrence if
-// it is not kept at all.
+// ends returns what ends the keeping of series m of f; the zero occurrence if it is not
+// kept at all.
 func (r rule) ends(m *dto.Metric, f *family) occurrence {
 	switch {
 	case r.values != nil:
@@ -73,11 +73,10 @@ func (r rule) ends(m *dto.Metric, f *family) occurrence {
 	return occurrence{event: r.until}
 }
 
-// An event of a run ends the keeping of what earlier runs said: this one says
-// something new.
+// An event in a run ends the keeping of values, because the run has new ones.
 type event string
 
-// The events, as docs/metrics.md has them: "kept until …".
+// The events. docs/metrics.md puts "kept until" before them.
 const (
 	backedUp      event = "a run has a backup summary"
 	saved         event = "a snapshot is saved"
@@ -90,8 +89,8 @@ const (
 	stepSucceeded event = "the step succeeds again"
 )
 
-// An occurrence is an event, and which step or the like it is of; "" of none.
+// An occurrence is an event, and the step that it concerns.
 type occurrence struct {
 	event event
-	of    string
+	of    string // "" if the event does not concern a step
 }

@@ -1,15 +1,15 @@
-// Package metrics makes Prometheus metric families of a run of a backup unit.
+// Package metrics turns a run of a backup unit into Prometheus metric families.
 //
-// [Families] takes an [invocation.Run] and returns its families, in the form
+// [Families] takes an [invocation.Run] and returns its families, in the type
 // that package textfile writes, that expfmt encodes and that a Gatherer
 // returns. docs/metrics.md lists all of them.
 //
-// Some values outlast a run: the last success, the figures of the last backup,
-// prune and check. So Families takes the families of the run before, too, and
-// keeps of them what the new run does not say. Each family declares its name,
-// its help text, its labels and how long its values are kept in one place.
+// Some values outlast a run, such as the time of the last success, and the figures
+// of the last backup, prune and check. So Families also takes the families of the run
+// before, and keeps those of their values that the new run does not replace. Each
+// family declares its name, help text, labels and how long its values are kept.
 //
-// Package metrics does not know files or journals.
+// Package metrics reads no journal and writes no files.
 package metrics
 
 import (
@@ -26,37 +26,35 @@ import (
 	"github.com/restic-exporter/restic-exporter/invocation"
 )
 
-// Options say what is in the metrics beside the run. The zero Options add
+// Options add to the metrics what does not come from the run. The zero Options add
 // nothing.
 type Options struct {
-	Labels map[string]string // more labels for every series; see [CheckLabel]
-	// Actions maps names that lines are logged under to actions, such as
-	// "restic-backup.sh" to "backup". Under other names the actions are those
-	// of restic's commands.
+	Labels map[string]string // additional labels for every series; see [CheckLabel]
+	// Actions maps the names under which scripts log to actions, such as
+	// "restic-backup.sh" to "backup". For lines under other names, the action is the
+	// command of restic.
 	Actions map[string]string
 	MaxAge  time.Duration // age of the last success above which to alert; 0 for none
 
-	Version, Revision, GoVersion string // of the program that calls
+	Version, Revision, GoVersion string // of the calling program
 }
 
 var (
-	// ErrNewer is reported if the old families are about a later run.
+	// ErrNewer is returned if the old families are about a later run.
 	ErrNewer = errors.New("the file is about a later run")
-	// ErrOtherUnit is reported if the old families are about another unit, and
-	// not about that of the run.
+	// ErrOtherUnit is returned if the old families are about another unit than the run.
 	ErrOtherUnit = errors.New("the file is about another unit")
 )
 
-// Families returns the metrics of run, families sorted by name and series by
-// labels. What the run does not say is left out: unknown is not zero.
+// Families returns the metrics of run. Families are sorted by name, and series by
+// labels. A value that the run does not give is left out, because unknown is not zero.
 //
-// Of old, which may be nil, it keeps what outlasts a run; only series of the
-// same unit count. If old is about the same run already, the count of
-// consecutive failures does not grow again. Series that are kept are changed
-// and not copied: do not use old afterwards.
+// Families keeps those series of old that outlast a run, if they are about the same
+// unit. It changes these series and does not copy them, so do not use old afterwards.
+// If old is already about this run, the number of consecutive failures does not grow
+// again. old may be nil.
 //
-// It reports [ErrNewer] or [ErrOtherUnit] if these metrics must not take the
-// place of old.
+// Families returns [ErrNewer] or [ErrOtherUnit] if its result must not replace old.
 func Families(run *invocation.Run, old []*dto.MetricFamily, o Options) ([]*dto.MetricFamily, error) {
 	st, err := stateOf(run.Unit, old)
 	if err != nil {
@@ -76,25 +74,22 @@ func Families(run *invocation.Run, old []*dto.MetricFamily, o Options) ([]*dto.M
 	return b.families(), nil
 }
 
-// Failed returns the metric that says that the last call for a unit could not
-// do its work. It belongs in a file of its own, beside that of the unit, which
-// stays as it is.
+// Failed returns the metric that says that the last call for a unit failed. It belongs in
+// a file of its own, so that the file of the unit stays as it is.
 func Failed(unit string, o Options) []*dto.MetricFamily {
 	b := newBuilder(&invocation.Run{Unit: unit}, nil, o)
 	b.set(exporterFailed, 1)
 	return b.families()
 }
 
-// maxLabel keeps lines of the file below the length from which on textfile does
-// not read them.
+// maxLabel keeps the lines of the file short enough for textfile to read them.
 const maxLabel = 1024
 
-// CheckLabel reports what is wrong with a label for all series, nil if
-// nothing is.
+// CheckLabel returns what is wrong with a label for all series; nil if it is valid.
 func CheckLabel(name, value string) error {
 	switch {
 	case !model.LegacyValidation.IsValidLabelName(name) || strings.HasPrefix(name, "__"):
-		return fmt.Errorf("invalid label name %q: want letters, digits and underscores, not first a digit or two underscores", name)
+		return fmt.Errorf("invalid label name %q: want letters, digits and underscores, and neither a digit nor two underscores first", name)
 	case name == "unit":
 		return errors.New(`label "unit" is taken: it is always the unit's name`)
 	case slices.ContainsFunc(declared, func(f *family) bool { return slices.Contains(f.labels, name) }):

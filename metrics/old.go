@@ -8,12 +8,12 @@ import (
 	dto "github.com/prometheus/client_model/go"
 )
 
-// state is what a file holds about a unit. The file may be large, so nothing of
-// it is copied.
+// state has the series of a file that are about one unit. They are not copied, because
+// the file may be large.
 type state map[*family][]*dto.Metric
 
-// stateOf reads what old says about a unit. Files of the shell exporter have no
-// types, so the values are taken whatever the type.
+// stateOf returns the series of old that are about unit. They may have any type, because
+// files of the shell exporter have no types.
 func stateOf(unit string, old []*dto.MetricFamily) (state, error) {
 	byName := make(map[string]*family, len(declared))
 	for _, f := range declared {
@@ -40,8 +40,8 @@ func stateOf(unit string, old []*dto.MetricFamily) (state, error) {
 	return st, nil
 }
 
-// value returns the value of the first series with these labels of the
-// family's own, nil if there is none.
+// value returns the value of the first series of f whose own labels have these values;
+// nil if there is none.
 func (st state) value(f *family, labels ...string) *float64 {
 	for _, m := range st[f] {
 		if f.is(m, labels) {
@@ -51,7 +51,7 @@ func (st state) value(f *family, labels ...string) *float64 {
 	return nil
 }
 
-// time is value for one that is a time; zero if there is none.
+// time returns the value of a family that is a time; zero if there is none.
 func (st state) time(f *family) time.Time {
 	v := st.value(f)
 	if v == nil {
@@ -62,7 +62,7 @@ func (st state) time(f *family) time.Time {
 
 func timeOf(seconds float64) time.Time { return time.UnixMicro(int64(math.Round(seconds * 1e6))) }
 
-// is reports whether m has these labels of the family's own.
+// is reports whether the labels that f declares have these values in m.
 func (f *family) is(m *dto.Metric, labels []string) bool {
 	for i, name := range f.labels {
 		if labelOf(m, name) != labels[i] {

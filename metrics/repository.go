@@ -14,7 +14,7 @@ var (
 	checkFoundErrors      = gauge("restic_check_found_errors", "Number of errors that the last check found in the repository.", keptUntil(checked))
 )
 
-// repository makes the metrics of what forget, prune and check did and found.
+// repository adds the metrics of what forget, prune and check did and found.
 func (b *builder) repository() {
 	var forget *parser.Forget
 	var prune *parser.Prune

@@ -20,7 +20,7 @@ var (
 	lockAge                = gauge("restic_lock_age_seconds", "Age of the repository lock that made the last run fail, or 0 if no lock did.", thisRun)
 )
 
-// verdict makes the metrics of the run as a whole.
+// verdict adds the metrics of the run as a whole.
 func (b *builder) verdict() {
 	r := b.run
 	b.setTime(runStart, r.Start)
@@ -30,7 +30,7 @@ func (b *builder) verdict() {
 	}
 	status, reason := r.Status(), r.Reason()
 	if status == "" {
-		return // nobody has given a verdict
+		return // the outcome is unknown
 	}
 	b.happens(judged, "")
 	good := r.Outcome == invocation.Succeeded
@@ -57,8 +57,8 @@ func (b *builder) verdict() {
 	}
 }
 
-// failures returns how many runs have failed since the last success. A partial
-// run that systemd calls failed is neither.
+// failures returns how many runs have failed since the last success. A partial run that
+// systemd calls failed counts neither as a failure nor as a success.
 func (b *builder) failures(status invocation.Status) float64 {
 	if b.run.Outcome == invocation.Succeeded {
 		return 0
@@ -73,23 +73,22 @@ func (b *builder) failures(status invocation.Status) float64 {
 	return before + 1
 }
 
-// counted reports whether the file is about this run already, and has it as a
-// failure.
+// counted reports whether the file has counted this run as a failure already.
 func (b *builder) counted() bool {
 	failed := b.old.value(runStatus, string(invocation.StatusFailed))
 	return b.same() && failed != nil && *failed == 1
 }
 
-// same reports whether the file is about this run already.
+// same reports whether the file is already about this run.
 func (b *builder) same() bool {
 	start := b.old.value(runStart)
 	return start != nil && *start == seconds(b.run.Start)
 }
 
-// laterEnd returns the end of the run that the file is about if that is a later
-// one, else zero. Ends are compared, not starts: on a machine without a clock of
-// its own, a run can start at the time at which the last one before the boot
-// ended, and end at the right time. An end in the future is from a wrong clock.
+// laterEnd returns the end of the run that the file is about if that run is later than
+// this one, else zero. It compares ends, not starts: a machine without a battery-backed
+// clock resumes at the time of its last shutdown, so a run soon after the boot can have a
+// start that is too early. An end in the future is from a wrong clock, and does not count.
 func (b *builder) laterEnd() time.Time {
 	end := b.old.time(runEnd)
 	if b.same() || b.run.End.IsZero() || !end.After(b.run.End) || end.After(b.now) {
@@ -98,8 +97,7 @@ func (b *builder) laterEnd() time.Time {
 	return end
 }
 
-// refused reports whether the run is a start that the manager refused: there is
-// no log of it.
+// refused reports whether the run is a start that the manager refused, which has no log.
 func (b *builder) refused() bool {
 	return b.run.Outcome == invocation.NotStarted && b.run.Entries == 0
 }

@@ -8,8 +8,8 @@ import (
 	"github.com/restic-exporter/restic-exporter/parser"
 )
 
-// The figures of a run's backups are kept together: those of two runs are not
-// mixed.
+// The figures of all backups of a run are kept together, so that they never mix with
+// those of another run.
 var (
 	snapshotFiles           = gauge("restic_snapshot_files", "Number of files in the backup, by how they compare with the parent snapshot.", keptUntil(backedUp), "backup", "state")
 	snapshotDirs            = gauge("restic_snapshot_dirs", "Number of directories in the backup, by how they compare with the parent snapshot.", keptUntil(backedUp), "backup", "state")
@@ -28,7 +28,7 @@ var (
 		keptUntilByValue(map[string]event{"new": backedUp, "total": pruned}), "state")
 )
 
-// snapshots makes the metrics of the run's backups, each and in sum.
+// snapshots adds the metrics of the run's backups, one by one and in total.
 func (b *builder) snapshots() {
 	var sum parser.Backup
 	var last time.Time // when a snapshot was last saved
@@ -37,12 +37,12 @@ func (b *builder) snapshots() {
 	for _, p := range b.run.Processes {
 		bk := p.Backup
 		if bk == nil && p.Incomplete {
-			last = later(last, p.End) // it says so and no more
+			last = later(last, p.End) // there is no summary, but it did save a snapshot
 		}
 		if bk == nil && p.Command != parser.CommandBackup || p.DryRun {
 			continue
 		}
-		place++ // of one that failed, too: the others keep their places
+		place++ // failed backups count, too, so that the others keep their numbers
 		whole = whole && (p.SyntaxErrors == 0 || p.Fatal != "")
 		if bk == nil {
 			continue
@@ -67,7 +67,7 @@ func (b *builder) snapshots() {
 	}
 }
 
-// snapshot makes the metrics of one backup, the one in that place of the run.
+// snapshot adds the metrics of one backup. place is its number in the run.
 func (b *builder) snapshot(bk *parser.Backup, place string) {
 	b.changes(snapshotFiles, bk.Files, place)
 	b.changes(snapshotDirs, bk.Dirs, place)

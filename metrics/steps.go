@@ -17,7 +17,7 @@ var (
 	stepLastSuccess = gauge("restic_step_last_success_timestamp_seconds", "Unix time at which the step last completed successfully.", timeKeptUntilOfEach(stepSucceeded), "step")
 )
 
-// actions makes the durations that the shell exporter has.
+// actions adds the durations that the shell exporter has.
 func (b *builder) actions() {
 	durations := make(map[string]time.Duration)
 	for _, span := range b.run.Spans {
@@ -25,7 +25,8 @@ func (b *builder) actions() {
 			durations[action] += span.Duration()
 		}
 	}
-	// Actions of scripts go first: their lines are of the same restics.
+	// The action of a script takes precedence, because it includes the restic that
+	// the script calls.
 	scripts := maps.Clone(durations)
 	for _, p := range b.run.Processes {
 		action := string(p.Command)
@@ -43,17 +44,17 @@ func (b *builder) actions() {
 	}
 }
 
-// A step is what all processes of one command come to.
+// A step sums up all processes of one command.
 type step struct {
 	bad, timed bool
-	unclear    bool // something was not understood: it may have been a complaint
+	unclear    bool // something was not understood, which may have been an error
 	duration   time.Duration
 	end        time.Time
 	errors     int
 	retries    int
 }
 
-// steps makes the metrics of restic's commands.
+// steps adds the metrics of restic's commands.
 func (b *builder) steps() {
 	steps := make(map[parser.Command]*step)
 	at := func(c parser.Command) *step {
@@ -69,18 +70,20 @@ func (b *builder) steps() {
 			continue
 		default:
 			if !p.Done {
-				continue // not every release says how these end
+				continue // not every release prints how these end
 			}
 		}
 		if !p.Done && p.Fatal == "" && (p.SyntaxErrors > 0 ||
 			b.run.Outcome == invocation.Succeeded && (p.Command != parser.CommandBackup || !p.Unfinished || b.run.Dropped > 0)) {
-			continue // a quiet command, or one that was not understood, or a part of the log was dropped: unknown
+			// Whether it succeeded is unknown: it was quiet or not understood, or
+			// journald dropped a part of the log.
+			continue
 		}
 		s := at(p.Command)
 		s.add(p, p.End)
 		s.bad = s.bad || !p.Done
 		if p.Command == parser.CommandPrune && p.Forget != nil {
-			// "forget --prune" counts as prune, and has forgotten as well.
+			// "forget --prune" counts as a prune and as a forget.
 			f := at(parser.CommandForget)
 			until := p.Forget.End
 			if until.IsZero() {

@@ -15,23 +15,23 @@ import (
 	"github.com/prometheus/common/model"
 )
 
-// The limits of what is read: anybody may have put the file there, and it must
-// not take a backup's unit longer than a second, or more than 64 MiB. The parser
-// compares each label of a series with each other one, and makes twenty times
-// the memory of the text.
+// Limits of what is read. Anyone may have put the file there, and reading it must take
+// neither longer than a second nor more than 64 MiB. The parser compares each label of a
+// series with each other label, and needs twenty times the memory of the text.
 const (
 	maxSize   = 16 << 20
 	maxLine   = 16 << 10
 	maxLabels = 64
-	maxMemory = 36 << 20 // of the families, estimated
-	maxWork   = 6 << 20  // squares of the labels of the series, added up
+	maxMemory = 36 << 20 // estimated memory of the families
+	maxWork   = 6 << 20  // sum over all series of the square of the number of labels
 )
 
-// Decode reads metric families in the Prometheus text format, sorted by name.
+// Decode reads metric families in the Prometheus text format. It returns them sorted by
+// name.
 //
-// It refuses what would take long or much memory: a line of more than 16 KiB, a
-// series of more than 64 labels, and more than some 150,000 series, fewer if
-// they have many labels. Series may share equal labels: do not change these.
+// Decode refuses input that would take a long time or much memory: a line of more than
+// 16 KiB, a series with more than 64 labels, and more than some 150,000 series (fewer if
+// they have many labels). Series may share equal labels, so do not change labels.
 func Decode(r io.Reader) ([]*dto.MetricFamily, error) {
 	d := newDecoder()
 	if err := d.read(r); err != nil {
@@ -44,23 +44,23 @@ func Decode(r io.Reader) ([]*dto.MetricFamily, error) {
 
 type label struct{ name, value string }
 
-// A decoder parses text part by part, for what the parser leaves takes much
-// more memory than it needs to.
+// A decoder parses text part by part, and shares equal labels between the parts. This
+// takes much less memory than parsing all of it at once.
 type decoder struct {
 	parser   expfmt.TextParser
 	families map[string]*dto.MetricFamily
-	labels   map[label]*dto.LabelPair // each is there once
-	memory   int                      // of both, estimated
+	labels   map[label]*dto.LabelPair // each label once
+	memory   int                      // estimated memory of families and labels
 	work     int
-	check    bool // nothing is wanted but the error: no series is kept
+	check    bool // only the error is wanted, so no series is kept
 
 	part  bytes.Buffer
 	line  int // number of the last line in part
-	first int // of the first
+	first int // number of the line before part
 }
 
-// A part is parsed once it is this large: at the next border of a family, or
-// between two series. A histogram must not be cut, nor a HELP from its TYPE.
+// A part is parsed when it has reached partSize, at the next place where it may end. It
+// must not end within a histogram or a summary, or between HELP and TYPE.
 const (
 	partSize    = 64 << 10
 	maxPartSize = 512 << 10
@@ -75,7 +75,7 @@ func newDecoder() *decoder {
 
 func (d *decoder) read(r io.Reader) error {
 	lines := bufio.NewReaderSize(r, maxLine)
-	parts := true // the family that is being read can be cut
+	parts := true // a part may end within the current family
 	for {
 		line, err := lines.ReadSlice('\n')
 		d.line++
@@ -123,7 +123,7 @@ func (d *decoder) read(r io.Reader) error {
 	}
 }
 
-// countLabels returns how many labels a line has at most.
+// countLabels returns an upper bound for the number of labels in a line.
 func countLabels(line []byte) int {
 	n, quoted := 0, false
 	for i := 0; i < len(line); i++ {
@@ -139,7 +139,7 @@ func countLabels(line []byte) int {
 	return n
 }
 
-// parse parses the part that has been read.
+// parse parses the current part.
 func (d *decoder) parse() error {
 	mfs, err := d.parser.TextToMetricFamilies(&d.part)
 	if parse, ok := errors.AsType[expfmt.ParseError](err); ok {
@@ -159,7 +159,7 @@ func (d *decoder) parse() error {
 	return nil
 }
 
-// add adds what a part holds of a family.
+// add adds the series that a part has of a family.
 func (d *decoder) add(name string, mf *dto.MetricFamily) error {
 	known := d.families[name]
 	switch {
@@ -206,8 +206,8 @@ func (d *decoder) intern(l *dto.LabelPair) *dto.LabelPair {
 	return l
 }
 
-// retype gives a series, which is without a type where it stands, that of its
-// family.
+// retype gives a series the type of its family. The series has none if the TYPE line was
+// in an earlier part.
 func retype(m *dto.Metric, t dto.MetricType) {
 	if m.Untyped == nil {
 		return

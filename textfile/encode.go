@@ -14,9 +14,10 @@ import (
 	"github.com/prometheus/common/expfmt"
 )
 
-// Encode writes mfs to w in the Prometheus text format. It refuses what the
-// textfile collector would refuse: sample timestamps, a family or a series
-// that is there twice, and a family without series; then nothing is written.
+// Encode writes mfs to w in the Prometheus text format. It returns an error, and writes
+// nothing, if the textfile collector would refuse the result: if a sample has a
+// timestamp, if there are two families with the same name or two series with the same
+// labels, or if a family has no series.
 func Encode(w io.Writer, mfs []*dto.MetricFamily) error {
 	var text bytes.Buffer
 	if err := encode(&text, mfs); err != nil {
@@ -26,7 +27,7 @@ func Encode(w io.Writer, mfs []*dto.MetricFamily) error {
 	return err
 }
 
-// encode may have written a part when it reports an error.
+// encode is Encode, but may have written a part when it returns an error.
 func encode(w io.Writer, mfs []*dto.MetricFamily) error {
 	names := make(map[string]bool, len(mfs))
 	for _, mf := range mfs {
@@ -35,7 +36,7 @@ func encode(w io.Writer, mfs []*dto.MetricFamily) error {
 		}
 		name := mf.GetName()
 		if names[name] {
-			return fmt.Errorf("metric family %s is there twice", name)
+			return fmt.Errorf("there are two metric families named %s", name)
 		}
 		names[name] = true
 		if err := checkSeries(mf); err != nil {
@@ -56,9 +57,9 @@ func checkSeries(mf *dto.MetricFamily) error {
 			return errors.New("has a series that is nil")
 		}
 		if m.TimestampMs != nil {
-			return errors.New("has a timestamp: the textfile collector refuses these")
+			return errors.New("has a timestamp, which the textfile collector refuses")
 		}
-		var hash uint64 // of labels in any order
+		var hash uint64 // does not depend on the order of the labels
 		for _, l := range m.Label {
 			hash += maphash.Comparable(seed, label{l.GetName(), l.GetValue()})
 		}

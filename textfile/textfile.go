@@ -1,15 +1,15 @@
 // Package textfile puts metrics in a file for the textfile collector of
 // node_exporter.
 //
-// [WriteFile] writes the metric families of any program, and [Update] makes the
-// new content of a file from the old. A program with a registry of client_golang
-// has its families from Gather.
+// [WriteFile] writes the metric families of any program. [Update] also passes the
+// families that the file held before, so that the new content can depend on them. A
+// program that uses client_golang gets its families from Registry.Gather.
 //
-// Readers of the file see the old content or the new, whole, also after a
-// crash. What is not promised: that a file system without atomic rename, such
-// as some network file systems, keeps to that.
+// Readers of the file see either the complete old content or the complete new content,
+// even after a crash. File systems without atomic rename, such as some network file
+// systems, cannot guarantee this.
 //
-// Package textfile needs neither cgo nor anything of systemd.
+// Package textfile needs neither cgo nor systemd.
 package textfile
 
 import (
@@ -26,28 +26,28 @@ import (
 	dto "github.com/prometheus/client_model/go"
 )
 
-// WriteFile puts mfs into the named file, all or nothing: on any error the
-// file that was there stays. The file is readable by everyone, whatever the
-// umask. The name must end in ".prom", or the collector would ignore the file.
+// WriteFile replaces the content of the named file with mfs. On any error the file stays
+// as it was. Everyone can read the file, whatever the umask. The name must end in
+// ".prom", because the collector ignores other files.
 //
-// What was written is parsed before it takes the file's place.
+// WriteFile parses what it has written before it replaces the file.
 func WriteFile(name string, mfs []*dto.MetricFamily) error {
 	return Update(name, func([]*dto.MetricFamily, error) ([]*dto.MetricFamily, error) { return mfs, nil })
 }
 
-// Update replaces the content of the named file by what f makes of it, as
-// [WriteFile] does.
+// Update replaces the content of the named file with what f returns, in the same way as
+// [WriteFile].
 //
-// f gets the families that the file holds; none and nil if there is no file;
-// none and the reason if it cannot be read as metrics. If f reports an error,
-// the file stays as it is and Update returns that error.
+// f gets the families in the file. If there is no file, it gets no families and a nil
+// error. If the file cannot be read as metrics, it gets no families and the reason. If f
+// returns an error, the file stays as it is and Update returns that error.
 //
-// Programs that update files in one directory take turns: Update holds a lock
-// (flock) on the directory while it works. The lock is advisory, and not waited
-// for longer than five seconds, because whoever may open the directory may hold
-// it forever; nor is there one in a directory that may be written and not read,
-// or on a file system without locks. Then two updates at once can lose one of
-// them, but the file is still whole.
+// Update holds an advisory lock (flock) on the directory, so that programs which update
+// files in the same directory take turns. Whoever can open the directory can hold the
+// lock forever, so Update goes on without it after five seconds. It also goes on without
+// a lock if it may write the directory but not read it, and on file systems without
+// locks. Without the lock, one of two simultaneous updates can be lost, but the file is
+// complete all the same.
 func Update(name string, f func(old []*dto.MetricFamily, err error) ([]*dto.MetricFamily, error)) error {
 	if err := checkName(name); err != nil {
 		return err
@@ -73,8 +73,8 @@ func checkName(name string) error {
 }
 
 func read(name string) ([]*dto.MetricFamily, error) {
-	// Not blocking: what stands there may be a pipe. Not following: what a link
-	// points to may be nobody else's to read, and would be told in an error.
+	// O_NONBLOCK, because the file may be a pipe. O_NOFOLLOW, because a link could
+	// point to a file that is secret, and errors quote what they cannot parse.
 	file, err := os.OpenFile(name, os.O_RDONLY|syscall.O_NONBLOCK|syscall.O_NOFOLLOW, 0)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
@@ -89,7 +89,7 @@ func read(name string) ([]*dto.MetricFamily, error) {
 	if st, err := file.Stat(); err != nil {
 		return nil, err
 	} else if !st.Mode().IsRegular() {
-		return nil, fmt.Errorf("%s is no regular file", name)
+		return nil, fmt.Errorf("%s is not a regular file", name)
 	} else if st.Size() > maxSize {
 		return nil, fmt.Errorf("%s is larger than %d MiB", name, maxSize>>20)
 	}
@@ -100,7 +100,7 @@ func read(name string) ([]*dto.MetricFamily, error) {
 	return mfs, nil
 }
 
-// replace writes mfs into a new file beside name and gives it that name.
+// replace writes mfs to a new file in the same directory, and renames it to name.
 func replace(name string, mfs []*dto.MetricFamily) (err error) {
 	sweep(name)
 	prefix, suffix := temporary(name)
@@ -118,12 +118,12 @@ func replace(name string, mfs []*dto.MetricFamily) (err error) {
 		return err
 	}
 	if err := check(tmp); err != nil {
-		return fmt.Errorf("what was to be written to %s is not readable as metrics: %w", name, err)
+		return fmt.Errorf("the new content of %s cannot be read as metrics: %w", name, err)
 	}
 	if err := tmp.Chmod(0o644); err != nil {
 		return err
 	}
-	// Else a crash can leave an empty file under the new name.
+	// Without this, a crash can leave an empty file with the new name.
 	if err := tmp.Sync(); err != nil {
 		return err
 	}
@@ -133,7 +133,7 @@ func replace(name string, mfs []*dto.MetricFamily) (err error) {
 	return os.Rename(tmp.Name(), name)
 }
 
-// check reports whether a file that was written can be read, too.
+// check returns an error if a file that was written cannot be read.
 func check(file *os.File) error {
 	if _, err := file.Seek(0, io.SeekStart); err != nil {
 		return err
@@ -143,19 +143,19 @@ func check(file *os.File) error {
 	return d.read(file)
 }
 
-// temporary returns what the names of the named file's temporary files have
-// before and after a number. They must not end in .prom: the collector reads
-// these, hidden or not.
+// temporary returns the names of the temporary files for the named file, as what precedes
+// and what follows a number. They must not end in .prom, because the collector reads all
+// such files, even hidden ones.
 func temporary(name string) (prefix, suffix string) {
 	base := filepath.Base(name)
-	return "." + base[:min(len(base), 200)] + ".", ".tmp" // a name has 255 bytes at most
+	return "." + base[:min(len(base), 200)] + ".", ".tmp" // a name can have at most 255 bytes
 }
 
-// abandoned is the age from which on a temporary file is nobody's.
+// abandoned is the age at which a temporary file no longer belongs to a running program.
 const abandoned = time.Minute
 
-// sweep removes what programs that were killed while they wrote the named file
-// have left behind.
+// sweep removes the temporary files of programs that were killed while they wrote the
+// named file.
 func sweep(name string) {
 	prefix, suffix := temporary(name)
 	dir, err := os.Open(filepath.Dir(name))
@@ -177,19 +177,18 @@ func sweep(name string) {
 	}
 }
 
-// sweepLimit is how many names of a directory are looked at: a million of them
-// must not hold up a backup.
+// sweepLimit bounds how many names in the directory are looked at, so that a directory
+// with a million files does not hold up a backup.
 const sweepLimit = 10_000
 
-// lockTimeout is how long another program may hold the directory. It is not
-// forever: whoever may open the directory may lock it.
+// lockTimeout bounds the wait for the lock. Whoever can open the directory can hold it.
 const lockTimeout = 5 * time.Second
 
-// lock takes an advisory lock on the directory: that leaves no file behind.
+// lock takes an advisory lock on the directory itself, which needs no lock file.
 func lock(dir string) (unlock func(), err error) {
 	d, err := os.OpenFile(dir, os.O_RDONLY|syscall.O_DIRECTORY, 0)
 	if errors.Is(err, fs.ErrPermission) {
-		// A directory may be writable and not readable; then nobody locks it.
+		// The directory may be written but not read. Then nobody locks it.
 		return func() {}, nil
 	}
 	if err != nil {

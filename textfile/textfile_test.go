@@ -49,9 +49,9 @@ func TestEncode(t *testing.T) {
 		"one":  {mfs: []*dto.MetricFamily{gauge("x", 1)}, want: oneText},
 		"none": {},
 		"a timestamp": {
-			mfs: []*dto.MetricFamily{withTimestamp}, err: "metric family x has a timestamp: the textfile collector refuses these",
+			mfs: []*dto.MetricFamily{withTimestamp}, err: "metric family x has a timestamp, which the textfile collector refuses",
 		},
-		"a family twice": {mfs: []*dto.MetricFamily{gauge("x", 1), gauge("x", 2)}, err: "metric family x is there twice"},
+		"a family twice": {mfs: []*dto.MetricFamily{gauge("x", 1), gauge("x", 2)}, err: "there are two metric families named x"},
 		"a series twice": {mfs: []*dto.MetricFamily{twice}, err: "metric family x has two series with the same labels"},
 		"without series": {mfs: []*dto.MetricFamily{gauge("x")}, err: `MetricFamily has no metrics: name:"x" help:"Help." type:GAUGE`},
 		"a nil family":   {mfs: []*dto.MetricFamily{nil}, err: "a metric family is nil"},
@@ -321,7 +321,7 @@ func TestWriteFileErrors(t *testing.T) {
 		name := filepath.Join(t.TempDir(), "x.prom")
 		require.NoError(t, syscall.Mkfifo(name, 0o644))
 		err := Update(name, func(_ []*dto.MetricFamily, err error) ([]*dto.MetricFamily, error) {
-			assert.ErrorContains(t, err, "no regular file")
+			assert.ErrorContains(t, err, "not a regular file")
 			return one, nil
 		})
 		require.NoError(t, err)
