@@ -24,7 +24,7 @@ import (
 	"github.com/restic-exporter/restic-exporter/textfile"
 )
 
-// storeOptions is what the command line says of a store.
+// storeOptions are the options for a store.
 type storeOptions struct {
 	url, headers, sender string
 	hosts                []string // patterns; none: all
@@ -33,7 +33,7 @@ type storeOptions struct {
 // storeSince is how far back units are looked for.
 const storeSince = 30 * 24 * time.Hour
 
-// checkStore reports what does not go together with --store.
+// checkStore returns an error for flags that do not work with --store, or only with it.
 func (o options) checkStore() error {
 	if o.store.url == "" {
 		if o.store.headers != "" || o.store.sender != "" || len(o.store.hosts) > 0 {
@@ -45,17 +45,17 @@ func (o options) checkStore() error {
 	at, err := url.Parse(o.store.url)
 	switch {
 	case err != nil || at.Host == "" || at.Scheme != "http" && at.Scheme != "https":
-		return errors.New("--store: want a URL, as https://logs.example.com:9428")
+		return errors.New("--store: want a URL, such as https://logs.example.com:9428")
 	case at.User != nil:
-		return errors.New("--store: no password in the URL, where others can see it; put an Authorization line into a file for --store-headers")
+		return errors.New("--store: other users can see a password in the URL; put an Authorization line into a file for --store-headers")
 	case o.log != "" || o.dir != "":
-		return errors.New("either --store, --journal or LOG")
+		return errors.New("use only one of --store, --journal and LOG")
 	case o.user || o.invocation != (journal.ID{}):
 		return errors.New("--store reads the latest run of system units: leave --user and --invocation out")
 	case hasHost:
 		return errors.New(`--label: label "host" is taken: with --store it is always the host's name`)
 	case !isDir(o.output):
-		return errors.New("--store needs --output DIR, a directory that exists: each host has a file in it")
+		return errors.New("--store needs --output DIR, an existing directory in which each host gets a file")
 	}
 	return nil
 }
@@ -75,7 +75,7 @@ func (p *program) storeHeaders(name string) (http.Header, error) {
 	if err != nil {
 		return nil, err
 	}
-	// A credential of systemd's is for the unit alone, whatever its mode looks like.
+	// Only the unit can read a credential that systemd provides, whatever its mode.
 	dir := p.getenv("CREDENTIALS_DIRECTORY")
 	if st.Mode().Perm()&0o077 != 0 && (dir == "" || filepath.Dir(name) != filepath.Clean(dir)) {
 		return nil, fmt.Errorf("%s can be read by others: chmod 0600 %s", name, name)
@@ -88,7 +88,7 @@ func (p *program) storeHeaders(name string) (http.Header, error) {
 		}
 		key, value, ok := strings.Cut(line, ":")
 		if !ok || key == "" || strings.ContainsAny(key, " \t") {
-			return nil, fmt.Errorf("%s, line %d: want NAME: VALUE", name, n) // the line may be a secret
+			return nil, fmt.Errorf("%s, line %d: want NAME: VALUE", name, n) // do not quote the line, it may be secret
 		}
 		h.Add(key, strings.TrimSpace(value))
 	}
@@ -99,21 +99,21 @@ var dnsName = regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9_-]{0,61}[A-Za-z0-9])?(
 
 func isDNSName(name string) bool { return len(name) <= 253 && dnsName.MatchString(name) }
 
-// A hostWork is what there is to do for a host.
+// A hostWork is the work to do for one host.
 type hostWork struct {
 	name   string
-	units  []journal.StoreUnit // all that are believed
-	news   []journal.StoreUnit // those of which there is something new
+	units  []journal.StoreUnit // all trusted units
+	news   []journal.StoreUnit // those with something new
 	err    error               // what is wrong with the host
-	forged error               // what is wrong with entries that are not believed
+	forged error               // what is wrong with the entries that are not trusted
 }
 
-// readAtOnce is how many units are read at the same time: the store then works while
-// this program does.
+// readAtOnce is how many hosts are read at the same time, so that the store and this
+// program work in parallel.
 const readAtOnce = 4
 
-// collect writes a file for each host of the store of which there is something new.
-// Trouble with one host does not keep those of others from being written.
+// collect writes the files of all hosts of the store that have something new. If one host
+// fails, it still writes the files of the others.
 func (p *program) collect(ctx context.Context, o options) error {
 	headers, err := p.storeHeaders(o.store.headers)
 	if err != nil {
@@ -130,11 +130,11 @@ func (p *program) collect(ctx context.Context, o options) error {
 	}
 	seen, err := readSeen(o.output, p.about(o))
 	if err != nil {
-		p.say("warning", "every unit is read anew: %v", err)
+		p.say("warning", "reading all units again: %v", err)
 	}
 	hosts := o.work(units, seen)
 
-	// Read by several, written by one, in order.
+	// Several goroutines read hosts. This one writes their files, in order.
 	type result struct {
 		runs []*invocation.Run
 		errs map[string]error
@@ -164,7 +164,7 @@ func (p *program) collect(ctx context.Context, o options) error {
 		}
 		if err == nil {
 			for _, u := range h.news {
-				// What is wrong with a run is said once, not every few minutes.
+				// Report a bad run once, not every few minutes.
 				if !errors.Is(r.errs[u.Unit], invocation.ErrRunning) {
 					seen.add(u)
 				}
@@ -187,13 +187,13 @@ func (p *program) collect(ctx context.Context, o options) error {
 		}
 	}
 	if err := seen.write(); err != nil {
-		p.say("warning", "what was read is read again the next time: %v", err)
+		p.say("warning", "the next call has to read everything again: %v", err)
 	}
 	if err := writeTargets(o.output); err != nil {
 		return fmt.Errorf("naming the hosts to Prometheus: %w", err)
 	}
 	if bad > 0 {
-		return fmt.Errorf("there was trouble with %d of %d hosts", bad, len(hosts))
+		return fmt.Errorf("%d of %d hosts failed", bad, len(hosts))
 	}
 	return nil
 }
@@ -204,10 +204,10 @@ func (o options) wantsHost(host string) bool {
 	})
 }
 
-// file is that of a host.
+// file returns the name of the file of a host.
 func (o options) file(host string) string { return filepath.Join(o.output, host+".prom") }
 
-// work sorts units by host, and finds out whom to believe and what is new.
+// work groups units by host, and determines which can be trusted and what is new.
 func (o options) work(units []journal.StoreUnit, seen *seen) []*hostWork {
 	var hosts []*hostWork
 	for len(units) > 0 {
@@ -231,7 +231,8 @@ func (o options) work(units []journal.StoreUnit, seen *seen) []*hostWork {
 	return hosts
 }
 
-// believe keeps the units that may be believed to be the host's.
+// believe sets the units of h to those that can be trusted. vouched reports that the
+// store knows who sent an entry.
 func (h *hostWork) believe(units []journal.StoreUnit, vouched bool) {
 	if !isDNSName(h.name) {
 		h.err = errors.New("this is not a DNS name, so it gets no file; find out which machine sends it")
@@ -254,8 +255,8 @@ func (h *hostWork) believe(units []journal.StoreUnit, vouched bool) {
 	}
 }
 
-// readHost reads what is new of a host. What is wrong with a run is wrong with that unit;
-// what is wrong with the store is wrong with all.
+// readHost reads the new runs of a host. errs has errors about single runs, by unit. err is
+// an error of the store.
 func (p *program) readHost(ctx context.Context, o options, store journal.Store, h *hostWork) (runs []*invocation.Run, errs map[string]error, err error) {
 	if h.err != nil {
 		return nil, nil, nil
@@ -283,7 +284,7 @@ func (p *program) readHost(ctx context.Context, o options, store journal.Store, 
 	return runs, errs, nil
 }
 
-// writeHost writes the file of a host, whole or not at all.
+// writeHost writes the file of a host.
 func (p *program) writeHost(ctx context.Context, o options, store journal.Store, h *hostWork, runs []*invocation.Run) error {
 	if len(runs) == 0 {
 		return nil
@@ -295,12 +296,12 @@ func (p *program) writeHost(ctx context.Context, o options, store journal.Store,
 	odd := errors.New("the file is odd")
 	err := textfile.Update(file, func(old []*dto.MetricFamily, err error) ([]*dto.MetricFamily, error) {
 		if err != nil && len(h.news) < len(h.units) {
-			return nil, odd // what it holds of the other units is lost
+			return nil, odd // its metrics of the other units are lost, so read these again
 		}
 		if err != nil {
-			p.say("warning", "host %q: nothing is kept of what the file held before: %v", h.name, err)
+			p.say("warning", "host %q: the values of earlier runs are lost: %v", h.name, err)
 		}
-		return hostFamilies(runs, old, m)
+		return metrics.Several(runs, old, m)
 	})
 	if errors.Is(err, odd) {
 		h.news = h.units
@@ -314,58 +315,4 @@ func (p *program) writeHost(ctx context.Context, o options, store journal.Store,
 		return fmt.Errorf("writing %s: %w%s", file, err, writeHint(err, file))
 	}
 	return nil
-}
-
-// hostFamilies puts the runs of a host into what its file holds of other units.
-func hostFamilies(runs []*invocation.Run, old []*dto.MetricFamily, m metrics.Options) ([]*dto.MetricFamily, error) {
-	all := make(map[string]*dto.MetricFamily)
-	add := func(mfs []*dto.MetricFamily) {
-		for _, mf := range mfs {
-			if there := all[mf.GetName()]; there != nil {
-				there.Metric = append(there.Metric, mf.Metric...)
-			} else {
-				all[mf.GetName()] = mf
-			}
-		}
-	}
-	for _, run := range runs {
-		var own, rest []*dto.MetricFamily
-		for _, mf := range old {
-			of, others := part(mf, run.Unit)
-			own, rest = append(own, of...), append(rest, others...)
-		}
-		mfs, err := metrics.Families(run, own, m)
-		if errors.Is(err, metrics.ErrNewer) {
-			continue // it stays among the old ones
-		}
-		if err != nil {
-			return nil, err
-		}
-		old = rest
-		add(mfs)
-	}
-	add(old)
-	mfs := slices.Collect(maps.Values(all))
-	slices.SortFunc(mfs, func(a, b *dto.MetricFamily) int { return strings.Compare(a.GetName(), b.GetName()) })
-	return mfs, nil
-}
-
-// part splits a family into the series of a unit and the others.
-func part(mf *dto.MetricFamily, unit string) (own, rest []*dto.MetricFamily) {
-	is := func(m *dto.Metric) bool {
-		return slices.ContainsFunc(m.Label, func(l *dto.LabelPair) bool { return l.GetName() == "unit" && l.GetValue() == unit })
-	}
-	take := func(want bool) []*dto.MetricFamily {
-		var series []*dto.Metric
-		for _, m := range mf.Metric {
-			if is(m) == want {
-				series = append(series, m)
-			}
-		}
-		if series == nil {
-			return nil
-		}
-		return []*dto.MetricFamily{{Name: mf.Name, Help: mf.Help, Type: mf.Type, Unit: mf.Unit, Metric: series}}
-	}
-	return take(true), take(false)
 }

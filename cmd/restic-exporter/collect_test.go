@@ -144,7 +144,7 @@ func TestStoreNews(t *testing.T) {
 	assert.Equal(t, third, pass(3))
 	require.NoError(t, os.WriteFile(note, []byte(`{"about":"x","units":[]}`), 0o644))
 	got := call(t, nil, "", "--store", store.URL, "--unit", "restic-*", "--output", dir)
-	assert.Contains(t, got.stderr, "every unit is read anew")
+	assert.Contains(t, got.stderr, "reading all units again")
 	assert.Equal(t, 0, got.code)
 	assert.Equal(t, third, pass(0))
 	assert.EqualValues(t, 26*3600, pass(3, "--max-age", "26h")[value("restic_run_max_age_seconds", "restic-a")])
@@ -157,7 +157,7 @@ func TestStoreNews(t *testing.T) {
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "alpha.prom"), []byte("no metrics\n"), 0o644))
 	send(arrive(goodRun, "alpha", "restic-a.service", time.Minute).entries(t)...)
 	got = call(t, nil, "", "--store", store.URL, "--unit", "restic-*", "--output", dir)
-	assert.Contains(t, got.stderr, "nothing is kept of what the file held before")
+	assert.Contains(t, got.stderr, "the values of earlier runs are lost")
 	assert.Equal(t, first[b], pass(0)[b])
 
 	unchanged, err := os.ReadFile(filepath.Join(dir, "gamma.prom"))

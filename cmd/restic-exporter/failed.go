@@ -3,7 +3,6 @@ package main
 import (
 	"bytes"
 	"errors"
-	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -15,16 +14,15 @@ import (
 	"github.com/restic-exporter/restic-exporter/textfile"
 )
 
-// byService reports whether a service of systemd runs this, such as the backup
-// unit or a handler, and not a person.
+// byService reports whether a systemd service runs this process, such as the backup unit
+// or a handler, and not a person.
 func byService(getenv func(string) string) bool {
 	cgroup, err := os.ReadFile("/proc/self/cgroup")
 	return err == nil && getenv("INVOCATION_ID") != "" && inService(cgroup)
 }
 
-// inService reports whether a process with these control groups is one of a
-// service. The manager of a user is a service, too, and all that is below it
-// counts for itself.
+// inService reports whether a process in these control groups belongs to a service. A
+// user's manager is itself a service, but that does not count.
 func inService(cgroup []byte) bool {
 	for line := range bytes.Lines(cgroup) {
 		fields := strings.SplitN(strings.TrimSpace(string(line)), ":", 3)
@@ -40,8 +38,8 @@ func inService(cgroup []byte) bool {
 	return false
 }
 
-// note returns the name of the file that says that a call for the unit failed,
-// "" if the metrics go to standard output or nowhere.
+// note returns the name of the file that says that a call for the unit failed; "" if the
+// metrics do not go to a file.
 func (o options) note() string {
 	output, err := o.target()
 	if err != nil || output == "-" {
@@ -54,8 +52,9 @@ func (o options) note() string {
 	return note
 }
 
-// leaveNote says beside the unit's file that this call failed. ExecStopPost=-
-// hides the exit status, and the file says what the run before said.
+// leaveNote writes a file next to that of the unit which says that this call failed.
+// Otherwise nobody would notice: ExecStopPost=- hides the exit status, and the unit's file
+// still has the metrics of the run before.
 func (p *program) leaveNote(o options) {
 	note := o.note()
 	if note == "" {
@@ -68,11 +67,11 @@ func (p *program) leaveNote(o options) {
 		return metrics.Failed(o.unit, metrics.Options{Labels: o.labels}), nil
 	})
 	if err != nil {
-		p.say("warning", "cannot say in %s that this call failed: %v", note, err)
+		p.say("warning", "cannot record in %s that this call failed: %v", note, err)
 	}
 }
 
-// removeNote removes what a call that failed has left.
+// removeNote removes the note of an earlier call that failed.
 func (p *program) removeNote(o options) {
 	note := o.note()
 	if _, err := os.Lstat(note); note == "" || err != nil {
@@ -88,12 +87,12 @@ func (p *program) removeNote(o options) {
 		err = os.Remove(note)
 	}
 	if err != nil && !errors.Is(err, looked) && !errors.Is(err, os.ErrNotExist) {
-		p.say("warning", "%v", fmt.Errorf("a call that failed has left %s, which cannot be removed: %w", note, err))
+		p.say("warning", "cannot remove %s, the note of an earlier call that failed: %v", note, err)
 	}
 }
 
-// isNote reports whether a file holds nothing but the note of a unit: the name
-// of another unit can end in ".exporter".
+// isNote reports whether a file holds nothing but the note of a unit. It may also be the
+// file of a unit whose name ends in ".exporter".
 func isNote(mfs []*dto.MetricFamily, unit string) bool {
 	if len(mfs) != 1 || mfs[0].GetName() != metrics.Failed(unit, metrics.Options{})[0].GetName() {
 		return false

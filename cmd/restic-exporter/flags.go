@@ -63,8 +63,8 @@ Exit status: 0 once the metrics are written, 1 if they could not be, 2 for wrong
 usage. That a backup failed is a metric, not a failure of this program.
 `
 
-// directories are where node_exporter's packages and modules look for text
-// files.
+// directories are the places where node_exporter's packages and configuration modules
+// look for text files.
 var directories = []string{
 	"/var/lib/node-exporter",
 	"/var/lib/prometheus/node-exporter",
@@ -77,9 +77,9 @@ var directories = []string{
 
 // options is what the command line says.
 type options struct {
-	units      units  // several, as they were asked for
-	unit       string // the one that is read
-	found      bool   // by a pattern, not by its name
+	units      units  // what --unit says, if it can be several units
+	unit       string // the unit to read
+	found      bool   // a pattern found the unit; it was not named
 	output     string
 	invocation journal.ID
 	dir        string
@@ -130,7 +130,7 @@ func parseFlags(args []string) (options, error) {
 			return errors.New("want NAME=IDENTIFIER, as in backup=my-backup.sh")
 		}
 		if !given[name] {
-			identifiers[name] = nil // in place of the default
+			identifiers[name] = nil // replaces the default
 		}
 		given[name] = true
 		identifiers[name] = append(identifiers[name], identifier)
@@ -162,7 +162,7 @@ func parseFlags(args []string) (options, error) {
 		return err
 	})
 
-	// Flags may stand behind LOG.
+	// Flags may come after LOG.
 	var logs []string
 	for rest := args; ; {
 		err := fs.Parse(rest)
@@ -196,7 +196,7 @@ func parseFlags(args []string) (options, error) {
 		return o, errors.New("either --journal or LOG, not both")
 	}
 	if o.namespace != "" && (o.log != "" || o.store.url != "" || o.user || o.dir != "" && !isDir(o.dir)) {
-		return o, errors.New("--namespace is about the journal of this machine or --journal DIR, and units of the system")
+		return o, errors.New("--namespace works only with system units, in the journal of this machine or in --journal DIR")
 	}
 
 	o.actions = make(map[string]string)
@@ -220,12 +220,12 @@ func parseFlags(args []string) (options, error) {
 	o.unit, o.units = o.units.names[0], units{}
 	if base := filepath.Base(o.output); o.output != "" && o.output != "-" && !isDir(o.output) && !strings.HasSuffix(o.output, "/") &&
 		(!strings.HasSuffix(base, ".prom") || base == ".prom") {
-		return o, fmt.Errorf("--output %s: no directory, and the name of a file must end in .prom, or the textfile collector ignores it", o.output)
+		return o, fmt.Errorf("--output %s: not a directory, and the name of a file must end in .prom, or the textfile collector ignores it", o.output)
 	}
 	return o, nil
 }
 
-// identifiers returns those that are counted as an action.
+// identifiers returns the identifiers whose lines count as an action.
 func (o options) identifiers(action string) []string {
 	var names []string
 	for identifier, a := range o.actions {
@@ -236,8 +236,8 @@ func (o options) identifiers(action string) []string {
 	return names
 }
 
-// path sets what a flag names. An empty name is a variable that was not set, and
-// must not read or write what nobody asked for.
+// path sets to from the value of a flag. It refuses an empty value: that is usually a
+// variable that was not set, and the default would read or write the wrong place.
 func path(to *string) func(string) error {
 	return func(s string) error {
 		if s == "" {
@@ -248,7 +248,7 @@ func path(to *string) func(string) error {
 	}
 }
 
-// parseAge reads a duration as Go or as Prometheus writes it.
+// parseAge reads a duration in the syntax of Go or Prometheus.
 func parseAge(s string) (time.Duration, error) {
 	d, err := time.ParseDuration(s)
 	if err != nil {
@@ -257,7 +257,7 @@ func parseAge(s string) (time.Duration, error) {
 		d = time.Duration(m)
 	}
 	if err != nil {
-		return 0, errors.New("want a duration, as 26h or 2d")
+		return 0, errors.New("want a duration, such as 26h or 2d")
 	}
 	if d <= 0 {
 		return 0, errors.New("want a duration above 0")
@@ -265,18 +265,18 @@ func parseAge(s string) (time.Duration, error) {
 	return d, nil
 }
 
-// checkMany reports what does not go together with several units.
+// checkMany returns an error for flags that do not work with several units.
 func (o options) checkMany() error {
 	switch {
 	case o.invocation != (journal.ID{}):
-		return errors.New("--invocation is one run of one unit: name that with --unit")
+		return errors.New("--invocation is a run of one unit: name that unit with --unit")
 	case o.output == "-" || strings.HasSuffix(o.output, ".prom") && !isDir(o.output) || o.output == "" && o.log != "":
-		return fmt.Errorf("%s can be several units: want --output DIR, a directory, in which each has a file", &o.units)
+		return fmt.Errorf("%s can be several units: want --output DIR, a directory in which each unit gets a file", &o.units)
 	}
 	return nil
 }
 
-// checkType refuses names of units that are no services.
+// checkType returns an error for the name of a unit that is not a service.
 func checkType(s string) error {
 	for _, kind := range []string{".timer", ".socket", ".target", ".path", ".mount", ".automount", ".swap", ".slice", ".scope", ".device"} {
 		if strings.HasSuffix(s, kind) {
@@ -292,7 +292,7 @@ func unitName(s string) (string, error) {
 		return "", err
 	}
 	name := strings.TrimSuffix(s, ".service")
-	// systemd.unit(5) has the characters and the length.
+	// systemd.unit(5) defines the characters and the length.
 	valid := name != "" && name[0] != '@' && name[0] != '.' && len(name)+len(".service") < 256
 	for _, c := range []byte(name) {
 		switch {
@@ -302,10 +302,10 @@ func unitName(s string) (string, error) {
 		}
 	}
 	if !valid {
-		return "", errors.New("no name of a unit, see systemd.unit(5); systemd-escape(1) makes one of a path")
+		return "", errors.New("not the name of a unit, see systemd.unit(5); systemd-escape(1) makes one from a path")
 	}
 	if strings.HasSuffix(name, "@") {
-		return "", fmt.Errorf("a template does not run; name an instance, as %sNAME.service", name)
+		return "", fmt.Errorf("a template does not run; name an instance, as in %sNAME.service", name)
 	}
 	return name + ".service", nil
 }

@@ -6,14 +6,14 @@ import (
 	"runtime/debug"
 )
 
-// memoryLimit makes the garbage collector work earlier: with a file of many
-// thousand backups the program would else take twice the memory that it needs.
+// memoryLimit makes the garbage collector run earlier. Without it, the program would take
+// twice the memory that it needs for a file with many thousand backups.
 const memoryLimit = 48 << 20
 
 func main() {
 	debug.SetMemoryLimit(memoryLimit)
-	// Signals are not waited for: to start with that takes a tenth of the time
-	// of a short run, and what they interrupt leaves the metrics as they were.
+	// There is no handler for signals. To set one up takes a tenth of the time of a
+	// short run, and an interrupted call leaves the metrics as they were anyway.
 	p := program{
 		getenv: os.Getenv,
 		stdin:  os.Stdin, stdout: os.Stdout, stderr: os.Stderr,

@@ -11,13 +11,13 @@ import (
 	"github.com/restic-exporter/restic-exporter/journal"
 )
 
-// units is what --unit says.
+// units are the units that --unit selects.
 type units struct {
-	names    []string // whole names, each once
-	patterns []string // as systemctl has them, with and without ".service"
+	names    []string // full names, each once
+	patterns []string // patterns like systemctl's, each with and without ".service"
 }
 
-// add takes the value of a flag.
+// add adds the value of a --unit.
 func (u *units) add(s string) error {
 	if journal.IsPattern(s) {
 		if err := checkType(s); err != nil {
@@ -35,7 +35,7 @@ func (u *units) add(s string) error {
 	return err
 }
 
-// many reports whether it can be more than one unit.
+// many reports whether there can be more than one unit.
 func (u *units) many() bool { return len(u.patterns) > 0 || len(u.names) > 1 }
 
 func (u *units) String() string {
@@ -45,17 +45,17 @@ func (u *units) String() string {
 	return strings.Join(append(slices.Clone(u.names), shown...), ", ")
 }
 
-// ours are our own units, which are no backups.
+// ours matches this project's own units, which are not backups.
 var ours = []string{"restic-exporter*", "unit-failure@*"}
 
-// wants reports whether a unit was asked for, by its name or by a pattern.
+// wants reports whether a name or a pattern selects the unit.
 func (u *units) wants(name string) bool {
 	matches := func(p string) bool { return journal.Match(p, name) }
 	return slices.Contains(u.names, name) ||
 		slices.ContainsFunc(u.patterns, matches) && strings.HasSuffix(name, ".service") && !slices.ContainsFunc(ours, matches)
 }
 
-// in returns the names of those that are in a source, and of those that are named.
+// in returns the units that are named, and those in a source that match a pattern.
 func (u *units) in(ctx context.Context, from journal.Source) ([]string, error) {
 	names := slices.Clone(u.names)
 	if len(u.patterns) == 0 {
@@ -72,11 +72,10 @@ func (u *units) in(ctx context.Context, from journal.Source) ([]string, error) {
 	return names, nil
 }
 
-// errNoBackup is reported for a unit that a pattern has found and that runs no restic.
-var errNoBackup = errors.New("no restic has spoken in it")
+// errNoBackup is returned for a unit that a pattern found but that does not run restic.
+var errNoBackup = errors.New("restic has not logged anything in this unit")
 
-// exportMany writes a file for each unit. Trouble with one does not keep those of others
-// from being written.
+// exportMany writes a file for each unit. If one fails, it still writes the others.
 func (p *program) exportMany(ctx context.Context, o options) error {
 	dir, err := o.directory()
 	if err != nil {
@@ -121,9 +120,9 @@ func (p *program) exportMany(ctx context.Context, o options) error {
 	}
 	switch {
 	case bad > 0:
-		return fmt.Errorf("there was trouble with %d of %d units", bad, len(names))
+		return fmt.Errorf("%d of %d units failed", bad, len(names))
 	case len(names) == none:
-		return fmt.Errorf("no unit %s in %s in which restic has spoken: has one run, and is the pattern right?", &o.units, from.name)
+		return fmt.Errorf("no unit %s in %s has run restic: is the pattern right, and has a backup run?", &o.units, from.name)
 	}
 	return nil
 }

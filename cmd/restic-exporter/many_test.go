@@ -136,7 +136,7 @@ func TestManyUnitsTrouble(t *testing.T) {
 	assert.Equal(t, 1, got.code)
 	for _, want := range []string{
 		"restic-good.prom: the file is about another unit", "no invocation of none.service", "ends before the run does",
-		"there was trouble with 3 of 7 units",
+		"3 of 7 units failed",
 	} {
 		assert.Contains(t, got.stderr, want)
 	}

@@ -61,13 +61,13 @@ func TestWrongUsage(t *testing.T) {
 		"two recordings":           {[]string{"a", "b"}, "one LOG at a time"},
 		"empty recording's name":   {[]string{""}, "the name of LOG is empty"},
 		"journal and recording":    {[]string{"--journal", "x", "y"}, "either --journal or LOG"},
-		"no unit":                  {[]string{"--unit", ""}, "no name of a unit"},
-		"a path for a unit":        {[]string{"--unit", "../../etc/passwd"}, "no name of a unit"},
-		"a unit with a line break": {[]string{"--unit", "a\nb"}, "no name of a unit"},
-		"a unit too long":          {[]string{"--unit", strings.Repeat("a", 256)}, "no name of a unit"},
+		"no unit":                  {[]string{"--unit", ""}, "not the name of a unit"},
+		"a path for a unit":        {[]string{"--unit", "../../etc/passwd"}, "not the name of a unit"},
+		"a unit with a line break": {[]string{"--unit", "a\nb"}, "not the name of a unit"},
+		"a unit too long":          {[]string{"--unit", strings.Repeat("a", 256)}, "not the name of a unit"},
 		"a timer":                  {[]string{"--unit", "restic-backup.timer"}, "want a service, as restic-backup.service"},
 		"a template": {[]string{"--unit", "restic@.service"},
-			"a template does not run; name an instance, as restic@NAME.service"},
+			"a template does not run; name an instance, as in restic@NAME.service"},
 		"an ID too short":          {[]string{"--invocation", "abc"}, "invalid invocation ID"},
 		"an ID that is none":       {[]string{"--invocation", strings.Repeat("x", 32)}, "want 32 hexadecimal digits"},
 		"label without value":      {[]string{"--label", "site"}, "want NAME=VALUE, as in site=berlin"},
@@ -80,7 +80,7 @@ func TestWrongUsage(t *testing.T) {
 		"action without name":      {[]string{"--action", "=x"}, "want NAME=IDENTIFIER"},
 		"action without script":    {[]string{"--action", "backup"}, "want NAME=IDENTIFIER"},
 		"one script, two actions":  {[]string{"--action", "a=x.sh", "--action", "b=x.sh"}, `identifier "x.sh" is both "a" and "b"`},
-		"age":                      {[]string{"--max-age", "soon"}, "want a duration, as 26h or 2d"},
+		"age":                      {[]string{"--max-age", "soon"}, "want a duration, such as 26h or 2d"},
 		"age below 0":              {[]string{"--max-age", "-1h"}, "want a duration above 0"},
 		"age 0":                    {[]string{"--max-age", "0"}, "want a duration above 0"},
 		"output that is ignored":   {[]string{"--output", "x.txt"}, "must end in .prom"},
@@ -89,8 +89,8 @@ func TestWrongUsage(t *testing.T) {
 		"output, a hidden name":    {[]string{"--output", "/x/.prom"}, "must end in .prom"},
 		"a path for a namespace":   {[]string{"--namespace", "../x"}, "is not the name of a journal namespace"},
 		"namespace, empty":         {[]string{"--namespace", ""}, "is not the name of a journal namespace"},
-		"namespace of a recording": {[]string{"--namespace", "x", "log"}, "--namespace is about the journal of this machine"},
-		"namespace of a user":      {[]string{"--namespace", "x", "--user"}, "--namespace is about the journal of this machine"},
+		"namespace of a recording": {[]string{"--namespace", "x", "log"}, "--namespace works only with system units"},
+		"namespace of a user":      {[]string{"--namespace", "x", "--user"}, "--namespace works only with system units"},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -292,7 +292,9 @@ func TestBadInput(t *testing.T) {
 		"no journal": {
 			[]string{"--journal", filepath.Join(empty, "none")}, "", []string{"none: no such file or directory"},
 		},
-		"no journal file":  {[]string{"--journal", write("elf.journal", "\x7fELF")}, "", []string{"elf.journal", "it is not a journal file"}},
+		"no journal file": {
+			[]string{"--journal", write("elf.journal", "\x7fELF")}, "", []string{"elf.journal", "it is not a journal file"},
+		},
 		"no journal files": {[]string{"--journal", empty}, "", []string{"no journal file among its 0 entries"}},
 		"no recording":     {[]string{filepath.Join(empty, "none")}, "", []string{"none: no such file or directory"}},
 		"a directory":      {[]string{empty}, "", []string{"is a directory", "--journal " + empty}},
@@ -322,10 +324,10 @@ func TestBadInput(t *testing.T) {
 		},
 		"output directory missing": {
 			[]string{goodRun, "--output", filepath.Join(empty, "none", "x.prom")}, "",
-			[]string{"no such file or directory", "make the directory, or call with another --output"},
+			[]string{"no such file or directory", "create the directory, or use another --output"},
 		},
 		"output directory, by its slash": {[]string{goodRun, "--output", filepath.Join(empty, "none.prom") + "/"}, "",
-			[]string{"the directory", "none.prom/ does not exist; make it, or name another"}},
+			[]string{"the directory", "none.prom/ does not exist; create it, or name another"}},
 		"output directory is a file": {
 			[]string{goodRun, "--output", filepath.Join(write("file", ""), "x.prom")}, "", []string{"not a directory"},
 		},
@@ -375,7 +377,7 @@ func TestUnreadableFile(t *testing.T) {
 	require.NoError(t, os.WriteFile(output, []byte("no metrics\n"), 0o644))
 	got := call(t, nil, "", goodRun, "--output", output)
 	assert.Equal(t, result{stderr: got.stderr}, got)
-	assert.Contains(t, got.stderr, "warning: nothing is kept of what the file held before: "+output)
+	assert.Contains(t, got.stderr, "warning: the values of earlier runs are lost: "+output)
 	text, err := os.ReadFile(output)
 	require.NoError(t, err)
 	assert.Equal(t, metricsOf(t, goodRun), string(text))

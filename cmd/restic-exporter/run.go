@@ -23,8 +23,7 @@ import (
 	"github.com/restic-exporter/restic-exporter/textfile"
 )
 
-// version is that of the next release; the revision tells one build from
-// another.
+// version is the version of the next release. The revision distinguishes builds.
 const version = "0.1.0"
 
 type build struct{ version, revision, goVersion string }
@@ -41,13 +40,13 @@ func buildInfo() build {
 	return b
 }
 
-// A program is the command and what surrounds it.
+// A program is the command with its environment.
 type program struct {
 	getenv         func(string) string
 	stdin          io.Reader
 	stdout, stderr io.Writer
 	build          build
-	service        bool // a service of systemd runs this
+	service        bool // a systemd service runs this process
 	saying         sync.Mutex
 }
 
@@ -57,7 +56,7 @@ func (p *program) run(ctx context.Context, args []string) int {
 	o, err := parseFlags(args)
 	switch {
 	case err != nil:
-		p.say("error", "%v; restic-exporter --help lists what there is", err)
+		p.say("error", "%v; see restic-exporter --help", err)
 		return 2
 	case o.help:
 		fmt.Fprintf(p.stdout, usage, strings.Join(directories, "\n  "))
@@ -81,7 +80,7 @@ func (p *program) run(ctx context.Context, args []string) int {
 	return 0
 }
 
-// exportOne writes the file of one unit, and returns the exit status.
+// exportOne writes the file of one unit. It returns the exit status.
 func (p *program) exportOne(ctx context.Context, o options) int {
 	err := p.export(ctx, o)
 	switch {
@@ -98,8 +97,8 @@ func (p *program) exportOne(ctx context.Context, o options) int {
 	return 0
 }
 
-// say prints a line. Its voices are error and warning. What a log or a name
-// holds cannot reach a terminal as more than text.
+// say prints a line to standard error. voice is "error" or "warning". It replaces control
+// characters, because parts of the line can come from a log or from the name of a file.
 func (p *program) say(voice, format string, args ...any) {
 	line := strings.Map(func(r rune) rune {
 		if unicode.IsControl(r) {
@@ -116,7 +115,7 @@ func (p *program) export(ctx context.Context, o options) error {
 	if o.local() {
 		o.unit = invocation.UnitName(o.unit, o.user) // one file for all names of a unit
 	}
-	// Where to write is known before anything is read.
+	// Fail early if there is nowhere to write.
 	if _, err := o.target(); err != nil {
 		return err
 	}
@@ -128,10 +127,10 @@ func (p *program) export(ctx context.Context, o options) error {
 	return p.exportFrom(ctx, o, from)
 }
 
-// local reports whether the journal of this machine is read.
+// local reports whether to read the journal of this machine.
 func (o options) local() bool { return o.log == "" && o.dir == "" && o.store.url == "" }
 
-// exportFrom reads the run of a unit from a source, and writes its file.
+// exportFrom reads the run of a unit from a source and writes its file.
 func (p *program) exportFrom(ctx context.Context, o options, from source) error {
 	output, err := o.target()
 	if err != nil {
@@ -164,7 +163,7 @@ func (p *program) exportFrom(ctx context.Context, o options, from source) error 
 		return fmt.Errorf("writing the metrics of %s to %s: %w%s", o.unit, output, err, writeHint(err, output))
 	}
 	if unreadable != nil {
-		p.say("warning", "nothing is kept of what the file held before: %v", unreadable)
+		p.say("warning", "the values of earlier runs are lost: %v", unreadable)
 	}
 	return nil
 }
@@ -176,8 +175,8 @@ func (p *program) metricsOptions(o options) metrics.Options {
 	}
 }
 
-// backup reports errNoBackup for a unit that a pattern has found and that is no backup: no
-// restic has spoken in it. One that did not start, or has a file, is taken for one.
+// backup returns errNoBackup if a pattern found the unit and it does not run restic. A
+// unit that could not be started, or that already has a file, counts as a backup.
 func (o options) backup(ctx context.Context, run *invocation.Run, from source, output string) error {
 	if !o.found || run.Outcome == invocation.NotStarted {
 		return nil
@@ -195,17 +194,17 @@ func (o options) backup(ctx context.Context, run *invocation.Run, from source, o
 // cleanup is the action whose script prints names of files.
 const cleanup = "cleanup"
 
-// warnings is how many lines that cannot be read are reported one by one.
+// warnings is how many unreadable lines are reported one by one.
 const warnings = 5
 
-// readTimeout bounds how long a run is read from the journal. Units that call
-// this are often stopped after 45 s (DefaultTimeoutStopSec= of distributions), and
-// metrics must not fail a good backup. Behind a long backlog on a busy machine
-// journald took 15 s to write down what it had received; writing the file waits
-// for its lock for 5 s at the most.
+// readTimeout bounds the time for reading a run from the journal. systemd often kills the
+// calling unit after 45 s (DefaultTimeoutStopSec= in some distributions), and metrics must
+// not make a good backup fail. With a long backlog on a busy machine, journald took 15 s
+// to write down what it had received. Afterwards, writing the file waits up to 5 s for
+// the lock.
 const readTimeout = 34 * time.Second
 
-// read reads the run, and warns of what is missing from its log.
+// read reads the run, and warns if something is missing from its log.
 func (p *program) read(ctx context.Context, from source, o options) (*invocation.Run, error) {
 	if o.log == "" && o.store.url == "" {
 		var cancel context.CancelFunc
@@ -216,7 +215,6 @@ func (p *program) read(ctx context.Context, from source, o options) (*invocation
 	run, err := invocation.Read(ctx, from.Source, o.unit, o.invocation, invocation.Options{
 		Strip:  o.strip,
 		Ignore: o.identifiers(cleanup),
-		// Inside a unit, or in a handler, systemd has said which run.
 		Getenv: p.getenv,
 		Warn: func(err error) {
 			if prefix, ok := errors.AsType[*invocation.PrefixError](err); ok {
@@ -246,18 +244,18 @@ func (p *program) read(ctx context.Context, from source, o options) (*invocation
 func writeHint(err error, output string) string {
 	switch {
 	case errors.Is(err, metrics.ErrNewer):
-		return "; to have the earlier run all the same, give another --output"
+		return "; to write the earlier run all the same, use another --output"
 	case errors.Is(err, metrics.ErrOtherUnit):
 		return "; give each unit an --output of its own, or delete the file if that unit is gone"
 	case errors.Is(err, fs.ErrPermission):
-		return "; run as a user who may write in " + filepath.Dir(output) + ", or call with another --output"
+		return "; run as a user who may write to " + filepath.Dir(output) + ", or use another --output"
 	case errors.Is(err, fs.ErrNotExist):
-		return "; make the directory, or call with another --output"
+		return "; create the directory, or use another --output"
 	}
 	return ""
 }
 
-// target returns the file to write.
+// target returns the name of the file to write; "-" for standard output.
 func (o options) target() (string, error) {
 	if o.output != "" && !isDir(o.output) && !strings.HasSuffix(o.output, "/") {
 		return o.output, nil
@@ -269,10 +267,10 @@ func (o options) target() (string, error) {
 	return filepath.Join(dir, strings.TrimSuffix(o.unit, ".service")+".prom"), err
 }
 
-// directory returns the directory to write files into.
+// directory returns the directory for the files.
 func (o options) directory() (string, error) {
 	if o.output != "" && !isDir(o.output) {
-		return "", fmt.Errorf("--output: the directory %s does not exist; make it, or name another", o.output)
+		return "", fmt.Errorf("--output: the directory %s does not exist; create it, or name another", o.output)
 	}
 	for _, dir := range append([]string{o.output}, directories...) {
 		if dir != "" && isDir(dir) {

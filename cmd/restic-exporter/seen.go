@@ -17,11 +17,12 @@ import (
 	"github.com/restic-exporter/restic-exporter/journal"
 )
 
-// seen is what has been read of the units of a store: a note beside the metrics, which
-// spares reading it again. Nothing is lost with it but time.
+// seen records which runs of a store have been read. It is kept in a file next to the
+// metrics, so that the next call need not read them again. Without it, that call only
+// takes longer.
 type seen struct {
 	file  string
-	About string                           `json:"about"` // what else the files depend on
+	About string                           `json:"about"` // hash of what else the files depend on
 	Units map[string]map[string]seenOfUnit `json:"units"` // by host and unit
 }
 
@@ -35,13 +36,13 @@ type seenOfUnit struct {
 // maxSeen is more than a store of 100,000 hosts needs.
 const maxSeen = 64 << 20
 
-// about sums up what the files of hosts depend on beside the store.
+// about returns a hash of what the files of hosts depend on besides the store's content.
 func (p *program) about(o options) string {
 	return fmt.Sprintf("%x", sha256.Sum256(fmt.Append(nil, o.store.url, o.store.sender, o.labels, o.actions, o.maxAge, o.strip, p.build)))
 }
 
-// readSeen reads the note in a directory. It returns an empty one if there is none, if it
-// is about other files, and with an error if it is odd.
+// readSeen reads the record in a directory. It returns an empty one if there is none, if
+// About differs, or, with an error, if it cannot be read.
 func readSeen(dir, about string) (*seen, error) {
 	none := &seen{file: filepath.Join(dir, ".restic-exporter-seen.json"), About: about, Units: make(map[string]map[string]seenOfUnit)}
 	file, err := os.OpenFile(none.file, os.O_RDONLY|syscall.O_NONBLOCK|syscall.O_NOFOLLOW, 0)
@@ -77,7 +78,7 @@ func (s *seen) isNew(u journal.StoreUnit) bool {
 	return !ok || was.Machine != u.Machine || was.Run != u.Run || u.Last.After(was.Last) || u.Entries > was.Entries
 }
 
-// add notes that u has been read.
+// add records that u has been read.
 func (s *seen) add(u journal.StoreUnit) {
 	if s.Units[u.Host] == nil {
 		s.Units[u.Host] = make(map[string]seenOfUnit)
@@ -85,7 +86,7 @@ func (s *seen) add(u journal.StoreUnit) {
 	s.Units[u.Host][u.Unit] = seenOfUnit{u.Machine, u.Run, u.Last, u.Entries}
 }
 
-// write puts the note in its place.
+// write writes the record to its file.
 func (s *seen) write() error {
 	var text bytes.Buffer
 	if err := json.NewEncoder(&text).Encode(s); err != nil {
@@ -94,7 +95,7 @@ func (s *seen) write() error {
 	return replace(s.file, text.Bytes(), 0o600)
 }
 
-// replace puts a text into a file, whole.
+// replace replaces the content of a file at once, by renaming a new file.
 func replace(name string, text []byte, mode fs.FileMode) error {
 	tmp, err := os.CreateTemp(filepath.Dir(name), "."+filepath.Base(name)+".*.tmp")
 	if err != nil {

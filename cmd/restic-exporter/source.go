@@ -12,10 +12,10 @@ import (
 	"github.com/restic-exporter/restic-exporter/journal"
 )
 
-// A source is what the run is read from.
+// A source is the place to read runs from.
 type source struct {
 	journal.Source
-	name  string // as messages have it
+	name  string // for messages
 	close func()
 }
 
@@ -69,8 +69,8 @@ func openLog(name string) (*os.File, error) {
 	return spool(file)
 }
 
-// spool copies a stream to a file, to be read twice: which run of the unit is
-// the latest shows at the end only.
+// spool copies a stream to a temporary file, because a recording is read twice: only its
+// end shows which run is the latest.
 func spool(r io.Reader) (*os.File, error) {
 	file, err := os.CreateTemp("", "restic-exporter-")
 	if err != nil {
@@ -88,7 +88,7 @@ func spool(r io.Reader) (*os.File, error) {
 	return file, nil
 }
 
-// explain says what to do about an error of a read.
+// explain adds to an error of a read what to do about it.
 func (o options) explain(err error, name string) error {
 	where := "in " + name
 	switch {

@@ -87,7 +87,7 @@ func TestStoreCommand(t *testing.T) {
 	assert.Equal(t, 1, got.code)
 	for _, want := range []string{
 		`host "../escape": this is not a DNS name`, `host "silent": "mallory" sent entries in the name of this host`,
-		`host "twice": two machines, `, "there was trouble with 3 of 4 hosts",
+		`host "twice": two machines, `, "3 of 4 hosts failed",
 	} {
 		assert.Contains(t, got.stderr, want)
 	}

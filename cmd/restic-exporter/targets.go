@@ -8,14 +8,14 @@ import (
 	"strings"
 )
 
-// A targetGroup is one of those that Prometheus reads from a file or a web server
-// (file_sd_configs, http_sd_configs).
+// A targetGroup is a list of targets in the format that Prometheus reads from files and
+// web servers (file_sd_configs, http_sd_configs).
 type targetGroup struct {
 	Targets []string `json:"targets"`
 }
 
-// writeTargets names the hosts that have a file in a directory, silent ones too, to
-// Prometheus: each is a target of its own there.
+// writeTargets writes targets.json, which makes each host with a file in the directory a
+// target of Prometheus, even hosts that have fallen silent.
 func writeTargets(dir string) error {
 	names, err := os.ReadDir(dir)
 	if err != nil {
