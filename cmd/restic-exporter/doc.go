@@ -13,34 +13,34 @@
 //	collector of node_exporter.
 //
 //	  --unit UNIT               the backup unit (default restic-backup.service);
-//	                            repeatable, may be a pattern, as 'restic-*'
-//	  --output PATH             the .prom file, or a directory for UNIT.prom, or -
-//	                            for standard output (default: the first directory
-//	                            of those below)
-//	  --invocation ID           which run of the unit (default: the run that this is
-//	                            called from, else the latest)
+//	                            repeatable, may be a pattern such as 'restic-*'
+//	  --output PATH             the .prom file, a directory for UNIT.prom, or - for
+//	                            standard output (default: the directory below)
+//	  --invocation ID           which run of the unit (default: the run that this
+//	                            call is part of, else the latest)
 //	  --journal PATH            read this journal file, or those in this directory,
-//	                            not the local journal
-//	  --user                    the unit is one of the user's service manager
-//	  --namespace NAME          the unit logs into this journal namespace (default:
-//	                            the one that has the run's lines)
-//	  --strip REGEXP            cut this from the beginning of each line of output:
-//	                            what a wrapper puts there, as '^\S+ \S+ ' for ts
+//	                            instead of the local journal
+//	  --user                    the unit belongs to the user's service manager
+//	  --namespace NAME          the journal namespace that the unit logs into
+//	                            (default: the one that has lines of the run)
+//	  --strip REGEXP            remove this from the beginning of each line: the
+//	                            prefix of a wrapper, such as '^\S+ \S+ ' of ts
 //	  --action NAME=IDENTIFIER  count lines logged as IDENTIFIER as action NAME;
 //	                            repeatable (default backup=restic-backup.sh,
 //	                            cleanup=cleanup-backups.sh, prune=restic-prune.sh)
 //	  --label NAME=VALUE        add a label to every series; repeatable
-//	  --max-age DURATION        age of the last success above which to alert, as 26h
-//	  --store URL               read a VictoriaLogs; --output DIR gets HOST.prom
-//	  --host NAME               of a store: this host; repeatable, may be a pattern
-//	  --store-headers FILE      headers for the store, NAME: VALUE on each line
-//	  --sender-field NAME       of a store: the field that tells who sent an entry
-//	  --version                 print the version, and exit
-//	  --help                    print this, and exit
+//	  --max-age DURATION        alert if the last success is older, such as 26h
+//	  --store URL               read a VictoriaLogs, and write HOST.prom to --output
+//	  --host NAME               only this host of the store, or pattern; repeatable
+//	  --store-headers FILE      headers for the store, one NAME: VALUE per line
+//	  --sender-field NAME       the field of the store with the sender of an entry
+//	  --version                 print the version and exit
+//	  --help                    print this text and exit
 //
-//	LOG is read in place of the journal, - is standard input: whatever journalctl
-//	prints with the wall clock and the host (best: -o export), a syslog file, or the
-//	output of restic itself. Its metrics go to standard output without --output.
+//	LOG is read instead of the journal; - is standard input. LOG can be whatever
+//	journalctl prints with the wall clock and the host (best: -o export), a syslog
+//	file, or the output of restic itself. Without --output, the metrics of LOG go to
+//	standard output.
 //
 //	Textfile directory: the first of these that exists.
 //	  /var/lib/node-exporter
@@ -54,8 +54,8 @@
 //	As ExecStopPost= of the unit:
 //	  ExecStopPost=-/usr/bin/restic-exporter --unit %n
 //
-//	Exit status: 0 once the metrics are written, 1 if they could not be, 2 for wrong
-//	usage. That a backup failed is a metric, not a failure of this program.
+//	Exit status: 0 if the metrics were written, 1 if they were not, 2 for wrong
+//	usage. A failed backup is a metric, not a failure of this program.
 //
 // restic-exporter(1) says it all at length.
 package main
