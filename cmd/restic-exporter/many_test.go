@@ -161,7 +161,7 @@ func TestManyUnitsTrouble(t *testing.T) {
 		"to one file":             {2, "want --output DIR", []string{"--unit", "a", "--unit", "b", "--output", dir + "/x.prom", log}},
 		"of a recording, nowhere": {2, "want --output DIR", []string{"--unit", "restic-*", log}},
 		"one run of many units": {
-			2, "--invocation is one run of one unit", []string{"--unit", "a*", "--invocation", strings.Repeat("1", 32), "--output", dir},
+			2, "--invocation is a run of one unit", []string{"--unit", "a*", "--invocation", strings.Repeat("1", 32), "--output", dir},
 		},
 		"timers":                 {2, "want a service", []string{"--unit", "restic-*.timer", "--output", dir}},
 		"a format without units": {1, "that names units", []string{"--unit", "a*", "--output", dir, "many_test.go"}},
