@@ -207,8 +207,8 @@ func month() []*job {
 		v[`restic_step_last_success_timestamp_seconds|step="prune"`] = -at(9, 0, 0).Seconds()
 	}
 	db2.fails("check_errors", values{"restic_check_found_errors": 2, `restic_step_success|step="check"`: 0}, 10)
-	db2.fails("locked", values{"restic_lock_age_seconds": 600, `restic_step_success|step="check"`: 0}, 15)
-	db2.fails("network", values{`restic_step_success|step="check"`: 0}, 19)
+	db2.fails("locked", values{"restic_lock_age_seconds": 600}, 15)
+	db2.fails("timeout", values{`restic_step_success|step="check"`: 0}, 19)
 	db2.events[22] = func(j *job, day int) values {
 		v := j.run(day, "failed", "not_started")
 		delete(v, "restic_run_exit_code")

@@ -44,7 +44,8 @@ The exit code is 128+N if signal N killed the process. It is left out if it is u
 {restic_step_}
 
 ` + "`step`" + ` is a restic command: backup, forget, prune, check, and init, copy and restore where the log is certain about them.
-` + "`forget --prune`" + ` counts as both.
+` + "`forget --prune`" + ` counts as both. A check that never began, because of a lock or because the repository could not be reached or
+opened, leaves all of these as they were.
 
 ## Snapshots
 

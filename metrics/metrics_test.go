@@ -405,6 +405,17 @@ func TestKept(t *testing.T) {
 	_, err := Families(run(3000, invocation.Succeeded), file, builds)
 	assert.ErrorIs(t, err, ErrNewer)
 	assert.EqualError(t, err, "the file is about a later run, which ended at 2023-11-14T23:21:00Z")
+
+	// A check that a lock kept out says nothing about the repository.
+	fifth = put(run(5000, invocation.Succeeded, checkRun))
+	lockedCheck := failedCheck
+	lockedCheck.Cause, lockedCheck.Start, lockedCheck.End = parser.CauseLocked, at(6000), at(6001)
+	sixth := put(run(6000, invocation.Failed, lockedCheck))
+	for _, name := range []string{"step_success", "step_errors", "step_duration_seconds", "step_last_success_timestamp_seconds"} {
+		assert.Equal(t, fifth[name+"{step=check}"], sixth[name+"{step=check}"], name)
+	}
+	assert.Equal(t, 1.0, sixth["step_success{step=check}"])
+
 	other := run(5000, invocation.Succeeded)
 	other.Unit = "other.service"
 	_, err = Families(other, file, builds)

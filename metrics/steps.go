@@ -79,6 +79,9 @@ func (b *builder) steps() {
 			// journald dropped a part of the log.
 			continue
 		}
+		if p.Command == parser.CommandCheck && keptOut(p.Cause) {
+			continue // it never looked at the repository: 0 would be taken for damage
+		}
 		s := at(p.Command)
 		s.add(p, p.End)
 		s.bad = s.bad || !p.Done
@@ -110,6 +113,15 @@ func (b *builder) steps() {
 			b.setTime(stepLastSuccess, s.end, name)
 		}
 	}
+}
+
+// keptOut reports whether cause keeps a process out of the repository.
+func keptOut(cause parser.Cause) bool {
+	switch cause {
+	case parser.CauseLocked, parser.CausePassword, parser.CauseNoRepository, parser.CauseNoAccess, parser.CauseNetwork:
+		return true
+	}
+	return false
 }
 
 func (s *step) add(p parser.Process, end time.Time) {
