@@ -117,3 +117,19 @@ func TestLinks(t *testing.T) {
 		}
 	}
 }
+
+// TestIndex: docs/README.md leads to every page.
+func TestIndex(t *testing.T) {
+	index, err := os.ReadFile("../../docs/README.md")
+	require.NoError(t, err)
+	for _, pattern := range []string{"*.md", "*.[1-8]"} {
+		pages, err := filepath.Glob("../../docs/" + pattern)
+		require.NoError(t, err)
+		require.NotEmpty(t, pages)
+		for _, page := range pages {
+			if name := filepath.Base(page); name != "README.md" {
+				assert.Contains(t, string(index), "]("+name+")", "docs/README.md does not name this page")
+			}
+		}
+	}
+}
