@@ -11,7 +11,6 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/restic-exporter/restic-exporter/internal/journaltest"
 	"github.com/restic-exporter/restic-exporter/internal/victorialogs"
 	"github.com/restic-exporter/restic-exporter/journal"
 )
@@ -20,7 +19,7 @@ import (
 func TestExampleStore(t *testing.T) {
 	at := victorialogs.Start(t, victorialogs.Flags...)
 	for host, recording := range map[string]string{"db1": "0.19.1/second-run-prune", "db2": "0.19.1/wrong-password"} {
-		text, err := os.ReadFile(journaltest.Get(recording).Export)
+		text, err := os.ReadFile("../testdata/" + recording + ".export")
 		require.NoError(t, err)
 		export := regexp.MustCompile(`(?m)^_HOSTNAME=.*$`).ReplaceAllString(string(text), "_HOSTNAME="+host)
 		now := fmt.Sprint("__REALTIME_TIMESTAMP=", time.Now().Unix())

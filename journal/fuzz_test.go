@@ -6,21 +6,19 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
-	"path/filepath"
 	"runtime"
 	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/restic-exporter/restic-exporter/internal/journaltest"
 )
 
 // seeds adds the beginning of each recording.
 func seeds(f *testing.F, add func(text []byte)) {
-	names, err := filepath.Glob("../testdata/*/*.export")
-	require.NoError(f, err)
-	require.NotEmpty(f, names)
-	for _, name := range names {
+	for _, name := range journaltest.Recordings(f) {
 		text, err := os.ReadFile(name)
 		require.NoError(f, err)
 		add(text[:min(len(text), 16<<10)])

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"os"
-	"path/filepath"
 	"slices"
 	"testing"
 	"time"
@@ -13,6 +12,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/restic-exporter/restic-exporter/internal/journaltest"
 	"github.com/restic-exporter/restic-exporter/parser"
 )
 
@@ -20,11 +20,8 @@ import (
 // the MESSAGE fields of the exports, which is all that matters here.
 func messages(tb testing.TB) [][]byte {
 	tb.Helper()
-	names, err := filepath.Glob("../testdata/*/*.export")
-	require.NoError(tb, err)
-	require.NotEmpty(tb, names, "no recordings")
 	var logs [][]byte
-	for _, name := range names {
+	for _, name := range journaltest.Recordings(tb) {
 		export, err := os.ReadFile(name)
 		require.NoError(tb, err)
 		var log []byte

@@ -5,7 +5,6 @@ import (
 	"maps"
 	"math/rand/v2"
 	"os"
-	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -15,17 +14,15 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/restic-exporter/restic-exporter/internal/journaltest"
 	"github.com/restic-exporter/restic-exporter/parser"
 )
 
 // outputs returns what the processes of each recording printed, by its name.
 func outputs(tb testing.TB) map[string][]string {
 	tb.Helper()
-	names, err := filepath.Glob("../testdata/*/*.export")
-	require.NoError(tb, err)
-	require.NotEmpty(tb, names, "no recordings")
 	logs := make(map[string][]string)
-	for _, name := range names {
+	for _, name := range journaltest.Recordings(tb) {
 		export, err := os.ReadFile(name)
 		require.NoError(tb, err)
 		var log []string
@@ -35,7 +32,7 @@ func outputs(tb testing.TB) map[string][]string {
 				log = append(log, string(text[1]))
 			}
 		}
-		logs[strings.TrimSuffix(strings.TrimPrefix(name, "../testdata/"), ".export")] = log
+		logs[journaltest.Title(name)] = log
 	}
 	return logs
 }

@@ -16,6 +16,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/restic-exporter/restic-exporter/internal/golden"
+	"github.com/restic-exporter/restic-exporter/internal/journaltest"
 	"github.com/restic-exporter/restic-exporter/internal/metrictest"
 	"github.com/restic-exporter/restic-exporter/internal/testenv"
 	"github.com/restic-exporter/restic-exporter/invocation"
@@ -51,22 +52,9 @@ func metricsOf(t testing.TB, args ...string) string {
 	return got.stdout
 }
 
-// recordings are what real restics wrote to a real journal.
-func recordings(t testing.TB) []string {
-	names, err := filepath.Glob("../../testdata/*/*.export")
-	require.NoError(t, err)
-	require.GreaterOrEqual(t, len(names), 60)
-	return names
-}
-
-// title names a recording, as "0.19.1/first-run".
-func title(recording string) string {
-	return filepath.Base(filepath.Dir(recording)) + "/" + strings.TrimSuffix(filepath.Base(recording), ".export")
-}
-
 func TestGolden(t *testing.T) {
-	for _, recording := range recordings(t) {
-		t.Run(title(recording), func(t *testing.T) {
+	for _, recording := range journaltest.Recordings(t) {
+		t.Run(journaltest.Title(recording), func(t *testing.T) {
 			got := metricsOf(t, recording)
 			golden.Equal(t, strings.TrimSuffix(recording, ".export")+".prom", got)
 			assert.Equal(t, got, byPackages(t, open(t, recording)), "another program")
@@ -76,7 +64,11 @@ func TestGolden(t *testing.T) {
 
 // byPackages is what another program makes of a run, with our packages alone.
 func byPackages(t testing.TB, from journal.Source) string {
-	run, err := invocation.Read(t.Context(), from, "restic-backup.service", journal.ID{}, invocation.Options{})
+	return unitByPackages(t, from, "restic-backup.service")
+}
+
+func unitByPackages(t testing.TB, from journal.Source, unit string) string {
+	run, err := invocation.Read(t.Context(), from, unit, journal.ID{}, invocation.Options{})
 	require.NoError(t, err)
 	mfs, err := metrics.Families(run, nil, metrics.Options{
 		Actions: map[string]string{"restic-backup.sh": "backup", "cleanup-backups.sh": "cleanup", "restic-prune.sh": "prune"},
@@ -116,8 +108,8 @@ type twin struct {
 // each recording: the exit status, and the exact figures of a twin.
 func TestTwins(t *testing.T) {
 	twins := 0
-	for _, recording := range recordings(t) {
-		t.Run(title(recording), func(t *testing.T) {
+	for _, recording := range journaltest.Recordings(t) {
+		t.Run(journaltest.Title(recording), func(t *testing.T) {
 			var known struct {
 				StartExit int     `json:"start_exit"`
 				Backup    *twin   `json:"backup"`
@@ -198,8 +190,8 @@ func timeless(t *testing.T, text string) map[string]float64 {
 // TestFormats reads each recording as each of the formats, which it has from
 // journalctl and a real journal file.
 func TestFormats(t *testing.T) {
-	for _, recording := range recordings(t) {
-		t.Run(title(recording), func(t *testing.T) {
+	for _, recording := range journaltest.Recordings(t) {
+		t.Run(journaltest.Title(recording), func(t *testing.T) {
 			t.Parallel()
 			dir := journalOf(t, recording)
 			journalctl := testenv.Tool(t, "journalctl")
@@ -235,7 +227,9 @@ func TestFormats(t *testing.T) {
 			assert.Equal(t, shortISO.stdout, byPackages(t, open(t, iso)), "another program, short-iso")
 			compareShortISO(t, metrictest.Flat(t, want), metrictest.Flat(t, shortISO.stdout))
 			for _, name := range []string{"short-iso-precise", "short", "short-precise", "short-full", "short-unix", "with-unit"} {
-				got := call(t, nil, "", format(name))
+				file := format(name)
+				got := call(t, nil, "", file)
+				assert.Equal(t, got.stdout, byPackages(t, open(t, file)), "another program, %s", name)
 				assert.Equal(t, shortISO.code, got.code, name)
 				assert.Equal(t, timeless(t, shortISO.stdout), timeless(t, got.stdout), name)
 			}

@@ -16,6 +16,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/restic-exporter/restic-exporter/internal/journaltest"
 	"github.com/restic-exporter/restic-exporter/internal/metrictest"
 	"github.com/restic-exporter/restic-exporter/internal/testenv"
 )
@@ -190,7 +191,7 @@ func TestHostileNames(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			releases := make(map[string]bool)
 			n := 0
-			for _, recording := range recordings(t) {
+			for _, recording := range journaltest.Recordings(t) {
 				text, err := os.ReadFile(recording)
 				require.NoError(t, err)
 				var forged []string
@@ -226,7 +227,7 @@ func TestHostileNames(t *testing.T) {
 				require.Zero(t, got.code, got.stderr)
 				want := metrictest.Flat(t, metricsOf(t, recording))
 				want["restic_exporter_log_entries{}"] += float64(added)
-				assert.Equal(t, want, metrictest.Flat(t, got.stdout), title(recording))
+				assert.Equal(t, want, metrictest.Flat(t, got.stdout), journaltest.Title(recording))
 			}
 			assert.GreaterOrEqual(t, n, place.min)
 			if place.at == summary {

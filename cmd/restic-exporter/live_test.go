@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"fmt"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -18,6 +19,7 @@ import (
 	"github.com/restic-exporter/restic-exporter/internal/machine"
 	"github.com/restic-exporter/restic-exporter/internal/metrictest"
 	"github.com/restic-exporter/restic-exporter/internal/testenv"
+	"github.com/restic-exporter/restic-exporter/journal"
 )
 
 const (
@@ -347,6 +349,12 @@ func testOutside(t *testing.T, m *machine.Machine) {
 	want := map[string]float64{"restic_run_status{status=success}": 1, "restic_exporter_backups{}": 1}
 	assert.Equal(t, want, metrictest.Pick(got, want))
 
+	self, err := os.ReadFile("/proc/self/exe")
+	require.NoError(t, err)
+	m.Write("/usr/local/bin/another-program", string(self), 0o755)
+	other := m.Run("ANOTHER_PROGRAM=outside.service another-program -test.run='^TestAnotherProgram$'")
+	assert.Equal(t, withoutBuild(t, m.Run(exporter+" --unit outside --output -")), withoutBuild(t, strings.TrimSuffix(other, "PASS\n")))
+
 	// Who cannot ask journald waits until the unit has been quiet for a while.
 	took := m.Run("systemctl start outside; begun=$(date +%s%N); (" + as("reader", "--unit outside") +
 		") >/dev/null; echo $((($(date +%s%N) - begun) / 1000000))")
@@ -373,6 +381,23 @@ func testOutside(t *testing.T, m *machine.Machine) {
 	got = metrictest.Flat(t, m.Run("LIB=$(ldconfig -p | awk '/libsystemd.so.0/ { print $NF; exit }'); mv $LIB $LIB.away; "+exporter+
 		" --unit outside --output - || true; mv $LIB.away $LIB"))
 	assert.Equal(t, want, metrictest.Pick(got, want))
+}
+
+// TestAnotherProgram is what testOutside runs in the machine: a program that reads the
+// local journal with our packages alone.
+func TestAnotherProgram(t *testing.T) {
+	unit := os.Getenv("ANOTHER_PROGRAM")
+	if unit == "" {
+		t.Skip("TestLive runs it")
+	}
+	fmt.Print(unitByPackages(t, journal.Reader{}, unit))
+}
+
+// withoutBuild returns the series of a file but for the one that says who wrote it.
+func withoutBuild(t *testing.T, text string) map[string]float64 {
+	series := metrictest.Flat(t, text)
+	maps.DeleteFunc(series, func(name string, _ float64) bool { return strings.HasPrefix(name, "restic_exporter_build_info") })
+	return series
 }
 
 // A unit that has been started again meanwhile, and one that is no oneshot.

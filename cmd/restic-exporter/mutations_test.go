@@ -14,6 +14,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/restic-exporter/restic-exporter/internal/journaltest"
 	"github.com/restic-exporter/restic-exporter/internal/metrictest"
 	"github.com/restic-exporter/restic-exporter/invocation"
 	"github.com/restic-exporter/restic-exporter/journal"
@@ -250,8 +251,8 @@ func shape(line string) string {
 // is not left out without a line that counts as not understood.
 func TestMutations(t *testing.T) {
 	byRelease := make(map[string][]string)
-	for _, recording := range recordings(t) {
-		release, _, _ := strings.Cut(title(recording), "/")
+	for _, recording := range journaltest.Recordings(t) {
+		release, _, _ := strings.Cut(journaltest.Title(recording), "/")
 		byRelease[release] = append(byRelease[release], recording)
 	}
 	for release, recordings := range byRelease {
@@ -287,7 +288,7 @@ func (m *mutator) recording(name string) {
 			switch {
 			case mut.name == "dropped" && event:
 				continue
-			case mut.name == "dropped, key 9" && strings.HasPrefix(name, "../../testdata/0.17.3/") &&
+			case mut.name == "dropped, key 9" && strings.HasPrefix(journaltest.Title(name), "0.17.3/") &&
 				strings.Contains(text, `"data_added_packed":`):
 				continue // then it is the line of 0.16
 			}
@@ -297,7 +298,7 @@ func (m *mutator) recording(name string) {
 					texts[j] = mut.change(other)
 				}
 			}
-			what := fmt.Sprintf("%s, %q, %s", title(name), text, mut.name)
+			what := fmt.Sprintf("%s, %q, %s", journaltest.Title(name), text, mut.name)
 			m.try(straight, what, texts, event)
 			// A part of them through tee, too. In a stream names can be anything, and what is in unknown words may be another's.
 			if m.tried%4 == 0 && !event && text[0] != '{' && !othersWords.MatchString(text) &&
@@ -308,7 +309,7 @@ func (m *mutator) recording(name string) {
 		if next := x.next(i); next >= 0 && !event && !events.MatchString(x.texts[next]) {
 			texts := slices.Clone(x.texts)
 			texts[i], texts[next] = texts[next], texts[i]
-			m.try(straight, fmt.Sprintf("%s, %q after %q", title(name), text, x.texts[next]), texts, false)
+			m.try(straight, fmt.Sprintf("%s, %q after %q", journaltest.Title(name), text, x.texts[next]), texts, false)
 		}
 	}
 }

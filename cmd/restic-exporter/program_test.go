@@ -623,7 +623,7 @@ func TestPromtool(t *testing.T) {
 	}
 	var all bytes.Buffer
 	seen := make(map[string]bool)
-	for _, recording := range recordings(t) {
+	for _, recording := range journaltest.Recordings(t) {
 		text, err := os.ReadFile(strings.TrimSuffix(recording, ".export") + ".prom")
 		require.NoError(t, err)
 		mfs, err := textfile.Decode(bytes.NewReader(text))

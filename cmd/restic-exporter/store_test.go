@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/restic-exporter/restic-exporter/internal/journaltest"
 	"github.com/restic-exporter/restic-exporter/internal/victorialogs"
 	"github.com/restic-exporter/restic-exporter/journal"
 )
@@ -35,7 +36,7 @@ func as(t testing.TB, recording, host string, n int) []byte {
 func TestStoreGolden(t *testing.T) {
 	single := victorialogs.Start(t, victorialogs.Flags...)
 	front, storage := victorialogs.StartCluster(t)
-	names := recordings(t)
+	names := journaltest.Recordings(t)
 	var all bytes.Buffer
 	for n, recording := range names {
 		text := as(t, recording, fmt.Sprintf("host%d", n), n)
@@ -54,7 +55,7 @@ func TestStoreGolden(t *testing.T) {
 		assert.NotEmpty(t, units, "each node has its share")
 	}
 	for n, recording := range names {
-		t.Run(title(recording), func(t *testing.T) {
+		t.Run(journaltest.Title(recording), func(t *testing.T) {
 			want, err := os.ReadFile(strings.TrimSuffix(recording, ".export") + ".prom")
 			require.NoError(t, err)
 			for _, at := range []string{single, front.URL} {
