@@ -20,29 +20,29 @@ import (
 // A Store is a VictoriaLogs that keeps the journals of many machines, as
 // systemd-journal-upload sends them. Only units of the system's manager are read.
 //
-// VictoriaLogs does not check which machine an entry is of: without SenderField
-// whoever may send to the store can forge the run of any host.
+// VictoriaLogs does not check which machine sends an entry. Without SenderField, anyone
+// who can send to the store can forge the runs of any host.
 type Store struct {
-	URL    string       // where it answers, such as https://logs.example.com:9428
-	Header http.Header  // sent with each question: authorization, tenant
-	Client *http.Client // nil: one that follows no redirects and waits a minute for each answer
+	URL    string       // address of the store, such as https://logs.example.com:9428
+	Header http.Header  // sent with each query, for authorization or a tenant
+	Client *http.Client // nil: a client that follows no redirects and waits up to a minute for each answer
 
-	// SenderField is the field in which a proxy in front of the store says who sent an
-	// entry. Entries whose sender is not their host are not believed. "": all are.
+	// SenderField is the field in which a proxy in front of the store records who sent
+	// an entry. Entries whose sender is not their host are not trusted. If it is "", all
+	// entries are trusted.
 	SenderField string
 }
 
-// Host returns what the store keeps of one host, by the name that its journal has.
+// Host returns the journal of one host in the store. name is the host name in the journal.
 func (s Store) Host(name string) Source { return storeHost{store: s, host: name} }
 
-// ErrStoreAnswer is reported if a store answered, but not with what was asked for, or
-// not with all of it.
+// ErrStoreAnswer is returned if the answer of a store is incomplete or cannot be read.
 var ErrStoreAnswer = errors.New("the answer of the store is not complete")
 
-// ErrStoreEntries is reported if what a store keeps cannot be told apart or put in order.
+// ErrStoreEntries is returned if the entries in a store cannot be told apart or ordered.
 var ErrStoreEntries = errors.New("the entries in the store are not fit to be read")
 
-// ask yields the rows that the store answers a query with.
+// ask yields the rows of the store's answer to a query.
 func (s Store) ask(ctx context.Context, query string) iter.Seq2[map[string]string, error] {
 	return func(yield func(map[string]string, error) bool) {
 		body, err := s.post(ctx, query)
@@ -67,8 +67,8 @@ func (s Store) ask(ctx context.Context, query string) iter.Seq2[map[string]strin
 	}
 }
 
-// storeClient is what a store is asked with. What redirects a question could be anybody,
-// and would be handed the header.
+// storeClient is the default client. It follows no redirects, because the target could be
+// anyone, and would get the header.
 var storeClient = sync.OnceValue(func() *http.Client {
 	c := &http.Client{Timeout: time.Minute, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 	if t, ok := http.DefaultTransport.(*http.Transport); ok {
@@ -79,13 +79,13 @@ var storeClient = sync.OnceValue(func() *http.Client {
 	return c
 })
 
-// post sends a query. The body that it returns holds JSON lines.
+// post sends a query. It returns a body of JSON lines.
 func (s Store) post(ctx context.Context, query string) (io.ReadCloser, error) {
 	at, err := url.Parse(s.URL)
 	if err != nil {
 		return nil, err
 	}
-	// A storage node that is down makes an error of the answer.
+	// In a cluster, return an error if a storage node is down, not a partial answer.
 	form := url.Values{"query": {query}, "allow_partial_response": {"0"}}
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, at.JoinPath("select/logsql/query").String(), strings.NewReader(form.Encode()))
 	if err != nil {
@@ -112,8 +112,9 @@ func (s Store) post(ctx context.Context, query string) (io.ReadCloser, error) {
 	return nil, fmt.Errorf("%w: %s, %s: %q", ErrStoreAnswer, resp.Status, cmp.Or(kind, "no content type"), said)
 }
 
-// storeRow reads a JSON object of strings. VictoriaLogs hands on bytes that are not
-// UTF-8 as they are, which encoding/json replaces: so these are read as Latin-1.
+// storeRow reads a JSON object of strings. VictoriaLogs passes on bytes that are not UTF-8
+// unchanged, but encoding/json would replace them. So storeRow reads every byte of such a
+// line as a character, and turns characters back into bytes afterwards.
 func storeRow(line []byte) (row map[string]string, err error) {
 	ascii := !slices.ContainsFunc(line, func(c byte) bool { return c >= 0x80 })
 	if !ascii {
@@ -129,7 +130,7 @@ func storeRow(line []byte) (row map[string]string, err error) {
 	for name, value := range row {
 		narrow := make([]byte, 0, len(value))
 		for _, c := range value {
-			if c > 0xff { // escaped, in a line that is not ASCII
+			if c > 0xff { // was escaped in the JSON
 				narrow = append(narrow, string(c)...)
 			} else {
 				narrow = append(narrow, byte(c))

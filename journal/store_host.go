@@ -15,11 +15,11 @@ import (
 type storeHost struct {
 	store Store
 	host  string
-	known *StoreUnit // what is known of one of its units; nil: nothing
+	known *StoreUnit // one of its units, if something is known of it; else nil
 }
 
-// overtaken is how long before the manager's word that it starts a unit journald can have
-// taken a line of that run.
+// overtaken bounds how long before the manager's "Starting" journald can have received a
+// line of that run.
 const overtaken = time.Minute
 
 // Latest implements [Source].
@@ -45,7 +45,7 @@ func (h storeHost) latest(ctx context.Context, s selector) (ID, time.Time, error
 			}
 			var id ID
 			if id.UnmarshalText([]byte(row[field])) != nil {
-				continue // it is of no run
+				continue // not part of a run
 			}
 			t, err := time.Parse(time.RFC3339Nano, row["first"])
 			if err != nil {
@@ -70,8 +70,8 @@ func (h storeHost) latest(ctx context.Context, s selector) (ID, time.Time, error
 	return latest, first[latest], nil
 }
 
-// Entries implements [Source]. It reports ErrIncomplete after the last entry if the
-// store does not have the beginning of the run. The answer of the store is held in memory.
+// Entries implements [Source]. It returns ErrIncomplete after the last entry if the store
+// lacks the beginning of the run. It holds all entries of the run in memory.
 func (h storeHost) Entries(ctx context.Context, unit string, id ID) iter.Seq2[Entry, error] {
 	return func(yield func(Entry, error) bool) {
 		err := h.entries(ctx, selectorOf(unit, false), id, yield)
@@ -83,7 +83,7 @@ func (h storeHost) Entries(ctx context.Context, unit string, id ID) iter.Seq2[En
 
 func (h storeHost) entries(ctx context.Context, s selector, id ID, yield func(Entry, error) bool) error {
 	newest := id == ID{}
-	// Whose the lines without an ID are shows by the manager's words about other runs.
+	// The manager's entries about other runs show to which run a line without an ID belongs.
 	m := match{s.match(Manager), s.match(Output, fieldNames[fieldSystemdInvocation]+"=")}
 	var since, none = time.Time{}, error(nil)
 	if newest {
@@ -104,7 +104,7 @@ func (h storeHost) entries(ctx context.Context, s selector, id ID, yield func(En
 	}
 	if none != nil {
 		for range rs {
-			continue // there is no run, but starts may have been refused
+			continue // there is no run, but there may be refused starts
 		}
 	}
 	var p progress
@@ -132,15 +132,16 @@ func (h storeHost) entries(ctx context.Context, s selector, id ID, yield func(En
 	return nil
 }
 
-// Skim implements [Source]. It leaves nothing out.
+// Skim implements [Source]. It leaves out nothing.
 func (h storeHost) Skim(ctx context.Context, unit string, id ID, _ Skipper) iter.Seq2[Entry, error] {
 	return h.Entries(ctx, unit, id)
 }
 
-// Sync implements [Source]. What has not been sent yet nobody here can wait for.
+// Sync implements [Source]. It does nothing, because the store does not know what the host
+// has not sent yet.
 func (h storeHost) Sync(context.Context, string) error { return nil }
 
-// query is what entries of the host that m matches are asked for with.
+// query returns a query for the entries of the host that m matches.
 func (h storeHost) query(m match) string {
 	var or []string
 	for _, and := range m {
@@ -149,7 +150,7 @@ func (h storeHost) query(m match) string {
 	return h.filter() + " (" + strings.Join(or, " or ") + ")"
 }
 
-// filter is what is of the host, and may be believed to be.
+// filter returns a filter for the entries of the host that are trusted.
 func (h storeHost) filter() string {
 	and := []string{"_HOSTNAME=" + h.host}
 	if h.store.SenderField != "" {
@@ -162,7 +163,7 @@ func (h storeHost) filter() string {
 	return since + storeFilter(and)
 }
 
-// storeFilter is a conjunction of FIELD=value in the language of VictoriaLogs.
+// storeFilter translates a conjunction of FIELD=value to the language of VictoriaLogs.
 func storeFilter(and []string) string {
 	var q []string
 	for _, term := range and {
@@ -177,7 +178,7 @@ const (
 	machine = "_MACHINE_ID"
 )
 
-// storeField is how VictoriaLogs names a field of the journal.
+// storeField returns the name that VictoriaLogs gives to a field of the journal.
 func storeField(name string) string {
 	if name == fieldNames[fieldMessage] {
 		return "_msg"
@@ -185,18 +186,18 @@ func storeField(name string) string {
 	return name
 }
 
-// noMessage is how VictoriaLogs puts it that an entry has no message.
+// noMessage is what VictoriaLogs stores for an entry without a message.
 const noMessage = "missing _msg field; see https://docs.victoriametrics.com/victorialogs/keyconcepts/#message-field"
 
 // A numbered is a record with its place in the journal of its machine.
 type numbered struct {
 	record
-	source string // s= of __CURSOR: the sequence that number counts in
-	number uint64 // i= of it
+	source string // the sequence of numbers, s= in __CURSOR
+	number uint64 // the number in that sequence, i= in __CURSOR
 }
 
-// records returns what the store has from a time on, each entry once, in the order of
-// the journal; the zero time is the beginning.
+// records returns the records in the store since a time, each once and in the order of the
+// journal. The zero time means from the beginning.
 func (h storeHost) records(ctx context.Context, m match, since time.Time) (records, error) {
 	query := sinceFilter(since) + " " + h.query(m) + " | fields _time, " + cursor + ", " + machine
 	for _, name := range fieldNames {
@@ -249,7 +250,7 @@ func numberedOf(row map[string]string) (*numbered, error) {
 	return r, nil
 }
 
-// parseCursor returns the sequence that an entry is of, and its number in it.
+// parseCursor returns the sequence of an entry, and its number in that sequence.
 func parseCursor(cursor string) (source string, number uint64) {
 	for part := range strings.SplitSeq(cursor, ";") {
 		name, value, _ := strings.Cut(part, "=")
@@ -263,8 +264,8 @@ func parseCursor(cursor string) (source string, number uint64) {
 	return source, number
 }
 
-// inOrder drops what was sent twice, and orders the rest: by number where entries are of
-// the same sequence, by time between sequences.
+// inOrder removes entries that were sent twice, and sorts the others: by number within a
+// sequence, and by time between sequences.
 func inOrder(found []*numbered) []*numbered {
 	sequences := make(map[string][]*numbered)
 	for _, r := range found {

@@ -11,33 +11,33 @@ import (
 	"time"
 )
 
-// A StoreUnit is a unit of a host of which a store has words of the service manager.
+// A StoreUnit is a unit of a host about which a store has entries of the service manager.
 type StoreUnit struct {
 	Host, Unit string
 	Machine    string // _MACHINE_ID
-	Sender     string // what SenderField holds; "" without one
+	Sender     string // the value of SenderField; "" without one
 
-	Last time.Time // the manager's last word about the unit
-	// Run is the latest run, and Began when the manager said that it starts it; zero if
-	// that does not show at once, as after a start that the manager refused.
+	Last time.Time // time of the manager's last entry about the unit
+	// Run is the latest run, and Began the time of the manager's "Starting". Both are
+	// zero if that takes more queries, as after a start that the manager refused.
 	Run   ID
 	Began time.Time
-	// Entries is how many entries of Run the store has: it grows if more arrive. It is 0
-	// for a run that began more than two days ago.
+	// Entries is the number of entries of Run in the store. It grows as more arrive. It
+	// is 0 for a run that began more than two days ago.
 	Entries uint64
 
 	since time.Time
 }
 
-// countSince is how long after a run entries of it are expected to arrive.
+// countSince bounds how long after the start of a run new entries of it can arrive.
 const countSince = 48 * time.Hour
 
-// Units returns the units of which the manager of any host has said something since a
-// time, as far as their names match one of patterns (see [Match]), ordered by host and
-// unit. Which of these may be believed is not checked: a host name can be any text, and
-// can have several machine IDs or senders.
+// Units returns the units about which the manager of any host has logged something since a
+// time, and whose names match any of patterns (see [Match]). They are ordered by host and
+// unit. Units does not check whom to trust: a host name can be any text, and can have
+// several machine IDs or senders.
 //
-// It asks three questions, however many hosts there are.
+// It sends three queries, however many hosts there are.
 func (s Store) Units(ctx context.Context, since time.Time, patterns ...string) ([]StoreUnit, error) {
 	if len(patterns) == 0 {
 		return nil, nil
@@ -78,15 +78,15 @@ func (s Store) Units(ctx context.Context, since time.Time, patterns ...string) (
 	return units, nil
 }
 
-// Source returns what the store keeps of the host of u. It spares the questions that
-// [Store.Units] has answered, and does not look for runs before its time.
+// Source returns the journal of u's host in the store. It does not repeat the queries of
+// [Store.Units], and finds no runs before the time that was given there.
 func (s Store) Source(u StoreUnit) Source { return storeHost{s, u.Host, &u} }
 
 // A countedRun is a run of a unit of a host.
 type countedRun struct{ host, machine, sender, unit, run string }
 
-// counts returns how many entries there are of each run of the last days: lines, and what
-// the manager says.
+// counts returns the number of entries of each run of the last days: lines of output and
+// the manager's entries.
 func (s Store) counts(ctx context.Context, since time.Time, patterns []string) (map[countedRun]uint64, error) {
 	if from := time.Now().Add(-countSince); since.Before(from) {
 		since = from
@@ -115,7 +115,7 @@ func (s Store) counts(ctx context.Context, since time.Time, patterns []string) (
 	return counts, nil
 }
 
-// by lists the fields that tell units of hosts apart.
+// by returns the fields that identify a unit of a host.
 func (s Store) by(unit string) string {
 	fields := "_HOSTNAME," + machine + "," + unit
 	if s.SenderField != "" {
@@ -139,7 +139,7 @@ func sinceFilter(t time.Time) string {
 	return "_time:>=" + t.UTC().Format(time.RFC3339Nano)
 }
 
-// patternFilter is what field is asked for to match one of patterns.
+// patternFilter returns a filter for entries whose field matches any of patterns.
 func patternFilter(field string, patterns []string) string {
 	var or []string
 	for _, p := range patterns {
