@@ -69,7 +69,7 @@ func (b *builder) steps() {
 		case "":
 			continue
 		default:
-			if !p.Done {
+			if !p.Done && p.Fatal == "" {
 				continue // not every release prints how these end
 			}
 		}

@@ -125,14 +125,20 @@ func (s *state) jsonSummary(m *message, l *line) error {
 	case m.Blobs != nil:
 		return s.jsonPrune(m)
 	}
+	restore := false
 	for name := range members(l.text) {
 		switch string(name) {
-		case "message_type", "changed_snapshots", // tag
-			"seconds_elapsed", "total_files", "files_restored", "files_skipped", "files_deleted",
-			"total_bytes", "bytes_restored", "bytes_skipped": // restore
+		case "message_type", "changed_snapshots": // tag
+		case "total_files", "files_restored", "files_skipped", "files_deleted", "total_bytes", "bytes_restored", "bytes_skipped":
+			restore = true
+		case "seconds_elapsed":
 		default:
 			return s.jsonUnknown(l)
 		}
+	}
+	if restore {
+		s.is(CommandRestore)
+		s.process.Done = s.process.Done || s.process.Command == CommandRestore
 	}
 	return nil
 }

@@ -8,14 +8,18 @@ var otherForms = []form{
 	{pattern: "the repository. Losing your password means that your data is", tells: CommandInit},
 	{pattern: "irrecoverably lost.", tells: CommandInit},
 
-	{pattern: "snapshot # of [… at …", opens: another, read: (*state).otherSnapshot}, // ls, rewrite, copy
+	{pattern: "snapshot # of [… at …", opens: another, read: (*state).otherGoesOn}, // ls, rewrite, copy
 	{pattern: "  copy started, this may take a while...", within: another, read: (*state).copyBegins},
 	{pattern: "snapshot # saved, copied …", within: CommandCopy, read: (*state).otherDone}, // 0.19
 	{pattern: "skipping source snapshot …", within: another, read: (*state).copySkips},
 	{pattern: "skipping source snapshot …", tells: CommandCopy, read: (*state).otherDone},
 
 	{pattern: "restoring …", opens: CommandRestore},
-	{pattern: "Summary: Restored …", within: CommandRestore, read: (*state).otherDone}, // 0.16 and later
+	{pattern: "Summary: Restored …", within: CommandRestore, read: (*state).otherDone},                    // 0.16 and later
+	{pattern: "Summary: Restored … files/dirs (…) in #", tells: CommandRestore, read: (*state).otherDone}, // with --quiet
+	{pattern: "verifying files in …", within: CommandRestore, read: (*state).otherGoesOn},
+	{pattern: "finished verifying # files in …", within: CommandRestore, read: (*state).otherDone},
+	{pattern: "There were # errors", within: CommandRestore, read: (*state).otherFatal}, // to 0.11, which exits with 0
 	{pattern: "ignoring error for …", within: CommandRestore, read: (*state).otherError},
 
 	// These print names, and a name can hold any line.
@@ -38,8 +42,8 @@ var otherForms = []form{
 // another stands for the commands that are known only by why they gave up.
 const another Command = "another"
 
-// otherSnapshot notes that the command goes on to the next snapshot.
-func (s *state) otherSnapshot(*line) error {
+// otherGoesOn notes that a command goes on: with the next snapshot, or to verify.
+func (s *state) otherGoesOn(*line) error {
 	s.process.Done = false
 	return nil
 }

@@ -470,6 +470,7 @@ Fatal: repository contains errors
 }
 
 func TestOtherLines(t *testing.T) {
+	const restoring = "restoring <Snapshot 3d252394 of [/srv/src] at 2026-11-28 17:12:14.450733756 +0000 UTC by root@vm> to t1\n"
 	tests := map[string]struct {
 		log  string
 		want []parser.Process
@@ -488,6 +489,44 @@ func TestOtherLines(t *testing.T) {
 		"restore": {
 			"restoring snapshot 298b4840 of [/srv] at 2026-11-23 by root@t1 to /tmp/x\nunchanged /srv/a\n" +
 				"Summary: Restored 18 files/dirs (1.000 MiB) in 0:00\n", one(parser.Process{Command: parser.CommandRestore, Done: true}),
+		},
+		"restore, to 0.15": {restoring, one(parser.Process{Command: parser.CommandRestore})},
+		"restore --verify, to 0.15": {
+			restoring + "verifying files in t1\nfinished verifying 2 files in t1\n",
+			one(parser.Process{Command: parser.CommandRestore, Done: true}),
+		},
+		"restore --verify": {
+			restoring + "Summary: Restored 3 files/dirs (29.300 KiB) in 0:00\nverifying files in t1\n" +
+				"finished verifying 2 files in t1 (took 5ms)\n", one(parser.Process{Command: parser.CommandRestore, Done: true}),
+		},
+		"restore --verify, killed while it verifies": {
+			restoring + "Summary: Restored 3 files/dirs (29.300 KiB) in 0:00\nverifying files in t1\n",
+			one(parser.Process{Command: parser.CommandRestore}),
+		},
+		"restore --verify of damaged data": {
+			restoring + "ignoring error for /src/a: ciphertext verification failed\n" +
+				"Summary: Restored 2 / 3 files/dirs (3 B / 29.300 KiB) in 0:00\nFatal: There were 1 errors\n",
+			one(parser.Process{Command: parser.CommandRestore, Errors: 1, Fatal: "Fatal: There were 1 errors", Cause: parser.CauseOther}),
+		},
+		"restore --verify of damaged data, to 0.11": {
+			restoring + "ignoring error for /src/a: UtimesNano: no such file or directory\nverifying files in t6\n" +
+				"finished verifying 2 files in t6\nThere were 1 errors\n",
+			one(parser.Process{Command: parser.CommandRestore, Errors: 1, Fatal: "There were 1 errors", Cause: parser.CauseOther}),
+		},
+		"restore --quiet": {
+			"Summary: Restored 4 / 1 files/dirs (4.000 KiB / 4.000 KiB) in 0:00\n", one(parser.Process{Command: parser.CommandRestore, Done: true}),
+		},
+		"restore --json": {
+			`{"message_type":"status","percent_done":1,"total_files":3,"files_restored":2,"total_bytes":30003,"bytes_restored":30003}` + "\n" +
+				`{"message_type":"summary","total_files":3,"files_restored":3,"total_bytes":30003,"bytes_restored":30003}` + "\n",
+			one(parser.Process{Command: parser.CommandRestore, Done: true}),
+		},
+		"restore --json of damaged data": {
+			`{"message_type":"error","error":{"message":"lchown t7/src/a: no such file or directory"},"during":"restore","item":"/src/a"}` +
+				"\n" + `{"message_type":"summary","total_files":3,"files_restored":2,"total_bytes":30003,"bytes_restored":3}` + "\n" +
+				`{"message_type":"exit_error","code":1,"message":"Fatal: There were 1 errors"}` + "\n",
+			one(parser.Process{Command: parser.CommandRestore, Errors: 1, Fatal: "Fatal: There were 1 errors", Cause: parser.CauseOther,
+				ExitCode: new(1)}),
 		},
 		"retries": {"Save(<data/0123456789>) returned error, retrying after 604.30163ms: server response unexpected: 500\n" +
 			"Save(<data/0123456789>) operation successful after 1 retries\n",

@@ -106,6 +106,11 @@ until test -n "$(ls /srv/repo/locks)"; do sleep 0.1; done; sleep 2`,
 	{name: "no-source", scripts: backup("restic backup /srv/does-not-exist\n")},
 	{name: "damaged", before: damage, scripts: backup("restic check --read-data\nrestic backup /srv/data\n")},
 	{
+		name: "restore", scripts: [][2]string{{"restic-restore-test.sh", `restic restore latest --verify --target /srv/one
+restic restore latest --json --verify --include /srv/data/d1 --target /srv/two
+`}},
+	},
+	{
 		name: "killed", section: "TimeoutStartSec=3", before: "head -c 20M /dev/urandom > /srv/big",
 		scripts: backup("restic backup --limit-upload 2000 /srv/big\n"),
 	},
