@@ -146,8 +146,12 @@ func TestUnits(t *testing.T) {
 		assert.NoError(t, err, "%s", out)
 		assert.Empty(t, string(out), name)
 	}
-	for _, name := range []string{"restic-backup.service", "restic-backup@x.service", "restic-exporter@x.service"} {
-		out := run(t, "systemd-analyze", "security", "--offline=yes", "--no-pager", "--threshold=19", root+"/"+name)
+	for _, name := range glob(t, root+"/*.service") {
+		if filepath.Base(name) == "unit-failure@x.service" {
+			continue // a mail transfer agent runs programs as other users, by privileges that it gets by that
+		}
+		// No worse than 2.0.
+		out := run(t, "systemd-analyze", "security", "--offline=yes", "--no-pager", "--threshold=20", name)
 		t.Log(lastLine(out))
 	}
 }
@@ -166,7 +170,7 @@ func TestTemplate(t *testing.T) {
 		_, plain, _ := strings.Cut(read(t, "systemd/restic-backup."+name), "[Unit]")
 		_, template, _ := strings.Cut(read(t, "systemd/restic-backup@."+name), "[Unit]")
 		plain = strings.Replace(plain, description[0], description[1], 1)
-		plain = regexp.MustCompile(`(\.sh|--ready) backup\n`).ReplaceAllString(plain, "$1 %i\n")
+		plain = regexp.MustCompile(`(\.sh) backup\n`).ReplaceAllString(plain, "$1 %i\n")
 		plain = strings.ReplaceAll(plain, "/backup.credentials", "/%i.credentials")
 		assert.Equal(t, plain, template)
 	}

@@ -16,6 +16,8 @@ func TestEndToEndSources(t *testing.T) {
 		{"a repository below a source", s.repositoryBelow},
 		{"what the configuration leaves out", s.leftOut},
 		{"two jobs on one repository", s.twoJobs},
+		{"the owner's commands", s.ownersCommands},
+		{"a restore that is tried", s.restoreTest},
 	})
 }
 

@@ -44,9 +44,13 @@ dpkg --install /root/exporter.deb`)
 }
 
 func (s *system) remove(t *testing.T) {
-	s.Run("systemctl enable --now restic-backup@web.timer; systemctl enable restic-backup@odd.name.timer")
+	s.Run("systemctl enable --now restic-backup@web.timer; " +
+		"systemctl enable restic-backup@odd.name.timer restic-prune@x.timer restic-restore-test@x.timer")
 	out := s.Run("dpkg --remove restic-exporter-journal")
-	for _, timer := range []string{"restic-backup.timer", "restic-backup@web.timer", "restic-backup@odd.name.timer"} {
+	for _, timer := range []string{
+		"restic-backup.timer", "restic-backup@web.timer", "restic-backup@odd.name.timer", "restic-prune@x.timer",
+		"restic-restore-test@x.timer",
+	} {
 		assert.Contains(t, out, "Disabled "+timer+"\n")
 	}
 	s.Run("! find /etc/systemd/system -name '*.timer' | grep restic-backup && ! systemctl list-timers --all | grep restic-backup")

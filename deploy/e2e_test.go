@@ -81,23 +81,27 @@ func (s *system) use(t *testing.T) {
 	s.Use(t)
 }
 
-// boot boots a machine and does what the page for beginners says, for a
-// repository on the same machine, with a mail server.
+// boot boots a machine and configures the job of the page for beginners, with a
+// repository on the same machine.
 func boot(t *testing.T) *system {
-	testenv.Long(t)
-	s := &system{machine.Boot(t), t}
-	text, err := os.ReadFile(deb(t))
-	require.NoError(t, err)
-	s.Machine.Write("/root/exporter.deb", string(text), 0o644)
+	s := bare(t)
 	s.Run("dpkg --install /root/exporter.deb")
-
 	s.config("PRUNE_WEEKDAY=$(date +%u)", "CHECK_WEEKDAY=daily")
 	s.password("right")
 	s.Machine.Write("/etc/systemd/system/restic-backup.service.d/here.conf",
 		"[Service]\nReadWritePaths="+repository+" -/srv/dumps\n", 0o644)
 	s.Run("mkdir -p " + repository + " && systemctl daemon-reload")
 	s.source()
+	return s
+}
 
+// bare boots a machine with a mail server, and the package in /root.
+func bare(t *testing.T) *system {
+	testenv.Long(t)
+	s := &system{machine.Boot(t), t}
+	text, err := os.ReadFile(deb(t))
+	require.NoError(t, err)
+	s.Machine.Write("/root/exporter.deb", string(text), 0o644)
 	s.Machine.Write("/etc/aliases", "root: admin\n", 0o644)
 	s.Run("useradd --create-home admin && newaliases 2>/dev/null || true")
 	// As Debian does; without it exim4 asks a name server.

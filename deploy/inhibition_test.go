@@ -46,6 +46,7 @@ func TestInhibition(t *testing.T) {
 		"once.service":  {"ResticBackupFailed", "ResticLockedForHours"},
 		"part.service":  {"ResticBackupPartial"},
 		"lossy.service": {"ResticLogIncomplete", "ResticLogNotUnderstood"},
+		"try.service":   {"ResticRestoreTestFailed", "ResticRestoreTestTooOld"},
 	} {
 		for _, name := range alerts {
 			amtool("alert", "add", name, "instance=host:9100", "unit="+unit)
@@ -71,6 +72,7 @@ func TestInhibition(t *testing.T) {
 			"once.service":   {"ResticBackupFailed", "ResticLockedForHours"},
 			"part.service":   {"ResticBackupPartial"},
 			"lossy.service":  {"ResticLogIncomplete"},
+			"try.service":    {"ResticRestoreTestFailed"},
 		}, sent())
 	}, 10*time.Second, 200*time.Millisecond)
 }

@@ -506,24 +506,29 @@ func TestOtherLines(t *testing.T) {
 		"restore --verify of damaged data": {
 			restoring + "ignoring error for /src/a: ciphertext verification failed\n" +
 				"Summary: Restored 2 / 3 files/dirs (3 B / 29.300 KiB) in 0:00\nFatal: There were 1 errors\n",
-			one(parser.Process{Command: parser.CommandRestore, Errors: 1, Fatal: "Fatal: There were 1 errors", Cause: parser.CauseOther}),
+			one(parser.Process{
+				Command: parser.CommandRestore, Errors: 1, Fatal: "Fatal: There were 1 errors", Cause: parser.CauseOther,
+			}),
 		},
 		"restore --verify of damaged data, to 0.11": {
 			restoring + "ignoring error for /src/a: UtimesNano: no such file or directory\nverifying files in t6\n" +
 				"finished verifying 2 files in t6\nThere were 1 errors\n",
-			one(parser.Process{Command: parser.CommandRestore, Errors: 1, Fatal: "There were 1 errors", Cause: parser.CauseOther}),
+			one(parser.Process{
+				Command: parser.CommandRestore, Errors: 1, Fatal: "There were 1 errors", Cause: parser.CauseOther,
+			}),
 		},
 		"restore --quiet": {
-			"Summary: Restored 4 / 1 files/dirs (4.000 KiB / 4.000 KiB) in 0:00\n", one(parser.Process{Command: parser.CommandRestore, Done: true}),
+			"Summary: Restored 4 / 1 files/dirs (4.000 KiB / 4.000 KiB) in 0:00\n",
+			one(parser.Process{Command: parser.CommandRestore, Done: true}),
 		},
 		"restore --json": {
-			`{"message_type":"status","percent_done":1,"total_files":3,"files_restored":2,"total_bytes":30003,"bytes_restored":30003}` + "\n" +
+			`{"message_type":"status","percent_done":1,"total_files":3,"files_restored":2,"total_bytes":30003}` + "\n" +
 				`{"message_type":"summary","total_files":3,"files_restored":3,"total_bytes":30003,"bytes_restored":30003}` + "\n",
 			one(parser.Process{Command: parser.CommandRestore, Done: true}),
 		},
 		"restore --json of damaged data": {
-			`{"message_type":"error","error":{"message":"lchown t7/src/a: no such file or directory"},"during":"restore","item":"/src/a"}` +
-				"\n" + `{"message_type":"summary","total_files":3,"files_restored":2,"total_bytes":30003,"bytes_restored":3}` + "\n" +
+			`{"message_type":"error","error":{"message":"lchown t7/src/a"},"during":"restore","item":"/src/a"}` + "\n" +
+				`{"message_type":"summary","total_files":3,"files_restored":2,"total_bytes":30003,"bytes_restored":3}` + "\n" +
 				`{"message_type":"exit_error","code":1,"message":"Fatal: There were 1 errors"}` + "\n",
 			one(parser.Process{Command: parser.CommandRestore, Errors: 1, Fatal: "Fatal: There were 1 errors", Cause: parser.CauseOther,
 				ExitCode: new(1)}),

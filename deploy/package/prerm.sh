@@ -31,10 +31,10 @@ case "$1" in
 remove | 0)
 	if [ -d /run/systemd/system ]; then
 		# The timers first, or they would start the services again.
-		for pattern in 'restic-backup*.timer' 'restic-backup*.service' 'restic-exporter@*.service'; do
+		for pattern in 'restic-*.timer' 'restic-*.service'; do
 			for unit in $(systemctl list-units --all --plain --no-legend --full "$pattern" | sed 's/ .*//'); do
 				case "$unit" in
-				restic-backup.* | restic-backup@* | restic-exporter@*) ;;
+				restic-backup.* | restic-backup@* | restic-prune@* | restic-restore-test@* | restic-exporter@*) ;;
 				*) continue ;;
 				esac
 				if ours "$unit"; then
@@ -44,7 +44,8 @@ remove | 0)
 		done
 	fi
 	# Enabled units need not be loaded, and there may be no systemd that runs.
-	for link in /etc/systemd/system/*/restic-backup.timer /etc/systemd/system/*/restic-backup@*.timer; do
+	for link in /etc/systemd/system/*/restic-backup.timer /etc/systemd/system/*/restic-backup@*.timer \
+		/etc/systemd/system/*/restic-prune@*.timer /etc/systemd/system/*/restic-restore-test@*.timer; do
 		unit=${link##*/}
 		if [ -L "$link" ] && ours "$unit"; then
 			rm -f -- "$link"

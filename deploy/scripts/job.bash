@@ -52,6 +52,7 @@ load_job() {
 	[[ -n ${RESTIC_REPOSITORY:-}${RESTIC_REPOSITORY_FILE:-} ]] ||
 		die "RESTIC_REPOSITORY is not set: is it in $CREDENTIALS, which systemd reads when it starts the unit?"
 	STATE=${STATE_DIRECTORY:-$STATE_DIRECTORY_DEFAULT}
+	CANARY=$STATE/$JOB.canary
 
 	# The defaults; the job's configuration changes them.
 	BACKUP_PATHS=()
@@ -64,6 +65,8 @@ load_job() {
 	CLEANUP_DAYS=30
 	RETRY_FOR=4h
 	RETRY_EVERY=10m
+	BEFORE_BACKUP=
+	AFTER_BACKUP=
 
 	local config=$CONFIG_DIRECTORY/$JOB.conf
 	[[ -r $config ]] || die "$config is missing: copy $CONFIG_DIRECTORY/backup.conf, and say in it what to back up"
@@ -83,6 +86,13 @@ load_job() {
 	if [[ $(restic help backup 2>/dev/null) == *--retry-lock* ]]; then
 		RESTIC+=(--retry-lock "${RETRY_FOR_SECONDS}s")
 	fi
+}
+
+# make_canary makes the file that a restore is tried with, once.
+make_canary() {
+	[[ ! -e $CANARY ]] || return 0
+	head --bytes=4096 /dev/urandom >"$CANARY.new"
+	mv "$CANARY.new" "$CANARY"
 }
 
 # seconds NAME DURATION prints a duration, such as 90, 5m, 4h or 1d, in seconds.
@@ -160,7 +170,9 @@ take_turns() {
 # or cannot be reached, and returns its last exit status.
 patiently() {
 	local status began why kind=--exclusive
-	[[ $1 != backup ]] || kind=--shared
+	case $1 in
+	backup | restore) kind=--shared ;;
+	esac
 	take_turns "$kind"
 	while true; do
 		status=0 began=$SECONDS

@@ -74,11 +74,68 @@ exclude_repository() {
 	done
 }
 
+# owner SETTING runs the owner's commands in BEFORE_BACKUP or AFTER_BACKUP: as root,
+# but in a unit of their own, since in the sandbox of this one nobody becomes another
+# user or makes a snapshot of a volume. What they print comes through us into our log,
+# with the setting's name before it: an "error: " of theirs is not restic's.
+owner() {
+	[[ -n ${!1} ]] || return 0
+	echo "Running $1"
+	OWNERS=restic-backup-$JOB-${1%_BACKUP}-$$.service
+	# In the arguments systemd expands what looks like a variable.
+	systemd-run --quiet --collect --wait --pipe --service-type=exec --unit="$OWNERS" --description="$1 of the job $JOB" \
+		-- /bin/bash -euo pipefail -c "${!1//\$/\$\$}" </dev/null 2>&1 | sed --unbuffered "s/^/$1: /"
+}
+
+# finish runs AFTER_BACKUP, whatever became of the backup: it may remove a snapshot
+# that BEFORE_BACKUP has made.
+finish() {
+	local status=$?
+	trap - EXIT
+	owner AFTER_BACKUP || {
+		echo "${0##*/}: AFTER_BACKUP failed" >&2
+		((status)) || status=1
+	}
+	exit "$status"
+}
+
+# stopped ends the owner's commands, which run in another unit, and ends us as the
+# signal would have.
+stopped() {
+	trap - EXIT TERM
+	systemctl stop "$OWNERS" 2>/dev/null || true
+	[[ -z $BEGUN ]] || owner AFTER_BACKUP || true
+	kill -TERM $$
+}
+
+# plant has the file backed up that a restore is tried with. It is made here if the
+# sources hold it anyway, else by the first restore test, and no more is backed up
+# for those who have none.
+plant() {
+	local path some=
+	for path in "${BACKUP_PATHS[@]}"; do
+		[[ ! -e $path ]] || some=yes
+		path=$(realpath --canonicalize-missing -- "$path")
+		[[ $CANARY != "${path%/}"/* ]] || {
+			make_canary
+			return
+		}
+	done
+	# If no source is there the run is to fail.
+	[[ ! -e $CANARY || -z $some ]] || BACKUP_PATHS+=("$CANARY")
+}
+
 load_job "${1:?want the name of a job}"
 ((${#BACKUP_PATHS[@]})) || die "BACKUP_PATHS is empty: say in $CONFIG_DIRECTORY/$JOB.conf what to back up"
 exclude_repository
+plant
 
 echo "Starting restic backup"
+OWNERS='' BEGUN=
+[[ -z $BEFORE_BACKUP$AFTER_BACKUP ]] || trap stopped TERM
+owner BEFORE_BACKUP || die "BEFORE_BACKUP failed, so there is no backup"
+BEGUN=yes
+trap finish EXIT
 initialise
 status=0
 patiently backup --one-file-system --exclude-caches "${BACKUP_OPTIONS[@]}" -- "${BACKUP_PATHS[@]}" || status=$?

@@ -1,6 +1,6 @@
 #!/bin/bash
 # Checks the repository once a week, and once a week forgets and prunes. Called by
-# restic-backup.service.
+# restic-backup.service, and alone by restic-prune@.service.
 set -euo pipefail
 
 here=$(dirname "$(readlink --canonicalize "${BASH_SOURCE[0]}")")
@@ -10,10 +10,11 @@ load_job "${1:?want the name of a job}"
 
 # due NAME DAY STAMP tells whether the day, a setting called NAME, has come since
 # the file STAMP was touched: also on a later day, if the machine was off. What has
-# never been done counts as done the day before the job made its repository.
+# never been done counts as done the day before the job made its repository, and is
+# due for a job that backs nothing up.
 # Weekdays are numbers, which no locale changes.
 due() {
-	local last day
+	local last='' day
 	case $2 in
 	0) return 1 ;;
 	daily) day=$(date +%F) ;;
@@ -22,8 +23,8 @@ due() {
 	esac
 	if [[ -e $3 ]]; then
 		last=$(date --reference="$3" +%F)
-	else
-		last=$(date --date="$(stat --format=%y "$STATE/$JOB.repository" 2>/dev/null | cut --bytes=-10) 1 day ago" +%F)
+	elif [[ -e $STATE/$JOB.repository ]]; then
+		last=$(date --date="$(date --reference="$STATE/$JOB.repository" +%F) 1 day ago" +%F)
 	fi
 	[[ $last < $day ]]
 }

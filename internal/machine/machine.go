@@ -71,7 +71,8 @@ func Boot(t testing.TB) *Machine {
 		}
 	}
 	m.host("mount", "-t", "overlay", "overlay", "-o",
-		fmt.Sprintf("lowerdir=%s,upperdir=%s/upper,workdir=%s/work", lower, base, base), m.Root)
+		// Files and directories are on one device with xino, as they are on a disk.
+		fmt.Sprintf("xino=on,lowerdir=%s,upperdir=%s/upper,workdir=%s/work", lower, base, base), m.Root)
 
 	id := make([]byte, 16)
 	rand.Read(id)
@@ -141,8 +142,6 @@ func (m *Machine) start() {
 	m.log.Reset()
 	m.nspawn = exec.Command("systemd-nspawn", "--directory="+m.Root, "--boot", "--register=no", "--keep-unit",
 		"--private-network", "--console=read-only", "--quiet", "--machine=machine",
-		// restic --one-file-system takes files on the overlay for files on
-		// other devices.
 		"--tmpfs=/srv:mode=0755")
 	m.nspawn.Stdout, m.nspawn.Stderr = &m.log, &m.log
 	// An environment of the host's, such as $INVOCATION_ID, must not get in.

@@ -4,6 +4,9 @@
   local s(more='') =
     local all = std.join(',', std.filter(function(x) x != '', [c.selector, more]));
     if all == '' then '' else '{' + all + '}',
+  // Those that try to restore have alerts of their own.
+  local backups(more='') = s(std.join(',', std.filter(function(x) x != '', [more, 'unit!~"%s"' % c.restoreTests]))),
+  local restoreTests(more='') = s(std.join(',', std.filter(function(x) x != '', [more, 'unit=~"%s"' % c.restoreTests]))),
   local alert(name, severity, expr, summary, description, wait='', anchor='') = {
     alert: name,
     expr: expr,
@@ -31,21 +34,21 @@
         alert(
           'ResticBackupTooOld',
           'critical',
-          'time() - restic_run_last_success_timestamp_seconds%s > restic_run_max_age_seconds%s' % [s(), s()],
+          'time() - restic_run_last_success_timestamp_seconds%s > restic_run_max_age_seconds%s' % [backups(), s()],
           'No good backup for too long.',
           of + ' last succeeded {{ $value | humanizeDuration }} ago, longer than its --max-age.',
         ),
         alert(
           'ResticBackupTooOldDefault',
           'critical',
-          '(time() - restic_run_last_success_timestamp_seconds%s > %s) unless restic_run_max_age_seconds%s' % [s(), $.duration(c.maxAge), s()],
+          '(time() - restic_run_last_success_timestamp_seconds%s > %s) unless restic_run_max_age_seconds%s' % [backups(), $.duration(c.maxAge), s()],
           'No good backup for too long.',
           of + ' last succeeded {{ $value | humanizeDuration }} ago. It has no limit of its own (--max-age).',
         ),
         alert(
           'ResticBackupNeverSucceeded',
           'critical',
-          'restic_run_end_timestamp_seconds%s unless restic_run_last_success_timestamp_seconds%s' % [s(), s()],
+          'restic_run_end_timestamp_seconds%s unless restic_run_last_success_timestamp_seconds%s' % [backups(), s()],
           'There has never been a good backup.',
           of + ' has run, and never succeeded since its metrics began.',
           '1h',
@@ -53,7 +56,7 @@
         alert(
           'ResticBackupFailed',
           'warning',
-          'restic_run_failure_reason%s == 1' % s('reason!="not_started"') + failed,
+          'restic_run_failure_reason%s == 1' % backups('reason!="not_started"') + failed,
           'A backup failed: {{ $labels.reason }}.',
           of + ' failed in its last run: {{ $labels.reason }}' + exitCode + '.',
           anchor='#{{ $labels.reason }}',
@@ -61,17 +64,32 @@
         alert(
           'ResticBackupNotStarted',
           'warning',
-          'restic_run_failure_reason%s == 1' % s('reason="not_started"'),
+          'restic_run_failure_reason%s == 1' % backups('reason="not_started"'),
           'A backup could not be started.',
           'systemd could not start ' + of + ': no command of it ran' + exitCode + '.',
         ),
         alert(
           'ResticBackupFailedRepeatedly',
           'critical',
-          'restic_run_consecutive_failures%s >= 3\nunless ignoring (status) restic_run_status%s == 1' % [s(), s('status="partial"')],
+          'restic_run_consecutive_failures%s >= 3\nunless ignoring (status) restic_run_status%s == 1' % [backups(), s('status="partial"')],
           'A backup fails again and again.',
           of + ' has failed {{ $value }} times in a row' +
           also('restic_run_failure_reason', '{{ range . }}{{ if eq (. | value) 1.0 }}, the last time: {{ . | label "reason" }}{{ end }}{{ end }}') + exitCode + '.',
+        ),
+        alert(
+          'ResticRestoreTestFailed',
+          'critical',
+          'restic_run_status%s == 1' % restoreTests('status="failed"'),
+          'A backup could not be restored.',
+          of + ' tried to restore from the last snapshot, and failed' +
+          also('restic_run_failure_reason', '{{ range . }}{{ if eq (. | value) 1.0 }}: {{ . | label "reason" }}{{ end }}{{ end }}') + exitCode + '.',
+        ),
+        alert(
+          'ResticRestoreTestTooOld',
+          'warning',
+          'time() - restic_run_last_success_timestamp_seconds%s > %s' % [restoreTests(), $.duration(c.maxRestoreTestAge)],
+          'Nobody has tried to restore for too long.',
+          of + ' last succeeded {{ $value | humanizeDuration }} ago.',
         ),
         alert(
           'ResticBackupPartial',

@@ -6,7 +6,10 @@
     // journals: instance is then the machine that asked the store.
     labels: ['instance', 'host', 'unit'],
     // Units that do not back up: a success of theirs without a backup is right.
-    notBackups: '.*(forget|prune|check|copy).*',
+    notBackups: '.*(forget|prune|check|copy|restore).*',
+    // Units that try to restore, and how old their last success may be.
+    restoreTests: 'restic-restore-test.*',
+    maxRestoreTestAge: '40d',
     // Age of the last success above which to alert, for units without a --max-age of their own.
     maxAge: '50h',
     // How long to report a unit whose metrics are gone, be it that it was removed.

@@ -1,0 +1,150 @@
+package deploy_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+
+	"github.com/restic-exporter/restic-exporter/internal/metrictest"
+)
+
+// ownersCommands: what BEFORE_BACKUP and AFTER_BACKUP do, and what becomes of the run.
+func (s *system) ownersCommands(t *testing.T) {
+	s.config(`BEFORE_BACKUP='
+echo "error: only a warning, $$ ${HOME:-} %n"
+test -z "${RESTIC_PASSWORD:-}"
+runuser -u admin -- id -un > /srv/data/dumped'`, `AFTER_BACKUP='rm /srv/data/dumped'`)
+	verdict, got := s.start("restic-backup")
+	assert.Equal(t, "success", verdict)
+	assert.Equal(t, success, metrictest.Pick(got, success))
+	s.Run(`test ! -e /srv/data/dumped; test "$(restic-job backup dump latest /srv/data/dumped)" = admin`)
+
+	for _, r := range []struct {
+		name, before, after string
+		config              string
+		log, reason         string
+		ran, afterRan       bool
+	}{
+		{name: "before fails", before: `echo "no such database: shop" >&2; false; echo not reached`, after: "touch /srv/after",
+			log: "no such database: shop", reason: "other"},
+		{name: "after fails", after: "touch /srv/after; echo the volume is busy; exit 7",
+			log: "the volume is busy", reason: "other", ran: true, afterRan: true},
+		{name: "the backup fails", before: "true", after: "touch /srv/after", config: "BACKUP_PATHS=(/srv/nothing)",
+			log: "do not exist", reason: "no_source", afterRan: true},
+	} {
+		s.config("BEFORE_BACKUP="+quote(r.before), "AFTER_BACKUP="+quote(r.after), r.config)
+		s.Run("rm -f /srv/after; : > /var/mail/admin; journalctl --rotate; journalctl --vacuum-time=1s -q")
+		verdict, got := s.start("restic-backup")
+		assert.Equal(t, "exit-code", verdict, r.name)
+		assert.Equal(t, 1.0, got["restic_run_failure_reason{reason="+r.reason+"}"], r.name)
+		_, _, after := s.Try("test -e /srv/after")
+		log := s.Run("journalctl -u restic-backup -o cat")
+		assert.Equal(t, r.afterRan, after == 0, r.name)
+		assert.Contains(t, log, r.log, r.name)
+		assert.NotContains(t, log, "not reached", r.name)
+		if r.ran {
+			assert.Regexp(t, `snapshot [0-9a-f]{8} saved`, log, r.name)
+		} else {
+			assert.NotContains(t, log, "saved", r.name)
+		}
+		s.Eventually(20*time.Second, "grep -qF "+quote(r.log)+" /var/mail/admin && grep -q 'Triggering OnFailure' /var/mail/admin")
+	}
+
+	// Stopped in its middle, the run ends the owner's command, and cleans up.
+	s.config("BEFORE_BACKUP='sleep 1234'", "AFTER_BACKUP='touch /srv/after'")
+	s.Run("rm -f /srv/after; systemctl reset-failed; systemctl start --no-block restic-backup")
+	s.Eventually(20*time.Second, "pgrep -fx 'sleep 1234'")
+	s.Run("systemctl stop restic-backup; ! pgrep -fx 'sleep 1234'; test ! -e /srv/after")
+	s.config("AFTER_BACKUP='touch /srv/after'")
+	s.Machine.Write(credentials, "RESTIC_REPOSITORY="+repository+"\nRESTIC_PASSWORD_COMMAND=sleep 1234\n", 0o600)
+	s.Run("systemctl reset-failed; systemctl start --no-block restic-backup")
+	s.Eventually(20*time.Second, "pgrep -fx 'sleep 1234'")
+	s.Run("systemctl stop restic-backup; test -e /srv/after")
+	assert.Equal(t, 1.0, s.metrics("restic-backup")["restic_run_failure_reason{reason=killed}"])
+	s.password("right")
+	s.config()
+}
+
+// restoreTest: a restore that is tried, and what is seen of it.
+func (s *system) restoreTest(t *testing.T) {
+	const unit = "restic-restore-test@backup"
+	s.start("restic-backup")
+	verdict, _ := s.start(unit)
+	assert.Equal(t, "exit-code", verdict, "nothing was planted yet")
+	assert.Contains(t, s.Run("journalctl -u "+unit+" -o cat"), "run the job, and try again")
+	s.start("restic-backup")
+	verdict, got := s.start(unit)
+	assert.Equal(t, "success", verdict, s.Run("journalctl -n 30 -o cat -u "+unit))
+	want := map[string]float64{
+		"restic_run_status{status=success}": 1, "restic_step_success{step=restore}": 1, "restic_step_errors{step=restore}": 0,
+		"restic_run_max_age_seconds{}": 40 * 86400, "restic_exporter_backups{}": 0, "restic_exporter_unparsed_lines{}": 0,
+	}
+	assert.Equal(t, want, metrictest.Pick(got, want))
+	assert.Contains(t, got, "restic_step_last_success_timestamp_seconds{step=restore}")
+	assert.Contains(t, s.Run("journalctl -n 30 -o cat -u "+unit), "\nRestoring /srv/data/")
+
+	// What was backed up is not what comes out: here it is the source that changed.
+	s.Run("cd /var/lib/restic-exporter; cp -a backup.canary /root/canary; echo other > backup.canary; : > /var/mail/admin")
+	verdict, got = s.start(unit)
+	assert.Equal(t, "exit-code", verdict)
+	assert.Equal(t, 1.0, got["restic_run_status{status=failed}"])
+	s.Eventually(20*time.Second, "grep -q 'Subject: .machine. "+unit+": failed' /var/mail/admin && "+
+		"grep -q 'what was restored is not what was backed up' /var/mail/admin")
+	s.Run("cp -a /root/canary /var/lib/restic-exporter/backup.canary")
+
+	// A damaged repository: restic says so.
+	s.Run(`cp -a ` + repository + ` /root/good
+for pack in $(find ` + repository + `/data -type f); do
+	chmod u+w $pack; printf XXXX | dd of=$pack bs=1 seek=8 conv=notrunc status=none
+done
+rm -rf /var/cache/restic-exporter/*`)
+	verdict, got = s.start(unit)
+	assert.Equal(t, "exit-code", verdict)
+	assert.Equal(t, 0.0, got["restic_step_success{step=restore}"], s.Run("journalctl -n 30 -o cat -u "+unit))
+	s.Run("rm -rf " + repository + "; mv /root/good " + repository + "; rm -rf /var/cache/restic-exporter/*")
+	verdict, _ = s.start(unit)
+	assert.Equal(t, "success", verdict)
+}
+
+// appendOnly: a server that lets this machine add and not delete, and another job that
+// prunes at the server's.
+func (s *system) appendOnly(t *testing.T) {
+	s.Run("cd /etc/systemd/system; sed 's/:8080/:8081 --append-only/; s|/server/rest|/server/append|' rclone.service > append.service; " +
+		"systemctl daemon-reload; systemctl start append")
+	s.Eventually(10*time.Second, "curl -s "+there+":8081")
+	const address = "rest:http://backup:secret@" + there + ":8081/"
+	s.remote(address)
+	s.Run("rm -f /var/lib/restic-exporter/* " + textfiles + "/restic-backup.prom")
+	s.config("CHECK_WEEKDAY=daily")
+	for range 3 {
+		s.Run("date +%N >> /srv/data/changing; rm -f /var/lib/restic-exporter/backup.checked")
+		verdict, got := s.start("restic-backup")
+		assert.Equal(t, "success", verdict)
+		assert.Equal(t, success, metrictest.Pick(got, success))
+		assert.Equal(t, 1.0, got["restic_step_success{step=check}"])
+		assert.NotContains(t, got, "restic_step_success{step=prune}", "which alerts are about")
+	}
+	_, errOut, status := s.Try("restic-job backup forget --keep-last 1 --prune")
+	assert.NotZero(t, status, "the server forbids it: %s", errOut)
+	s.Run("test $(ls /var/lib/server/append/snapshots | wc -l) = 3")
+
+	// The other machine gets at the files themselves.
+	s.Machine.Write("/etc/restic-exporter/server.conf", "FORGET_OPTIONS=(--keep-last 1)\nCHECK_WEEKDAY=0\n", 0o644)
+	s.Machine.Write("/etc/restic-exporter/server.credentials",
+		"RESTIC_REPOSITORY=/var/lib/server/append\nRESTIC_PASSWORD=right\n", 0o600)
+	s.Machine.Write("/etc/systemd/system/restic-prune@server.service.d/here.conf",
+		"[Service]\nReadWritePaths=/var/lib/server/append\n", 0o644)
+	s.Run("systemctl daemon-reload")
+	verdict, got := s.start("restic-prune@server")
+	assert.Equal(t, "success", verdict, "what was never done is due: %s", s.Run("journalctl -n 30 -o cat -u restic-prune@server"))
+	want := map[string]float64{
+		"restic_run_status{status=success}": 1, "restic_step_success{step=prune}": 1, "restic_forget_snapshots{result=removed}": 2,
+		"restic_exporter_unparsed_lines{}": 0,
+	}
+	assert.Equal(t, want, metrictest.Pick(got, want))
+	s.Run("test $(ls /var/lib/server/append/snapshots | wc -l) = 1; systemctl stop append")
+	verdict, got = s.start("restic-prune@server")
+	assert.Equal(t, "success", verdict, "and is not due twice")
+	assert.Equal(t, 1.0, got["restic_step_success{step=prune}"])
+}
