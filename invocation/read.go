@@ -45,6 +45,11 @@ func Read(ctx context.Context, from journal.Source, unit string, id journal.ID, 
 		reader.Namespace = namespace
 		from = reader
 	}
+	var present journal.ID
+	known := false
+	if local && reader.User {
+		present, known = presentRun(unit)
+	}
 	if err := sync(ctx, from, unit); err != nil {
 		return nil, err
 	}
@@ -76,6 +81,9 @@ func Read(ctx context.Context, from journal.Source, unit string, id journal.ID, 
 	}
 	if recording, ok := from.(*journal.Recording); ok && recording.Plain() && len(r.Processes) == 0 {
 		return nil, fmt.Errorf("%w: nothing in it is restic's; want the output of journalctl -o export, -o json --all or -o short-iso, or of restic", journal.ErrFormat)
+	}
+	if known && present != r.ID && v.endedQuietly() {
+		v.result = journal.Success
 	}
 	if err := r.judge(v, told, local); err != nil {
 		return nil, err

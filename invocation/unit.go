@@ -1,9 +1,14 @@
 package invocation
 
 import (
+	"errors"
+	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
+
+	"github.com/restic-exporter/restic-exporter/journal"
 )
 
 // UnitName returns the name that the local manager uses for a service. If name is an
@@ -49,4 +54,19 @@ func unitPath(user bool) []string {
 		dirs = append([]string{filepath.Join(config, "systemd/user")}, dirs...)
 	}
 	return dirs
+}
+
+// presentRun returns the run of a unit of the calling user's manager that is going on,
+// zero if none is. It returns false if that cannot be told. The manager keeps a link
+// for each unit that is not inactive.
+func presentRun(unit string) (id journal.ID, known bool) {
+	dir := fmt.Sprintf("/run/user/%d/systemd/units", os.Getuid())
+	if _, err := os.Stat(dir); err != nil {
+		return id, false
+	}
+	target, err := os.Readlink(filepath.Join(dir, "invocation:"+unit))
+	if errors.Is(err, fs.ErrNotExist) {
+		return id, true
+	}
+	return id, err == nil && id.UnmarshalText([]byte(target)) == nil
 }

@@ -3,6 +3,7 @@ package invocation
 import (
 	"cmp"
 	"fmt"
+	"os"
 	"strings"
 	"time"
 
@@ -20,8 +21,11 @@ type verdict struct {
 	boot   journal.ID     // the boot of the machine; zero if unknown
 
 	entries  int  // the manager's entries about the run
+	manager  int  // the manager's process
+	started  bool // the manager has said that the unit has started; of a oneshot it says so at a good end
 	simple   bool // the unit counts as started while it runs, as with Type=simple
-	stopping bool // the unit was stopped before its end
+	stopping bool // the unit was stopped, and had not failed before
+	stopped  bool // the run ended as a stop ends; a oneshot that is stopped shows nothing else
 	spoke    firstWords
 
 	restarting bool      // Restart= will try again, so a start limit ends these tries and is no new start
@@ -44,7 +48,7 @@ func (v *verdict) add(e journal.Entry) bool {
 		return true
 	}
 	switch {
-	case refusal(e):
+	case v.refuses(e):
 		v.refused = e.Time
 		return false
 	case e.Event == journal.EventStartLimit:
@@ -61,17 +65,22 @@ func (v *verdict) add(e journal.Entry) bool {
 		return false
 	case v.result != "":
 		v.restarting = v.restarting || e.Event == journal.EventRestarting
+		v.started = v.started || e.Event == journal.EventStarted
+		v.stopped = v.stopped || e.Event == journal.EventStopped && !v.started && !v.restarting
 		// A second verdict is not about the run: it comes when a unit with
 		// RemainAfterExit= is stopped, or at a start limit.
 		again := e.Event == journal.EventFailed || e.Event == journal.EventSucceeded
 		return !again && e.Time.Sub(v.time).Abs() <= closing
 	}
 	v.entries++
+	v.manager = e.PID
 	switch e.Event {
 	case journal.EventStarted:
-		v.simple = e.Result == ""
+		v.started, v.simple = true, e.Result == ""
 	case journal.EventStopping:
-		v.stopping = true
+		v.stopping = v.exit == nil
+	case journal.EventStopped:
+		v.stopped = true // a user's manager does not log that a process ended well
 	}
 	if e.Exit != nil && e.Exit.Status != 0 && v.exit == nil {
 		v.exit, v.exited = e.Exit, e.Time
@@ -82,15 +91,18 @@ func (v *verdict) add(e journal.Entry) bool {
 	return true
 }
 
-// refusal reports whether e says that the manager refused to start the unit, so that
-// nothing ran. If a run failed, the job result is "failed", "timeout" or "canceled".
-func refusal(e journal.Entry) bool {
+// refuses reports whether e says that the manager refused to start the unit, so that
+// nothing ran. If a run failed, the job result is "failed".
+func (v *verdict) refuses(e journal.Entry) bool {
 	if e.Event != journal.EventStartFailed {
 		return false
 	}
 	switch e.JobResult {
-	case "", "done", "failed", "timeout", "canceled", "skipped":
+	case "", "done", "failed", "canceled", "skipped", "collected":
 		return false
+	case "timeout":
+		// JobTimeoutSec= ends the wait for other units. It does not end a run.
+		return v.entries == 0 || v.result != ""
 	}
 	return true
 }
@@ -104,10 +116,16 @@ const resources journal.Result = "resources"
 func (r *Run) judge(v *verdict, told told, local bool) error {
 	// The journal takes precedence, because a unit's Environment= could set these variables.
 	result := cmp.Or(v.result, told.result)
-	r.setExit(cmp.Or(v.exit, told.exit))
+	if exit := cmp.Or(v.exit, told.exit); exit != nil && exit.Status != 0 {
+		r.ExitCode = &exit.Status
+	}
 	switch {
-	case (result.Failed() || result == journal.ExecCondition) && v.neverSpawned():
+	case (result.Failed() || result == journal.ExecCondition) && v.neverSpawned(),
+		result == journal.ExecCondition && v.spoke.spawnFailed():
 		r.Outcome = NotStarted
+		return nil
+	case v.wasStopped(result, r.lastFatal()):
+		r.Outcome = Killed
 		return nil
 	case result != "":
 	case told.inside && v.failedInside():
@@ -152,10 +170,36 @@ func (r *Run) succeeded(v *verdict, told told) Outcome {
 	switch {
 	case told.inside && v.failedInside():
 		return Failed
-	case told.killed, v.stopping, v.simple && r.brokenOff(), r.lastUnfinished(parser.CommandBackup):
+	case told.killed, v.simple && r.brokenOff(), r.lastUnfinished(parser.CommandBackup):
 		return Killed
 	}
 	return Succeeded
+}
+
+// endedQuietly reports whether a run of a user's unit that is over has ended well: the
+// manager that started it is still there and has reported no failure. A user's manager
+// does not log that a unit of Type=simple has ended well.
+func (v *verdict) endedQuietly() bool {
+	if v.result != "" || !v.simple || endedWithBoot(v.boot) {
+		return false
+	}
+	name, err := os.ReadFile(fmt.Sprintf("/proc/%d/comm", v.manager))
+	return err == nil && string(name) == "systemd\n"
+}
+
+// wasStopped reports whether the run ended because the unit was stopped, whatever
+// result the manager gives. If a oneshot unit is stopped while its ExecStopPost= runs,
+// only restic's last words show that it had failed before.
+func (v *verdict) wasStopped(result journal.Result, fatal *parser.Process) bool {
+	switch result {
+	case "":
+		return v.stopped
+	case journal.ExitCode:
+		return v.stopping || v.stopped && (fatal == nil || fatal.Cause == parser.CauseOther)
+	case journal.Success, journal.Timeout:
+		return v.stopping || v.stopped
+	}
+	return false
 }
 
 // failedInside reports whether a command of the unit has failed. The manager says so
@@ -181,12 +225,6 @@ func (r *Run) brokenOff() bool {
 func (r *Run) lastUnfinished(c parser.Command) bool {
 	n := len(r.Processes)
 	return n > 0 && r.Processes[n-1].Command == c && r.Processes[n-1].Unfinished && r.Dropped == 0
-}
-
-func (r *Run) setExit(exit *journal.Exit) {
-	if exit != nil {
-		r.ExitCode = &exit.Status
-	}
 }
 
 // refuse turns r into a start that the manager refused at t.
@@ -228,6 +266,18 @@ func (f *firstWords) add(e journal.Entry) {
 		}
 		f.first[e.PID] = e.Time
 	}
+}
+
+// spawnFailed reports whether the first process that logged something could not
+// execute its command.
+func (f *firstWords) spawnFailed() bool {
+	first := 0
+	for pid, t := range f.first {
+		if first == 0 || t.Before(f.first[first]) {
+			first = pid
+		}
+	}
+	return f.spawned[first]
 }
 
 // neverSpawned reports whether the first command of the unit could not be started,

@@ -54,10 +54,11 @@ func firstOf(ctx context.Context, s selector, rs records) (Entry, error) {
 	return Entry{}, ctx.Err()
 }
 
-// The MESSAGE_IDs of EventStarting and EventSkipped.
+// The MESSAGE_IDs of EventStarting, EventSkipped and EventSpawnFailed.
 const (
-	messageStarting = "7d4958e842da4a758f6c1cdc7b36dcc5"
-	messageSkipped  = "0e4284a0caca4bfc81c0bb6786972673"
+	messageStarting    = "7d4958e842da4a758f6c1cdc7b36dcc5"
+	messageSkipped     = "0e4284a0caca4bfc81c0bb6786972673"
+	messageSpawnFailed = "641257651c1b4ec9a8624d7a40a9e1e7"
 )
 
 // notSkipped returns the last invocation in which something ran. If there is none, it
@@ -95,6 +96,17 @@ func latestIn(ctx context.Context, b backend, s selector) (ID, error) {
 		return ID{}, ErrNotFound
 	}
 	if final.Event == EventSkipped || final.Event == EventNotDue {
+		// systemd also skips the start if it could not execute ExecCondition= at all.
+		failed, err := first(ctx, b, s, match{s.of(Output, final.Invocation, "MESSAGE_ID="+messageSpawnFailed)})
+		if err != nil {
+			return ID{}, err
+		}
+		if failed.Event == EventSpawnFailed {
+			spoke, err := first(ctx, b, s, match{s.of(Output, final.Invocation)})
+			if err != nil || spoke.PID == failed.PID {
+				return final.Invocation, err
+			}
+		}
 		return notSkipped(ctx, b, s, final.Invocation)
 	}
 	started, err := last(ctx, b, s, match{s.match(Manager, "MESSAGE_ID="+messageStarting)})

@@ -127,7 +127,8 @@ const (
 	EventSucceeded         // 7ad2d189f7e94e70a38c781354912448
 	EventSkipped           // 0e4284a0caca4bfc81c0bb6786972673: ExecCondition= prevented the run
 	EventNotDue            // a condition of the unit was not met; the entry has the ID of the last run, or none
-	EventStopping          // de5b426a63be47a7b6ac3eaac82e2f6f
+	EventStopping          // de5b426a63be47a7b6ac3eaac82e2f6f: the unit is stopped; not said of a oneshot unit that runs
+	EventStopped           // 9d1aaa27d60140bd96365438aad20286: the unit has been stopped
 	EventRestarting        // 5eb03494b6584870a536b337290809b3: Restart= tries again
 	EventStartLimit        // the start was refused because StartLimitBurst= was reached
 	// EventSpawnFailed (641257651c1b4ec9a8624d7a40a9e1e7) is the event of an Output

@@ -94,7 +94,7 @@ func (r *record) entry(kind Kind, id ID) Entry {
 	e.Boot, _ = r.id(fieldBoot)
 	switch kind {
 	case Output:
-		if r.is(fieldMessageID, "641257651c1b4ec9a8624d7a40a9e1e7") {
+		if r.is(fieldMessageID, messageSpawnFailed) {
 			e.Event = EventSpawnFailed
 		}
 	case Manager:
@@ -155,6 +155,8 @@ func (r *record) event() (Event, Result, *Exit) {
 		return EventSkipped, ExecCondition, nil
 	case "de5b426a63be47a7b6ac3eaac82e2f6f":
 		return EventStopping, "", nil
+	case "9d1aaa27d60140bd96365438aad20286":
+		return EventStopped, "", nil
 	case "5eb03494b6584870a536b337290809b3":
 		return EventRestarting, "", nil
 	case "":
@@ -173,14 +175,21 @@ func latest(ctx context.Context, rs records, s selector) (ID, error) {
 	var order []ID // without those that were skipped
 	var skipped ID // the last one that was skipped
 	seen := make(map[ID]bool)
+	spoke := make(map[ID]string) // the process that logged something first
+	failed := make(map[ID]bool)  // that one could not execute its command
 	for r, err := range rs {
 		if err := cmp.Or(err, ctx.Err()); err != nil {
 			return ID{}, err
 		}
 		kind, id, ok := s.kind(r)
+		if ok && kind == Output && !failed[id] {
+			pid := string(r.fields[fieldPID])
+			spoke[id] = cmp.Or(spoke[id], pid)
+			failed[id] = spoke[id] == pid && r.is(fieldMessageID, messageSpawnFailed)
+		}
 		switch {
 		case !ok || kind == Dropped || id == (ID{}):
-		case kind == Manager && r.is(fieldMessageID, messageSkipped):
+		case kind == Manager && r.is(fieldMessageID, messageSkipped) && !failed[id]:
 			skipped = id
 			order = slices.DeleteFunc(order, func(of ID) bool { return of == id })
 			seen[id] = true

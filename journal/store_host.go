@@ -36,9 +36,11 @@ func (h storeHost) latest(ctx context.Context, s selector) (ID, time.Time, error
 	}
 	first := make(map[ID]time.Time)
 	skipped := make(map[ID]bool)
+	failed := make(map[ID]bool) // a command could not be executed, perhaps the condition itself
+	message := map[Kind]string{Output: messageSpawnFailed, Manager: messageSkipped}
 	for _, k := range []Kind{Output, Manager} {
 		field := fieldNames[s.scope[k].id]
-		query := fmt.Sprintf(`%s | stats by (%s) min(_time) first, count() if (MESSAGE_ID:="%s") skipped`, h.query(match{s.match(k)}), field, messageSkipped)
+		query := fmt.Sprintf(`%s | stats by (%s) min(_time) first, count() if (MESSAGE_ID:="%s") some`, h.query(match{s.match(k)}), field, message[k])
 		for row, err := range h.store.ask(ctx, query) {
 			if err != nil {
 				return ID{}, time.Time{}, err
@@ -54,7 +56,10 @@ func (h storeHost) latest(ctx context.Context, s selector) (ID, time.Time, error
 			if earlier, ok := first[id]; !ok || t.Before(earlier) {
 				first[id] = t
 			}
-			skipped[id] = skipped[id] || k == Manager && row["skipped"] != "0"
+			if row["some"] != "0" {
+				failed[id] = failed[id] || k == Output
+				skipped[id] = k == Manager && !failed[id]
+			}
 		}
 	}
 	var latest ID

@@ -125,7 +125,8 @@ func managerText(e *Entry, text, unit string) bool {
 		{"Assertion failed for ", EventStartFailed, ""},
 		{"Condition check resulted in ", EventNotDue, ""},
 		{"Stopping ", EventStopping, ""},
-		{"Stopped ", EventOther, ""},
+		{"Stopped ", EventStopped, ""},
+		{"Timed out starting ", EventStartFailed, ""},
 	} {
 		if rest, ok := strings.CutPrefix(text, job.prefix); ok {
 			e.Event, e.Result = job.event, job.result
@@ -136,6 +137,8 @@ func managerText(e *Entry, text, unit string) bool {
 				e.JobResult = "dependency"
 			case "Assertion failed for ":
 				e.JobResult = "assert"
+			case "Timed out starting ":
+				e.JobResult = "timeout"
 			}
 			return !anyUnit().MatchString(rest) || strings.HasPrefix(rest, unit+" ") || strings.TrimRight(rest, ".") == unit
 		}
@@ -150,8 +153,15 @@ const maxEarly = 1000
 func (r *Recording) text(ctx context.Context, unit string) iter.Seq2[Entry, error] {
 	return func(yield func(Entry, error) bool) {
 		last, before, skipped := 0, 0, 0 // numbers of invocations; nothing ran in skipped
+		spoke, pid, failed := 0, 0, 0    // pid logged first in spoke; in failed that one could not execute its command
 		for n, err := range r.invocations(ctx, unit, func(n int, e Entry) bool {
-			if e.Event == EventSkipped {
+			if e.Kind == Output && n != spoke {
+				spoke, pid = n, e.PID
+			}
+			if e.Event == EventSpawnFailed && e.PID == pid {
+				failed = n
+			}
+			if e.Event == EventSkipped && n != failed {
 				skipped = n
 			}
 			return true

@@ -61,6 +61,7 @@ func Families(run *invocation.Run, old []*dto.MetricFamily, o Options) ([]*dto.M
 		return nil, err
 	}
 	b := newBuilder(run, st, o)
+	b.run = b.stayKilled(run)
 	if end := b.laterEnd(); !end.IsZero() {
 		return nil, fmt.Errorf("%w, which ended at %s", ErrNewer, end.UTC().Format(time.RFC3339))
 	}

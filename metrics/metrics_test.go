@@ -430,7 +430,27 @@ func TestOutcomeChanges(t *testing.T) {
 	for _, outcome := range []invocation.Outcome{invocation.Succeeded, invocation.Failed, invocation.Failed} {
 		mfs = families(t, run(0, outcome), mfs, builds)
 	}
-	assert.Equal(t, 1.0, flat(mfs)["run_consecutive_failures{}"])
+	want := map[string]float64{"run_consecutive_failures{}": 1}
+	assert.Equal(t, want, metrictest.Pick(flat(mfs), want, "run_last_success_timestamp_seconds{}"))
+
+	// The success before that one is kept.
+	mfs = families(t, run(-1000, invocation.Succeeded), nil, builds)
+	mfs = families(t, run(0, invocation.Failed), mfs, builds)
+	want["run_last_success_timestamp_seconds{}"] = 1_699_999_060
+	assert.Equal(t, want, metrictest.Pick(flat(mfs), want))
+}
+
+// TestStaysKilled: what only a command within the unit knows of a run is not forgotten
+// by a call from outside.
+func TestStaysKilled(t *testing.T) {
+	inside := families(t, exiting(143, run(0, invocation.Killed)), families(t, run(-1000, invocation.Succeeded), nil, builds), builds)
+	want := flat(inside)
+	for _, outcome := range []invocation.Outcome{invocation.Succeeded, invocation.Killed} {
+		inside = families(t, run(0, outcome), inside, builds)
+		assert.Equal(t, want, flat(inside), outcome)
+	}
+	next := flat(families(t, run(1000, invocation.Succeeded), inside, builds))
+	assert.Equal(t, 1.0, next["run_status{status=success}"])
 }
 
 // TestRefused: a start that the manager refused is a failed run, counted once

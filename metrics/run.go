@@ -34,6 +34,9 @@ func (b *builder) verdict() {
 	}
 	b.happens(judged, "")
 	good := r.Outcome == invocation.Succeeded
+	if !good && b.same() && b.old.time(runLastSuccess).Equal(b.old.time(runEnd)) {
+		b.happens(succeeded, "") // an earlier call took this run for a success
+	}
 	if !r.End.IsZero() {
 		b.set(backupFailure, truth(!good), strconv.FormatInt(r.End.Unix(), 10))
 	}
@@ -44,6 +47,11 @@ func (b *builder) verdict() {
 		b.set(runExitCode, 0)
 	case r.ExitCode != nil:
 		b.set(runExitCode, float64(*r.ExitCode))
+	case b.counted():
+		// Within the unit systemd says more than the journal holds.
+		if known := b.old.value(runExitCode); known != nil {
+			b.set(runExitCode, *known)
+		}
 	}
 	if good && !r.End.IsZero() {
 		b.happens(succeeded, "")
@@ -55,6 +63,19 @@ func (b *builder) verdict() {
 	} else if l := r.Lock(); l != nil && l.Age != nil {
 		b.set(lockAge, elapsed(*l.Age))
 	}
+}
+
+// stayKilled returns run as one that was killed if the file says so. If SIGTERM ends the
+// process of a unit of Type=simple, the manager calls that a success, and tells only
+// commands of the unit about the signal.
+func (b *builder) stayKilled(run *invocation.Run) *invocation.Run {
+	killed := b.old.value(runFailureReason, string(invocation.ReasonKilled))
+	if run.Outcome != invocation.Succeeded || !b.counted() || killed == nil || *killed != 1 {
+		return run
+	}
+	own := *run
+	own.Outcome = invocation.Killed
+	return &own
 }
 
 // failures returns how many runs have failed since the last success. A partial run that
