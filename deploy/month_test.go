@@ -379,6 +379,14 @@ func TestMonth(t *testing.T) {
 	}
 }
 
+// label writes a label, unless it is empty: promtool tells that from none.
+func label(name, value string) string {
+	if value == "" {
+		return ""
+	}
+	return fmt.Sprintf("%s=%q,", name, value)
+}
+
 // monthOf returns the month of a machine as promtool reads it.
 func monthOf(t *testing.T, instance string, jobs []*job) string {
 	file, err := filepath.Abs("prometheus/restic.rules.yml")
@@ -392,8 +400,8 @@ func monthOf(t *testing.T, instance string, jobs []*job) string {
 		j.live()
 		for _, name := range slices.Sorted(maps.Keys(j.samples)) {
 			metric, labels, _ := strings.Cut(name, "|")
-			fmt.Fprintf(&b, "      - series: '%s{instance=%q,host=%q,job=\"node\",unit=%q,%s}'\n        values: '%s'\n",
-				metric, instance, hosts[instance], j.unit, labels, notation(j.samples[name]))
+			fmt.Fprintf(&b, "      - series: '%s{instance=%q,job=\"node\",unit=%q,%s%s}'\n        values: '%s'\n",
+				metric, instance, j.unit, label("host", hosts[instance]), labels, notation(j.samples[name]))
 		}
 	}
 	b.WriteString("    promql_expr_test:\n")
@@ -404,9 +412,9 @@ func monthOf(t *testing.T, instance string, jobs []*job) string {
 			if f.instance+":9100" != instance || now < f.from || f.to <= now {
 				continue
 			}
-			labels := fmt.Sprintf("alertname=%q,host=%q", f.alert, hosts[instance])
+			labels := label("alertname", f.alert) + label("host", hosts[instance])
 			if f.alert != "ResticHostSilent" { // whoever asks the store
-				labels += fmt.Sprintf(",instance=%q,unit=%q", instance, f.unit)
+				labels += label("instance", instance) + label("unit", f.unit)
 			}
 			fmt.Fprintf(&b, "          - {labels: '{%s}', value: 1}\n", labels)
 		}
