@@ -101,9 +101,10 @@ func TestManualPage(t *testing.T) {
 	assert.Empty(t, string(out))
 }
 
-var links = regexp.MustCompile(`\]\(([^)#]+)(?:#[^)]*)?\)`)
+var links = regexp.MustCompile(`(?:\]\(|\bsrc(?:set)?=")([^)#"]+)`)
 
-// TestLinks: what the documents point to in the project is there.
+// TestLinks: what the documents point to in the project is there, and pictures
+// are small.
 func TestLinks(t *testing.T) {
 	for _, name := range documents(t) {
 		text, err := os.ReadFile(name)
@@ -112,8 +113,10 @@ func TestLinks(t *testing.T) {
 			if strings.Contains(link[1], "://") {
 				continue
 			}
-			_, err := os.Stat(filepath.Join(filepath.Dir(name), link[1]))
-			assert.NoError(t, err, "%s links to %s", name, link[1])
+			file, err := os.Stat(filepath.Join(filepath.Dir(name), link[1]))
+			if assert.NoError(t, err, "%s links to %s", name, link[1]) && filepath.Ext(link[1]) == ".png" {
+				assert.Less(t, file.Size(), int64(150<<10), link[1])
+			}
 		}
 	}
 }
