@@ -16,6 +16,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/restic-exporter/restic-exporter/internal/machine"
 	"github.com/restic-exporter/restic-exporter/internal/testenv"
 )
 
@@ -101,6 +102,17 @@ func TestPackage(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestPackagePiuparts: what is installed and purged leaves nothing, says Debian's checker.
+func TestPackagePiuparts(t *testing.T) {
+	testenv.Long(t)
+	testenv.Root(t)
+	assert.Contains(t, run(t, "piuparts", "--existing-chroot="+machine.Suite(t, "trixie"), "--distribution=trixie", "--skip-minimize",
+		"--no-eatmydata", "--no-upgrade-test", // there is no earlier version in Debian
+		"--no-symlinks",                      // restic's own documents have broken ones
+		"--ignore=/var/cache/debconf/tmp.ci", // debconf's
+		deb(t)), "PASS: All tests.")
 }
 
 // TestPackageTarballs: each has a program of its machine's that needs no library.

@@ -63,7 +63,8 @@ func TestTranscripts(t *testing.T) {
 	assert.GreaterOrEqual(t, n, 2, "commands run")
 }
 
-// TestDocumentsAreComplete: every flag and directory is in the manual page.
+// TestDocumentsAreComplete: every flag and directory is in the manual page, and the
+// sandboxes let the program write there.
 func TestDocumentsAreComplete(t *testing.T) {
 	manual, err := os.ReadFile("../../docs/restic-exporter.1")
 	require.NoError(t, err)
@@ -71,8 +72,18 @@ func TestDocumentsAreComplete(t *testing.T) {
 	for _, flag := range regexp.MustCompile(`--[a-z-]+`).FindAllString(usage, -1) {
 		assert.Contains(t, plain, flag)
 	}
-	for _, dir := range directories {
-		assert.Contains(t, plain, "\n"+dir+"\n")
+	units, err := filepath.Glob("../../deploy/systemd/*.service")
+	require.NoError(t, err)
+	for _, name := range units {
+		unit, err := os.ReadFile(name)
+		require.NoError(t, err)
+		for _, dir := range directories {
+			assert.Contains(t, plain, "\n"+dir+"\n")
+			if !strings.Contains(string(unit), "/usr/bin/restic-exporter --unit") {
+				continue
+			}
+			assert.Regexp(t, `(?m)^ReadWritePaths=.*-(`+dir+`|`+filepath.Dir(dir)+`)( |$)`, string(unit), name)
+		}
 	}
 	changes, err := os.ReadFile("../../CHANGELOG.md")
 	require.NoError(t, err)

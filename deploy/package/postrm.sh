@@ -4,6 +4,9 @@
 # password in them nobody can ever read the backups again.
 set -e
 
+# As in postinst.
+timers=
+
 if [ -d /run/systemd/system ]; then
 	systemctl --system daemon-reload >/dev/null || true
 fi
@@ -43,12 +46,14 @@ remove | 0)
 	fi
 	;;
 purge)
-	# It would delete the link, too. One that is there still is of a timer that the
-	# administrator wrote.
-	if [ ! -L /etc/systemd/system/timers.target.wants/restic-backup.timer ] && command -v deb-systemd-helper >/dev/null; then
-		deb-systemd-helper purge restic-backup.timer >/dev/null || true
-	fi
-	rm -f /var/lib/systemd/deb-systemd-helper-enabled/restic-backup.timer.dsh-also
+	for timer in $timers; do
+		# It would delete the link, too. One that is there still is of a timer that the
+		# administrator wrote.
+		if [ ! -L "/etc/systemd/system/timers.target.wants/$timer" ] && command -v deb-systemd-helper >/dev/null; then
+			deb-systemd-helper purge "$timer" >/dev/null || true
+		fi
+		rm -f "/var/lib/systemd/deb-systemd-helper-enabled/$timer.dsh-also"
+	done
 	rm -rf /var/cache/restic-exporter /var/lib/restic-exporter
 	metrics | while IFS= read -r file; do
 		rm -f -- "$file"

@@ -55,7 +55,7 @@ func Boot(t testing.TB) *Machine {
 	}
 	lower := "/"
 	if suite != "" {
-		lower = suiteRoot(t, suite)
+		lower = Suite(t, suite)
 	}
 
 	base, err := os.MkdirTemp("", "restic-exporter-machine-")

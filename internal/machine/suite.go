@@ -19,10 +19,10 @@ const packages = "systemd,systemd-sysv,dbus,dbus-user-session,libpam-systemd,lib
 
 const mirror = "http://deb.debian.org/debian"
 
-// suiteRoot returns the root directory of a Debian suite, such as "trixie". It is
+// Suite returns the root directory of a Debian suite, such as "trixie". It is
 // made by debootstrap, once, and stays in the user's cache directory. A root that
 // cannot be had fails the test: whoever names a suite wants to know of that one.
-func suiteRoot(t testing.TB, suite string) string {
+func Suite(t testing.TB, suite string) string {
 	t.Helper()
 	cache, err := os.UserCacheDir()
 	require.NoError(t, err, "no place for the root of %s", suite)
