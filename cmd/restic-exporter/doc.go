@@ -24,7 +24,7 @@
 //	  --namespace NAME          the journal namespace that the unit logs into
 //	                            (default: the one that has lines of the run)
 //	  --strip REGEXP            remove this from the beginning of each line: the
-//	                            prefix of a wrapper, such as '^\S+ \S+ ' of ts
+//	                            prefix of a wrapper, such as '^[^|]+[|] '
 //	  --action NAME=IDENTIFIER  count lines logged as IDENTIFIER as action NAME;
 //	                            repeatable (default backup=restic-backup.sh,
 //	                            cleanup=cleanup-backups.sh, prune=restic-prune.sh)

@@ -7,7 +7,7 @@ complete -c restic-exporter -l invocation -d 'which run of the unit' -x
 complete -c restic-exporter -l journal -d 'read this journal file, or those in this directory, instead of the local journal' -r -F
 complete -c restic-exporter -l user -d 'the unit belongs to the user\'s service manager'
 complete -c restic-exporter -l namespace -d 'the journal namespace that the unit logs into' -x
-complete -c restic-exporter -l strip -d 'remove this from the beginning of each line: the prefix of a wrapper, such as \'^\\S+ \\S+ \' of ts' -x
+complete -c restic-exporter -l strip -d 'remove this from the beginning of each line: the prefix of a wrapper, such as \'^[^|]+[|] \'' -x
 complete -c restic-exporter -l action -d 'count lines logged as IDENTIFIER as action NAME' -x
 complete -c restic-exporter -l label -d 'add a label to every series' -x
 complete -c restic-exporter -l max-age -d 'alert if the last success is older, such as 26h' -x
