@@ -9,7 +9,7 @@ RECORDING := testdata/0.19.1/second-run-prune.export
 PACKAGES := libsystemd-dev libc6-dev systemd systemd-sysv systemd-container debootstrap systemd-journal-remote dbus-user-session \
 	libpam-systemd procps groff-base restic prometheus prometheus-node-exporter \
 	prometheus-alertmanager victoria-metrics nginx-light iproute2 rclone openssh-server openssh-client jsonnet shellcheck lintian \
-	exim4-daemon-light msmtp postgresql openssl curl jq strace iputils-ping xz-utils lz4 zstd rpm zsh fish piuparts $(CROSS)
+	exim4-daemon-light msmtp postgresql openssl curl jq moreutils strace iputils-ping xz-utils lz4 zstd rpm zsh fish piuparts $(CROSS)
 
 # To build the packages of the other architecture.
 CROSS := $(if $(filter aarch64,$(shell uname -m)),gcc-x86-64-linux-gnu libc6-dev-amd64-cross,gcc-aarch64-linux-gnu libc6-dev-arm64-cross)

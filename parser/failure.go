@@ -24,7 +24,7 @@ var failureForms = []form{
 	{pattern: "runtime.goexit", read: (*state).stack},
 	{pattern: "main.main…", read: (*state).stack},
 
-	{pattern: "repo already locked, waiting up to …", failure: true, read: (*state).quiet}, // 0.16 and later
+	{pattern: "repo already locked, waiting up to …", failure: true, read: (*state).waits}, // 0.16 and later
 	{pattern: noLock + "…", failure: true, telling: true, read: (*state).fatalLine},
 	{pattern: "storage ID #"},
 	{pattern: "the `unlock` command can be used to remove stale locks"},
@@ -66,6 +66,7 @@ const (
 )
 
 type failureState struct {
+	waits     string    // the line that says that it waits for a lock
 	locked    bool      // another process has locked the repository
 	signalled bool      // restic received a signal
 	refused   bool      // ssh reported that the server denied access
@@ -152,6 +153,12 @@ func (s *state) stack(*line) error {
 		s.odd = false
 		s.gaveUp(s.unknown, classify(s.unknown))
 	}
+	return nil
+}
+
+// waits reads that the process waits for a lock. A wrapper may drop the rest.
+func (s *state) waits(l *line) error {
+	s.restic, s.failure.waits = true, string(l.text[:min(len(l.text), 512)])
 	return nil
 }
 

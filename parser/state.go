@@ -267,6 +267,9 @@ func (s *state) result() Process {
 	if cause := s.lastWords(); cause != CauseNone {
 		p.Fatal, p.Cause = string(s.unknown), cause
 	}
+	if s.stream && s.failure.waits != "" && p.Command == "" && p.Fatal == "" {
+		p.Fatal, p.Cause, p.Lock = s.failure.waits, CauseLocked, new(Lock)
+	}
 	if p.Fatal != "" {
 		p.Done = false
 	}

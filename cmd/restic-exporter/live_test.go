@@ -62,6 +62,7 @@ ExecStart=`+exporter+` --unit %i
 		{"user unit", testUserUnit},
 		{"many units", testManyUnits},
 		{"namespaces", testNamespaces},
+		{"wrappers", testWrappers},
 		{"reboot in mid-run", testReboot},
 	} {
 		t.Run(test.name, func(t *testing.T) {
