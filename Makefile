@@ -70,9 +70,10 @@ e2e: setup build packages
 # The live tests on another Debian's systemd and restic, in a root that
 # debootstrap makes in the user's cache directory, once: remove it there to have
 # it anew. SUITE=forky is Debian testing.
-SUITE ?= trixie
+SUITE   ?= trixie
+SYSTEMD ?= TestBoot|TestLive|TestStarts|TestRecord
 test-systemd: setup
-	SYSTEMD_SUITE=$(SUITE) $(GO) test -count=1 -timeout 20m -run '^(TestBoot|TestLive|TestStarts|TestRecord)$$' \
+	SYSTEMD_SUITE=$(SUITE) $(GO) test -count=1 -timeout 20m -run '^($(SYSTEMD))$$' \
 		./internal/machine ./cmd/restic-exporter ./tools/record
 
 # Recordings of a restic for testdata, see the README there.

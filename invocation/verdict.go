@@ -22,6 +22,7 @@ type verdict struct {
 
 	entries  int  // the manager's entries about the run
 	manager  int  // the manager's process
+	begun    bool // the manager or a process of the unit has said that something runs
 	started  bool // the manager has said that the unit has started; of a oneshot it says so at a good end
 	simple   bool // the unit counts as started while it runs, as with Type=simple
 	stopping bool // the unit was stopped, and had not failed before
@@ -44,6 +45,7 @@ const closing = 2 * time.Second
 func (v *verdict) add(e journal.Entry) bool {
 	v.boot = cmp.Or(v.boot, e.Boot)
 	if e.Kind != journal.Manager {
+		v.begun = true
 		v.spoke.add(e)
 		return true
 	}
@@ -75,8 +77,10 @@ func (v *verdict) add(e journal.Entry) bool {
 	v.entries++
 	v.manager = e.PID
 	switch e.Event {
+	case journal.EventStarting:
+		v.begun = true
 	case journal.EventStarted:
-		v.started, v.simple = true, e.Result == ""
+		v.begun, v.started, v.simple = true, true, e.Result == ""
 	case journal.EventStopping:
 		v.stopping = v.exit == nil
 	case journal.EventStopped:
@@ -102,7 +106,7 @@ func (v *verdict) refuses(e journal.Entry) bool {
 		return false
 	case "timeout":
 		// JobTimeoutSec= ends the wait for other units. It does not end a run.
-		return v.entries == 0 || v.result != ""
+		return !v.begun || v.result != ""
 	}
 	return true
 }

@@ -2,6 +2,7 @@ package invocation
 
 import (
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 
@@ -12,12 +13,15 @@ import (
 func TestVerdict(t *testing.T) {
 	boot := journal.ID{7}
 	exit := func(command string, n int) *journal.Exit { return &journal.Exit{Command: command, Status: n} }
+	at := time.Unix(1_700_000_000, 0)
+	timedOut := journal.Entry{Kind: journal.Manager, Event: journal.EventStartFailed, JobResult: "timeout", Time: at}
 	tests := map[string]struct {
 		entries []journal.Entry
 		want    verdict // without what processes said
 	}{
 		"none yet": {
-			[]journal.Entry{{Kind: journal.Manager, Event: journal.EventStarting}, {Kind: journal.Output}}, verdict{entries: 1},
+			[]journal.Entry{{Kind: journal.Manager, Event: journal.EventStarting}, {Kind: journal.Output}},
+			verdict{entries: 1, begun: true},
 		},
 		"success": {
 			[]journal.Entry{{Kind: journal.Manager, Result: journal.Success, Boot: boot}},
@@ -35,7 +39,32 @@ func TestVerdict(t *testing.T) {
 			[]journal.Entry{{Kind: journal.Manager, Result: journal.Timeout}, {Kind: journal.Manager, Result: journal.Success}},
 			verdict{result: journal.Timeout, entries: 1},
 		},
-		"output has none": {[]journal.Entry{{Kind: journal.Output, Result: journal.Success, Exit: exit("", 1)}}, verdict{}},
+		"output has none": {
+			[]journal.Entry{{Kind: journal.Output, Result: journal.Success, Exit: exit("", 1)}}, verdict{begun: true},
+		},
+		"a job that waited in vain": {[]journal.Entry{timedOut}, verdict{refused: at}},
+		"a job that took too long": {
+			[]journal.Entry{{Kind: journal.Manager, Event: journal.EventStarting}, timedOut}, verdict{entries: 2, begun: true},
+		},
+		"stopped, and failed by that": {
+			[]journal.Entry{{Kind: journal.Manager, Event: journal.EventStopping}, {Kind: journal.Manager, Exit: exit("ExecStart", 1)}},
+			verdict{exit: exit("ExecStart", 1), entries: 2, stopping: true},
+		},
+		"stopped when it had failed": {
+			[]journal.Entry{{Kind: journal.Manager, Exit: exit("ExecStart", 1)}, {Kind: journal.Manager, Event: journal.EventStopping}},
+			verdict{exit: exit("ExecStart", 1), entries: 2},
+		},
+		"a oneshot that was stopped": {
+			[]journal.Entry{{Kind: journal.Manager, Result: journal.Success}, {Kind: journal.Manager, Event: journal.EventStopped}},
+			verdict{result: journal.Success, entries: 1, stopped: true},
+		},
+		"stopped to be tried again": {
+			[]journal.Entry{
+				{Kind: journal.Manager, Result: journal.ExitCode}, {Kind: journal.Manager, Event: journal.EventRestarting},
+				{Kind: journal.Manager, Event: journal.EventStopped},
+			},
+			verdict{result: journal.ExitCode, entries: 1, restarting: true},
+		},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {

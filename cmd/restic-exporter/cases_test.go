@@ -35,6 +35,7 @@ func TestCases(t *testing.T) {
 		"starts/exec-condition-226.export":                        {"--unit", "exec-condition-226"},
 		"starts/job-timeout.export":                               {"--unit", "job-timeout"},
 		"starts/job-timeout-loaded.export":                        {"--unit", "job-timeout-loaded"},
+		"starts/job-timeouts.iso":                                 {"--unit", "job-timeout"},
 		"starts/stopped-deaf.export":                              {"--unit", "stopped-deaf"},
 		"starts/stopped-exit-0.export":                            {"--unit", "stopped-exit-0"},
 		"starts/stopped-exit-1.export":                            {"--unit", "stopped-exit-1"},

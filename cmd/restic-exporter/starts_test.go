@@ -124,10 +124,11 @@ var situations = map[string]situation{
 	"restart, good": {service: "Restart=on-failure\nRestartSec=1s",
 		do:   "touch FLAGS/fail; ctl start NAME; rm FLAGS/fail; until journal | grep -c 'snapshot.*saved' | grep -q 2; do sleep 0.1; done",
 		want: runSucceeded, callers: "inside"},
-	"job timeout": {unit: "Wants=slow@NAME.service\nAfter=slow@NAME.service\nJobTimeoutSec=2", do: failing("slow"),
+	"job timeout": {unit: "Wants=slow@NAME.service\nAfter=slow@NAME.service\nJobTimeoutSec=2", do: failing("slow"), fresh: true,
 		want: refused, callers: "handler both"},
-	"job timeout, loaded": {unit: "Wants=slow@NAME.service\nAfter=slow@NAME.service\nJobTimeoutSec=2", do: failing("slow"), timer: true,
-		want: refused, callers: "handler both"},
+	"job timeout, loaded": {unit: "Wants=slow@NAME.service\nAfter=slow@NAME.service\nJobTimeoutSec=8", do: failing("slow"), timer: true,
+		script: "true",
+		want:   refused, callers: "handler both"},
 	"mount": {unit: "RequiresMountsFor=/mnt/NAME", timer: true,
 		do:   "ctl stop mnt-NAME.mount; rmdir FLAGS/device; touch FLAGS/device; ctl start NAME",
 		want: refused, callers: "handler both"},
@@ -394,7 +395,7 @@ func setUpStarts(m *machine.Machine, all []start) {
 	for scope, user := range map[string]string{"system": "", "user": " --user"} {
 		dir := "/etc/systemd/" + scope + "/"
 		m.Write(dir+"dep@.service", shared+"/bin/sh -c 'test ! -e \"/srv/flags/%I/dep\" -a ! -e \"/srv/flags/%i/dep\"'\n", 0o644)
-		m.Write(dir+"slow@.service", shared+"/bin/sh -c 'test ! -e /srv/flags/%i/slow || sleep 5'\n", 0o644)
+		m.Write(dir+"slow@.service", shared+"/bin/sh -c 'test ! -e /srv/flags/%i/slow || sleep 10'\n", 0o644)
 		for _, handler := range []string{"handler", "both"} {
 			m.Write(dir+handler+"@.service", shared+exporter+user+" --unit %i --output /srv/out/"+handler+"\n", 0o644)
 		}
