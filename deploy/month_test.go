@@ -16,7 +16,7 @@ import (
 	"github.com/restic-exporter/restic-exporter/internal/testenv"
 )
 
-// A month of fourteen units on ten machines, of which samples are taken every
+// A month of fifteen units on ten machines, of which samples are taken every
 // tick. What goes wrong in it is in the events of month, and what has to fire
 // for that in firings. Times are since the beginning of the month.
 const (
@@ -249,6 +249,14 @@ func month() []*job {
 		return values{`restic_backup_failure|timestamp="274500"`: 1}
 	}
 
+	// Tries to restore on three days, and has done so for the last time long before.
+	restore := daily("shell:9100", "restic-restore-test@backup.service", 12, 0).maxAge(40*24).fails("other", nil, 3)
+	restore.first, restore.last = 2, 5
+	restore.success = func(j *job, day int, v values) {
+		v["restic_exporter_backups"] = 0
+		v["restic_run_last_success_timestamp_seconds"] = -at(20, 0, 0).Seconds()
+	}
+
 	// The store gets no more from this one, and its metrics stay as they were.
 	vault := daily("store:9100", "restic-backup.service", 11, 15)
 	vault.last = 25
@@ -260,7 +268,7 @@ func month() []*job {
 		photos.but(29, values{"restic_exporter_unparsed_lines": 3}).but(30, values{"restic_exporter_unparsed_lines": 3}),
 		nas,
 		daily("nas:9100", "restic-backup@media.service", 4, 45).fails("locked", values{"restic_lock_age_seconds": 9 * 3600}, 29, 30),
-		db2, web, www, mail, share, shell, vault,
+		db2, web, www, mail, share, shell, restore, vault,
 		daily("attic:9100", "restic-backup.service", 9, 15).gone(at(20, 0, 0), at(days, 0, 0)),
 	}
 }
@@ -316,6 +324,9 @@ var firings = []struct {
 
 	{"ResticBackupTooOldDefault", "store", "restic-backup.service", at(26, 13, 30), at(31, 0, 0)},
 	{"ResticHostSilent", "store", "", at(26, 13, 45), at(31, 0, 0)},
+
+	{"ResticRestoreTestFailed", "shell", "restic-restore-test@backup.service", at(3, 12, 0), at(4, 12, 0)},
+	{"ResticRestoreTestTooOld", "shell", "restic-restore-test@backup.service", at(20, 0, 15), at(31, 0, 0)},
 
 	{"ResticMachineGone", "attic", "restic-backup.service", at(21, 11, 45), at(31, 0, 0)},
 }
