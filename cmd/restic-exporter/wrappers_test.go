@@ -60,7 +60,8 @@ systemctl daemon-reload`)
 	const files, unreadable = "restic_snapshot_processed_files{backup=%d}", "restic_snapshot_unreadable_items{backup=%d}"
 	for instance, backups := range map[string][][2]float64{"default": {{1, 1}}, "both": {{1, 1}, {18, 0}}, "missing": {{18, 1}}} {
 		want := series{
-			"restic_run_status{status=partial}": 1, "restic_run_failure_reason{reason=source_unreadable}": 1, "restic_exporter_unparsed_lines{}": 0,
+			"restic_run_status{status=partial}": 1, "restic_run_failure_reason{reason=source_unreadable}": 1,
+			"restic_exporter_unparsed_lines{}": 0,
 		}
 		for i, b := range backups {
 			want[fmt.Sprintf(files, i+1)], want[fmt.Sprintf(unreadable, i+1)] = b[0], b[1]
