@@ -16,8 +16,8 @@ import (
 
 var update = flag.Bool("update", false, "rewrite the golden files")
 
-// Equal compares got with the content of the named file. Where they differ, got
-// is put beside the file with ".got" added to its name.
+// Equal compares got with the content of the named file. If they differ, it writes got to
+// a file whose name has ".got" added.
 func Equal(t testing.TB, name, got string) {
 	t.Helper()
 	if *update {

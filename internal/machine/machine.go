@@ -1,11 +1,11 @@
-// Package machine boots a systemd of its own to test with: a container whose
-// file system is that of the host, with every change in memory.
+// Package machine boots a separate systemd for tests, in a container. Its file system is
+// that of the host, but every change stays in memory.
 //
-// If the environment variable SYSTEMD_SUITE names a Debian suite, such as
-// trixie, the file system is that suite's instead, and with it systemd, restic
-// and all else; see suite.go.
+// If the environment variable SYSTEMD_SUITE names a Debian suite, such as trixie, the file
+// system with systemd, restic and everything else is that of the suite instead; see
+// suite.go.
 //
-// It needs root, systemd-nspawn and overlay file systems. Where one of them is
+// Package machine needs root, systemd-nspawn and overlay file systems. If something is
 // missing, the test is left out; see [testenv.LeaveOut].
 package machine
 
@@ -78,7 +78,7 @@ func Boot(t testing.TB) *Machine {
 	rand.Read(id)
 	m.Write("/etc/machine-id", hex.EncodeToString(id)+"\n", 0o444)
 	m.Write("/etc/hostname", "machine\n", 0o644)
-	// What the host's packages start is not wanted here.
+	// Do not start the services of the host's packages.
 	wants, _ := filepath.Glob(m.Root + "/etc/systemd/system/*.wants/*")
 	for _, name := range wants {
 		os.Remove(name)
@@ -101,14 +101,14 @@ func Boot(t testing.TB) *Machine {
 	return m
 }
 
-// hosts is what the host may have of runs and servers of its own. In a machine
-// of which the tests know all, it would look like theirs.
+// hosts are files that the host's own runs and servers may have left. In the machine they
+// would look as if they were the test's.
 var hosts = []string{
 	"/var/log/journal", "/var/mail/*", "/var/spool/exim4/*/*", "/var/lib/prometheus/*/*", "/var/lib/node*exporter/*",
 	"/etc/restic-exporter", "/var/lib/restic-exporter", "/var/cache/restic-exporter", "/etc/systemd/system/restic-*",
 }
 
-// Use makes what goes wrong from now on a failure of t, a subtest, until it ends.
+// Use reports failures to t, a subtest, until that ends.
 func (m *Machine) Use(t testing.TB) {
 	before := m.t
 	t.Cleanup(func() { m.t = before })
@@ -144,10 +144,10 @@ func (m *Machine) start() {
 		"--private-network", "--console=read-only", "--quiet", "--machine=machine",
 		"--tmpfs=/srv:mode=0755")
 	m.nspawn.Stdout, m.nspawn.Stderr = &m.log, &m.log
-	// An environment of the host's, such as $INVOCATION_ID, must not get in.
-	// On control groups v1, which is what a container gets where the host has
-	// them, systemd may not hear that a group is empty: a unit that was killed
-	// hangs until its TimeoutStopSec=. systemd 258 boots with v2 alone.
+	// The host's environment, such as $INVOCATION_ID, must not get in. The container
+	// needs control groups v2, even if the host has v1: with v1 systemd may not notice
+	// that a group is empty, so that a killed unit hangs until TimeoutStopSec=. And
+	// systemd 258 boots only with v2.
 	m.nspawn.Env = []string{"PATH=" + os.Getenv("PATH"), "SYSTEMD_NSPAWN_UNIFIED_HIERARCHY=1"}
 	if err := m.nspawn.Start(); err != nil {
 		m.t.Fatal(err)
@@ -177,8 +177,7 @@ func (m *Machine) start() {
 	}
 }
 
-// findLeader returns the process that is PID 1 in the machine, 0 if it is not
-// there yet.
+// findLeader returns the process that is PID 1 in the machine; 0 if there is none yet.
 func (m *Machine) findLeader() int {
 	pid := m.nspawn.Process.Pid
 	children, _ := os.ReadFile(fmt.Sprintf("/proc/%d/task/%d/children", pid, pid))
@@ -230,8 +229,8 @@ func (m *Machine) Run(script string) string {
 	return stdout
 }
 
-// Write puts a file into the machine, with the directories above it. The path
-// is not one of its mounts.
+// Write writes a file in the machine, and creates its directories. path must not be below
+// one of the machine's mounts.
 func (m *Machine) Write(path, content string, mode os.FileMode) {
 	m.t.Helper()
 	name := filepath.Join(m.Root, path)
@@ -261,8 +260,8 @@ func (m *Machine) Eventually(timeout time.Duration, script string) {
 	}
 }
 
-// Reboot stops the machine at once, as a power failure would, and boots it
-// again. What is on its disk stays; /srv is empty.
+// Reboot stops the machine at once, as a power failure would, and boots it again. Files on
+// its disk stay, but /srv is empty.
 func (m *Machine) Reboot() {
 	m.t.Helper()
 	m.stop()

@@ -13,15 +13,16 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// packages is what a machine of another suite needs beyond dpkg's minimum.
-// debootstrap does not choose between alternatives: dbus is one of libpam-systemd's.
+// packages are the packages that a machine of another suite needs besides the minimum.
+// dbus is among them because debootstrap cannot choose between alternatives, and
+// libpam-systemd has some.
 const packages = "systemd,systemd-sysv,dbus,dbus-user-session,libpam-systemd,libsystemd0,passwd,procps,restic"
 
 const mirror = "http://deb.debian.org/debian"
 
-// Suite returns the root directory of a Debian suite, such as "trixie". It is
-// made by debootstrap, once, and stays in the user's cache directory. A root that
-// cannot be had fails the test: whoever names a suite wants to know of that one.
+// Suite returns the root directory of a Debian suite, such as "trixie". debootstrap
+// makes it once, and it stays in the user's cache directory. If that fails, the test fails:
+// whoever names a suite wants to know.
 func Suite(t testing.TB, suite string) string {
 	t.Helper()
 	cache, err := os.UserCacheDir()

@@ -13,7 +13,7 @@ import (
 	"github.com/restic-exporter/restic-exporter/textfile"
 )
 
-// Flat returns the series of a file of metrics as Series does, without the labels
+// Flat returns the series of a file of metrics in the form of [Series], without the labels
 // unit and timestamp.
 func Flat(t testing.TB, text string) map[string]float64 {
 	t.Helper()
@@ -22,8 +22,8 @@ func Flat(t testing.TB, text string) map[string]float64 {
 	return Series(mfs, "unit", "timestamp")
 }
 
-// Series returns the series of mfs as "name{label=value,...}" and value, without the
-// named labels.
+// Series returns the series of mfs as a map from "name{label=value,...}" to the value. It
+// leaves out some labels.
 func Series(mfs []*dto.MetricFamily, without ...string) map[string]float64 {
 	got := make(map[string]float64)
 	for _, mf := range mfs {
@@ -44,7 +44,8 @@ func Series(mfs []*dto.MetricFamily, without ...string) map[string]float64 {
 	return got
 }
 
-// Pick returns those of got that want has, and those that must not be there.
+// Pick returns the series of got that are also in want or absent. Compare the result with
+// want: then values must be equal, and the series in absent must not exist.
 func Pick(got, want map[string]float64, absent ...string) map[string]float64 {
 	picked := maps.Clone(got)
 	maps.DeleteFunc(picked, func(name string, _ float64) bool {

@@ -16,7 +16,7 @@ import (
 	"github.com/restic-exporter/restic-exporter/internal/testenv"
 )
 
-// Address returns an address of the loopback that is free.
+// Address returns a free address of the loopback interface.
 func Address(t testing.TB) string {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
@@ -24,7 +24,7 @@ func Address(t testing.TB) string {
 	return l.Addr().String()
 }
 
-// Start starts a server. If the test fails, what the server printed is logged.
+// Start starts a server. If the test fails, it logs the server's output.
 func Start(t testing.TB, args ...string) {
 	log, err := os.Create(filepath.Join(t.TempDir(), "log"))
 	require.NoError(t, err)
@@ -42,7 +42,7 @@ func Start(t testing.TB, args ...string) {
 	})
 }
 
-// Get returns what an address serves with status 200.
+// Get returns what an address serves. Any status but 200 is an error.
 func Get(address string) (string, error) {
 	reply, err := http.Get(address)
 	if err != nil {

@@ -1,8 +1,8 @@
-// Package testenv asks for what a test needs beyond Go: a program, root, time.
+// Package testenv checks for what a test needs besides Go: a program, root, time.
 //
-// A test whose need is not met is skipped, and the reason is in what go test -v
-// prints. If the environment variable CI is set it fails instead: nothing is left
-// out there.
+// If something is missing, the test is skipped, and go test -v prints the reason. If the
+// environment variable CI is set, the test fails instead, so that nothing is left out
+// there.
 package testenv
 
 import (
@@ -12,11 +12,12 @@ import (
 	"testing"
 )
 
-// places are where Debian has programs that are not in an ordinary user's PATH.
+// places are directories in which Debian has programs, but which are not in an ordinary
+// user's PATH.
 var places = []string{"/usr/sbin", "/sbin", "/usr/lib/systemd", "/lib/systemd"}
 
-// Tool returns the path of a program that the test runs. make setup installs all
-// of them.
+// Tool returns the path of a program that the test runs. make setup installs these
+// programs.
 func Tool(t testing.TB, name string) string {
 	t.Helper()
 	path, err := exec.LookPath(name)
@@ -32,7 +33,7 @@ func Tool(t testing.TB, name string) string {
 	return path
 }
 
-// Root asks for root.
+// Root checks that the test runs as root.
 func Root(t testing.TB) {
 	t.Helper()
 	if os.Getuid() != 0 {
@@ -40,7 +41,7 @@ func Root(t testing.TB) {
 	}
 }
 
-// Long skips the test with -short, in CI too: it takes more than some seconds.
+// Long skips the test with -short, even in CI, because it takes more than some seconds.
 func Long(t testing.TB) {
 	t.Helper()
 	if testing.Short() {

@@ -1,5 +1,5 @@
-// Package victorialogs runs a real VictoriaLogs for tests. It is a tool of theirs, and
-// no dependency of the module.
+// Package victorialogs runs a real VictoriaLogs for tests. The module does not depend on
+// it: it is a program that the tests build.
 package victorialogs
 
 import (
@@ -19,12 +19,12 @@ import (
 	"github.com/restic-exporter/restic-exporter/internal/server"
 )
 
-// Version is the one that the tests run against.
+// Version is the version that the tests use.
 const Version = "v1.52.1"
 
 const module = "github.com/VictoriaMetrics/VictoriaLogs/app/victoria-logs@" + Version
 
-// cached returns where the program is, or is to be, and whether it is there.
+// cached returns the path of the program in the user's cache, and whether it is there.
 func cached(t testing.TB) (name string, ok bool) {
 	cache, err := os.UserCacheDir()
 	require.NoError(t, err)
@@ -33,8 +33,8 @@ func cached(t testing.TB) (name string, ok bool) {
 	return name, err == nil
 }
 
-// binary returns the program. It builds it if it is not in the user's cache, which takes
-// a minute: with -short the test is skipped then.
+// binary returns the path of the program. If the program is not in the user's cache, it
+// builds it, which takes a minute; with -short it skips the test instead.
 func binary(t testing.TB) string {
 	name, ok := cached(t)
 	if ok {
@@ -51,21 +51,21 @@ func binary(t testing.TB) string {
 	return name
 }
 
-// Flags are what a VictoriaLogs has to be started with to be read from.
+// Flags are the flags without which a VictoriaLogs cannot be read.
 var Flags = []string{"-journald.includeEntryMetadata"}
 
-// Start starts a VictoriaLogs with some flags, which ends with the test, and returns its URL.
+// Start starts a VictoriaLogs, which ends with the test, and returns its URL.
 func Start(t testing.TB, flags ...string) string {
 	return StartNode(t, flags...).URL
 }
 
-// A Node is a VictoriaLogs that a test does something to.
+// A Node is a running VictoriaLogs.
 type Node struct {
 	URL string
 	cmd *exec.Cmd
 }
 
-// StartNode is Start for a VictoriaLogs that is to be killed or stopped.
+// StartNode is Start for tests that kill or stop the VictoriaLogs.
 func StartNode(t testing.TB, flags ...string) *Node {
 	n := start(t, t.TempDir(), flags...)
 	t.Cleanup(n.Kill)
@@ -81,8 +81,8 @@ func (n *Node) Kill() {
 // Signal sends n a signal, such as SIGSTOP.
 func (n *Node) Signal(t testing.TB, s os.Signal) { require.NoError(t, n.cmd.Process.Signal(s)) }
 
-// StartCluster starts a VictoriaLogs, with some flags, in front of two that store what is
-// sent to it.
+// StartCluster starts a VictoriaLogs with flags, and two others that store what is sent to
+// it.
 func StartCluster(t testing.TB, flags ...string) (front *Node, storage []*Node) {
 	flags = append(slices.Clone(flags), Flags...)
 	for range 2 {
@@ -118,8 +118,9 @@ var shared struct {
 	dir  string
 }
 
-// Shared returns the URL of a VictoriaLogs that tests share: each has hosts of its own in
-// it. [Main] stops it. With -short there is none if the program is not built yet.
+// Shared returns the URL of a VictoriaLogs that several tests share. Each test must use
+// hosts of its own. [Main] stops it. With -short there is none if the program has not been
+// built yet.
 func Shared(t testing.TB) (at string, ok bool) {
 	if _, ok := cached(t); !ok && testing.Short() {
 		return "", false
@@ -147,8 +148,8 @@ func Main(m *testing.M) {
 	os.Exit(code)
 }
 
-// Send sends entries in the export format, as systemd-journal-upload does, and makes
-// them visible. A proxy in front adds extra fields, such as "sender=a".
+// Send sends entries in the export format, as systemd-journal-upload does, and makes them
+// visible. extra are fields such as a proxy adds, like "sender=a".
 func Send(t testing.TB, at string, export io.Reader, extra ...string) {
 	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, at+"/insert/journald/upload", export)
 	require.NoError(t, err)
@@ -165,7 +166,7 @@ func Send(t testing.TB, at string, export io.Reader, extra ...string) {
 	Flush(t, at)
 }
 
-// Flush makes visible what was sent. In a cluster the front comes first.
+// Flush makes visible what was sent. In a cluster, flush the front first.
 func Flush(t testing.TB, at string) {
 	resp, err := http.Post(at+"/internal/force_flush", "", strings.NewReader(""))
 	require.NoError(t, err)

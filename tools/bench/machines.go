@@ -31,7 +31,7 @@ const (
 	recording = "testdata/0.16.5/second-run-prune.export"
 )
 
-// A fleet is a store, and what has been sent to it.
+// A fleet is a store, and the machines whose journals it has.
 type fleet struct {
 	at    string
 	text  string
@@ -40,8 +40,8 @@ type fleet struct {
 	count int // entries
 }
 
-// collectMachines prints what a pass over stores of many machines takes: the first, one that
-// finds nothing new, and one after ten units have run.
+// collectMachines measures how long a call takes with stores of many machines: the first
+// call, one that finds nothing new, and one after ten units have run.
 func collectMachines() error {
 	store, err := victoriaLogs()
 	if err != nil {
@@ -193,8 +193,7 @@ func (f *fleet) run(w io.Writer, machine, unit, day int) {
 	}
 }
 
-// fill sends the runs of all machines but those of today, and returns how many bytes that
-// were.
+// fill sends the runs of all machines up to yesterday. It returns the number of bytes.
 func (f *fleet) fill(n int) (sent int, err error) {
 	var wg sync.WaitGroup
 	slots := make(chan struct{}, 2)

@@ -1,5 +1,5 @@
-// Bench compares restic-exporter with journalctl, and with a pipeline as people
-// write it, on a journal that it builds. make bench runs it.
+// Bench compares restic-exporter with journalctl, and with the kind of pipeline that
+// people write, on a journal that it builds. make bench runs it.
 package main
 
 import (
@@ -48,7 +48,7 @@ func main() {
 		}
 		defer os.RemoveAll(dir)
 	}
-	// A half of what others log comes before the runs, a half during the long one.
+	// Half of the entries of other units come before the runs, half during the long one.
 	half := *others / 2
 	journals := []journal{
 		{filepath.Join(dir, "journal"), half, half},
@@ -67,7 +67,7 @@ func main() {
 	grow(journals)
 }
 
-// A journal has so many entries of other units before the runs and among them.
+// A journal has a number of entries of other units before the runs, and among them.
 type journal struct {
 	dir           string
 	before, among int
@@ -159,7 +159,7 @@ func (j *writer) other() {
 		fmt.Sprintf("_SYSTEMD_UNIT=web-%d.service", j.n%50), fmt.Sprintf("_SYSTEMD_INVOCATION_ID=%032x", j.n%50))
 }
 
-// A contestant is a command of which the clock is taken.
+// A contestant is a command whose time is measured.
 type contestant struct {
 	name string
 	args []string
@@ -193,7 +193,7 @@ grep 'Added to the repo' /dev/shm/bench.$$ | tail -n 1 | awk '{print $8, $9}'; g
 			{name: "journalctl -o export", args: ctl("export")},
 			{name: "journalctl, grep and awk", args: []string{"bash", "-c", fmt.Sprintf(pipeline, run.id)}},
 		}
-		// What needs watching is found out before the clock runs.
+		// Look at the memory first, because that slows the command down.
 		want := contestants[0].watch()
 		for _, c := range contestants[1:] {
 			if out := c.watch(); strings.HasPrefix(c.name, "restic-exporter") && out != want {
@@ -215,8 +215,8 @@ grep 'Added to the repo' /dev/shm/bench.$$ | tail -n 1 | awk '{print $8, $9}'; g
 	}
 }
 
-// grow prints what it costs that the others log more, before the runs, among them,
-// or twice as much everywhere.
+// grow prints how much longer it takes if other units log more: before the runs, among
+// them, or twice as much everywhere.
 func grow(journals []journal) {
 	fmt.Printf("\nthe same runs when others log %d entries more\n\n| run | ms | before it: ms | × | during it: ms | × | half each: ms | × |\n|---|---:|---:|---:|---:|---:|---:|---:|\n", *others)
 	for _, run := range []struct{ unit, id string }{{"long", longID}, {"short", shortID}} {
@@ -236,7 +236,7 @@ func grow(journals []journal) {
 	}
 }
 
-// run takes the time of one run.
+// run measures the time of one run.
 func (c *contestant) run() {
 	cmd := exec.Command(c.args[0], c.args[1:]...)
 	cmd.Stderr = os.Stderr
@@ -248,7 +248,7 @@ func (c *contestant) run() {
 	}
 }
 
-// watch looks at the memory of one run, and returns its output.
+// watch measures the memory of one run, and returns its output.
 func (c *contestant) watch() string {
 	cmd := exec.Command(c.args[0], c.args[1:]...)
 	var out bytes.Buffer
@@ -283,7 +283,7 @@ func (c *contestant) median() time.Duration {
 	return c.took[len(c.took)/2]
 }
 
-// anonymous returns how much memory of its own a process has, in KiB.
+// anonymous returns the size of the anonymous memory of a process, in KiB.
 func anonymous(pid int) int {
 	text, _ := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
 	_, rest, _ := strings.Cut(string(text), "RssAnon:")
