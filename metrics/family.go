@@ -1,13 +1,6 @@
 package metrics
 
-import (
-	"fmt"
-	"maps"
-	"slices"
-	"strings"
-
-	dto "github.com/prometheus/client_model/go"
-)
+import dto "github.com/prometheus/client_model/go"
 
 // A family declares a metric family. Its name and help never change: node_exporter drops
 // a family whose help differs between two files, and a directory can hold files of two
@@ -45,21 +38,6 @@ func timeKeptUntil(e event) rule                { return rule{until: e, time: tr
 func timeKeptUntilOfEach(e event) rule          { return rule{until: e, each: true, time: true} }
 func keptUntilOfEach(e event) rule              { return rule{until: e, each: true} }
 func keptUntilByValue(of map[string]event) rule { return rule{values: of} }
-
-// String returns the rule in words, for docs/metrics.md; "" if values are not kept.
-func (r rule) String() string {
-	switch {
-	case r.values == nil && r.until == "":
-		return ""
-	case r.values == nil:
-		return "until " + string(r.until)
-	}
-	var each []string
-	for _, value := range slices.Sorted(maps.Keys(r.values)) {
-		each = append(each, fmt.Sprintf("%s: until %s", value, r.values[value]))
-	}
-	return strings.Join(each, "; ")
-}
 
 // ends returns what ends the keeping of series m of f; the zero occurrence if it is not
 // kept at all.
