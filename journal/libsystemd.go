@@ -10,13 +10,18 @@ import (
 	"strconv"
 	"syscall"
 	"time"
+	"unsafe"
 
 	"github.com/coreos/go-systemd/v22/sdjournal"
 )
 
 // A libsystemd reads a journal through the library of that name. It belongs to one
 // thread, as sd-journal(3) demands.
-type libsystemd struct{ j *sdjournal.Journal }
+type libsystemd struct {
+	j      *sdjournal.Journal
+	handle unsafe.Pointer // for data; nil: data uses j
+	arena  *[]byte        // holds the fields of the current entry
+}
 
 // open calls f with the journal. It loads the library when it is first needed, and uses
 // journalctl if there is none.
@@ -70,7 +75,7 @@ func (r Reader) openAs(open func() (*sdjournal.Journal, error), withDefault bool
 	if err := j.SetDataThreshold(0); err != nil {
 		return readingError(err)
 	}
-	return f(libsystemd{j})
+	return f(libsystemd{j, handleOf(j), new([]byte)})
 }
 
 func readingError(err error) error { return fmt.Errorf("reading the journal: %w", err) }
@@ -152,6 +157,7 @@ const minLineMax = 79
 // invocation, the common fields are enough.
 func (l libsystemd) fill(rec *record, s selector) (err error) {
 	rec.reset()
+	*l.arena = (*l.arena)[:0]
 	if rec.usec, err = l.j.GetRealtimeUsec(); err != nil {
 		return err
 	}
@@ -177,7 +183,7 @@ func (l libsystemd) fill(rec *record, s selector) (err error) {
 
 func (l libsystemd) get(rec *record, fields []int) error {
 	for _, f := range fields {
-		v, err := l.j.GetDataBytes(fieldNames[f])
+		v, err := l.data(f)
 		if errors.Is(err, syscall.ENOENT) {
 			continue
 		}
@@ -279,7 +285,8 @@ func (l libsystemd) values(_ context.Context, field string) ([]string, error) {
 
 // pid returns the process that wrote the current entry; 0 if unknown.
 func (l libsystemd) pid() int {
-	v, err := l.j.GetDataBytes(fieldNames[fieldPID])
+	*l.arena = (*l.arena)[:0]
+	v, err := l.data(fieldPID)
 	if err != nil {
 		return 0
 	}
