@@ -499,6 +499,17 @@ func TestUserUnit(t *testing.T) {
 		assert.Equal(t, id1, id, kind)
 	}
 
+	t.Run("another user's", func(t *testing.T) {
+		dir := slices.Concat(l, log{own("4242", id1.String(), "another user's unit of that name")}).dir(t)
+		for _, entries := range []func(context.Context, string, ID) iter.Seq2[Entry, error]{
+			Reader{Dir: dir, User: true}.Entries, throughJournalctl{Reader{Dir: dir, User: true}}.Entries,
+		} {
+			got, err := collect(entries(t.Context(), unit, id1))
+			require.NoError(t, err)
+			assert.Equal(t, want, inShort(got))
+		}
+	})
+
 	t.Run("without saying so", func(t *testing.T) {
 		l := l[1:] // nothing of the system's unit of that name
 		got, err := collect(recording(t, l.export()).Entries(t.Context(), unit, ID{}))
