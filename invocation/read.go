@@ -153,14 +153,33 @@ func readNamespace(ctx context.Context, from journal.Source, r *Run, v *verdict,
 	return read(ctx, reader, r.Unit, id, o)
 }
 
-// read reads the entries of a run.
+// read reads the entries of a run. A recording can be the output of several runs, and
+// nothing but that: then it is read once more from where the last run begins.
 func read(ctx context.Context, from journal.Source, unit string, id journal.ID, o Options) (*Run, *verdict, error) {
+	if _, ok := from.(*journal.Recording); !ok {
+		r, v, _, err := readFrom(ctx, from, unit, id, o, 1)
+		return r, v, err
+	}
+	quiet := o
+	quiet.Warn = nil
+	r, v, last, err := readFrom(ctx, from, unit, id, quiet, 1)
+	warn := o.Warn != nil && err == nil && (r.Unparsed > 0 || !slices.ContainsFunc(r.Processes, telling))
+	if last > 1 || warn {
+		r, v, _, err = readFrom(ctx, from, unit, id, o, last)
+	}
+	return r, v, err
+}
+
+// readFrom reads the entries of a run without its first lines of output. It returns the
+// number of the line with which the last run begins.
+func readFrom(ctx context.Context, from journal.Source, unit string, id journal.ID, o Options, first int) (*Run, *verdict, int, error) {
 	r := &Run{Unit: unit}
 	v := new(verdict)
 	lines := collector{options: o}
+	line := 0
 	for e, err := range from.Skim(ctx, unit, id, &lines) {
 		if err != nil {
-			return nil, v, err
+			return nil, v, 1, err
 		}
 		if e.Kind == journal.Output && e.Identifier == exporter && bytes.HasPrefix(e.Message, []byte(exporter+": ")) {
 			continue // this program's own messages are not part of the run
@@ -169,6 +188,11 @@ func read(ctx context.Context, from journal.Source, unit string, id journal.ID, 
 		if !v.add(e) || later {
 			continue // about a later start
 		}
+		if e.Kind == journal.Output {
+			if line++; line < first {
+				continue
+			}
+		}
 		r.ID = e.Invocation
 		r.heard(e, v)
 		if e.Kind == journal.Output {
@@ -176,7 +200,7 @@ func read(ctx context.Context, from journal.Source, unit string, id journal.ID, 
 		}
 	}
 	if r.Entries == 0 && v.refused.IsZero() {
-		return nil, v, journal.ErrNotFound
+		return nil, v, 1, journal.ErrNotFound
 	}
 	r.Processes, r.Spans = join(believed(lines.Processes(), lines.known, lines.relayed)), lines.Spans()
 	for _, p := range r.Processes {
@@ -187,7 +211,11 @@ func read(ctx context.Context, from journal.Source, unit string, id journal.ID, 
 			o.Warn(err)
 		}
 	}
-	return r, v, nil
+	last := 1
+	if v.entries == 0 && r.ID == (journal.ID{}) {
+		last = lines.LastRun()
+	}
+	return r, v, last, nil
 }
 
 // exporter is the identifier of this program, which runs within the unit.

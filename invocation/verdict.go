@@ -1,6 +1,7 @@
 package invocation
 
 import (
+	"bytes"
 	"cmp"
 	"fmt"
 	"os"
@@ -20,14 +21,17 @@ type verdict struct {
 	exited time.Time      // when the manager reported that
 	boot   journal.ID     // the boot of the machine; zero if unknown
 
-	entries  int  // the manager's entries about the run
-	manager  int  // the manager's process
-	begun    bool // the manager or a process of the unit has said that something runs
-	started  bool // the manager has said that the unit has started; of a oneshot it says so at a good end
-	simple   bool // the unit counts as started while it runs, as with Type=simple
-	stopping bool // the unit was stopped, and had not failed before
-	stopped  bool // the run ended as a stop ends; a oneshot that is stopped shows nothing else
-	spoke    firstWords
+	entries   int  // the manager's entries about the run
+	manager   int  // the manager's process
+	begun     bool // the manager or a process of the unit has said that something runs
+	starting  bool // the manager has said that it starts the unit
+	started   bool // the manager has said that the unit has started; of a oneshot it says so at a good end
+	simple    bool // the unit counts as started while it runs, as with Type=simple
+	lineSince bool // there was output since the manager said that it starts the unit, or that it has started
+	ran       bool // the manager said "Started" after the output: before systemd 246 its last word about a oneshot
+	stopping  bool // the unit was stopped, and had not failed before
+	stopped   bool // the run ended as a stop ends; a oneshot that is stopped shows nothing else
+	spoke     firstWords
 
 	restarting bool      // Restart= will try again, so a start limit ends these tries and is no new start
 	refused    time.Time // when the manager last refused a start after the run; zero if it never did
@@ -47,6 +51,7 @@ func (v *verdict) add(e journal.Entry) bool {
 	if e.Kind != journal.Manager {
 		v.begun = true
 		v.spoke.add(e)
+		v.lineSince = true
 		return true
 	}
 	switch {
@@ -78,9 +83,11 @@ func (v *verdict) add(e journal.Entry) bool {
 	v.manager = e.PID
 	switch e.Event {
 	case journal.EventStarting:
-		v.begun = true
+		v.begun, v.starting, v.lineSince = true, true, false
 	case journal.EventStarted:
 		v.begun, v.started, v.simple = true, true, e.Result == ""
+		v.ran = v.simple && v.starting && v.lineSince && !bytes.Contains(e.Message, []byte(".service - "))
+		v.lineSince = false
 	case journal.EventStopping:
 		v.stopping = v.exit == nil
 	case journal.EventStopped:
@@ -140,6 +147,8 @@ func (r *Run) judge(v *verdict, told told, local bool) error {
 	case local && endedWithBoot(v.boot):
 		r.Outcome = Killed
 		return nil
+	case v.ran && !v.lineSince && !local:
+		result = journal.Success
 	case v.entries == 0 && !local:
 		return nil // unknown, as in the bare output of restic
 	default:

@@ -657,6 +657,9 @@ func TestOpenRecording(t *testing.T) {
 		"docker logs -t":   {text: "2026-11-23T00:00:00.123456789Z no parent snapshot found, will read all files\n", want: formatStamped},
 		"--no-hostname": {text: "Nov 23 00:00:00 a[1]: b\n", err: "no known recording format: it looks like journalctl --no-hostname, " +
 			"whose lines do not say where the identifier begins; want " + formats},
+		"short-delta, its first line": {text: "[  123.456789                ] host a[1]: b\n",
+			err: "no known recording format: it looks like journalctl -o short-monotonic " +
+				"or short-delta, which has no wall clock; want " + formats},
 		"short-monotonic": {text: "[  123.456789] host a[1]: b\n",
 			err: "no known recording format: it looks like journalctl -o short-monotonic " +
 				"or short-delta, which has no wall clock; want " + formats},
@@ -851,6 +854,45 @@ func TestShortISO(t *testing.T) {
 		assert.NoError(t, err)
 		assert.Empty(t, got, "the format has none")
 	})
+}
+
+// TestStamps reads the times of texts that have no year, or a zone by name. The local
+// zone is Berlin's.
+func TestStamps(t *testing.T) {
+	berlin, err := time.LoadLocation("Europe/Berlin")
+	require.NoError(t, err)
+	local := time.Local
+	time.Local = berlin
+	t.Cleanup(func() { time.Local = local })
+	for stamp, want := range map[string]string{
+		"Mon 2026-11-23 01:00:00 CET":   "2026-11-23T00:00:00Z",
+		"Sun 2026-10-25 02:30:00 CEST":  "2026-10-25T00:30:00Z", // twice in that night
+		"Sun 2026-10-25 02:30:00 CET":   "2026-10-25T01:30:00Z",
+		"Mon 2026-11-23 01:00:00 UTC":   "2026-11-23T01:00:00Z",
+		"Mon 2026-11-23 01:00:00 EST":   "2026-11-23T06:00:00Z",
+		"Mon 2026-11-23 01:00:00 -03":   "2026-11-23T04:00:00Z",
+		"Mon 2026-11-23 01:00:00 +0530": "2026-11-22T19:30:00Z",
+		"Mon 2026-11-23 01:00:00 XYZ":   "2026-11-23T00:00:00Z", // not known: as if it were local
+	} {
+		got, err := collect(recording(t, []byte(stamp+" host a[1]: b\n")).Entries(t.Context(), unit, ID{}))
+		require.NoError(t, err)
+		require.Len(t, got, 1)
+		assert.Equal(t, want, got[0].Time.Format(time.RFC3339), stamp)
+	}
+	read := func(at time.Time) time.Duration {
+		text := at.In(berlin).Format("Jan _2 15:04:05") + " host a[1]: b\n"
+		got, err := collect(recording(t, []byte(text)).Entries(t.Context(), unit, ID{}))
+		require.NoError(t, err)
+		require.Len(t, got, 1)
+		return time.Since(got[0].Time)
+	}
+	assert.InDelta(t, 48, read(time.Now().Add(-48*time.Hour)).Hours(), 2, "the day before yesterday")
+	assert.Greater(t, read(time.Now().Add(48*time.Hour)).Hours(), 360.0*24, "the day after tomorrow, a year ago")
+	leap, err := collect(recording(t, []byte("Feb 29 12:00:00 host a[1]: b\n")).Entries(t.Context(), unit, ID{}))
+	require.NoError(t, err)
+	require.Len(t, leap, 1)
+	assert.Zero(t, leap[0].Time.Year()%4)
+	assert.True(t, leap[0].Time.Before(time.Now()))
 }
 
 func TestPlain(t *testing.T) {

@@ -32,9 +32,10 @@ import (
 // Only export and JSON have invocation IDs. A text log counts as the log of one unit. In
 // it, an invocation begins with the manager's "Starting", or with "Started" for
 // Type=simple. A time without a year is the last one that is not in the future; a time
-// without a zone is local. Plain text is one invocation, without processes or a verdict.
+// without a zone, or in a zone that is not known by its name, is local. Plain text is one
+// invocation, without processes or a verdict.
 type Recording struct {
-	User bool // the unit belongs to a user manager; export and JSON show this themselves
+	User bool // the unit belongs to a user manager; mostly the content shows this itself
 
 	r      io.ReadSeeker
 	format format
@@ -127,7 +128,8 @@ func (r *Recording) Latest(ctx context.Context, unit string) (ID, error) {
 }
 
 // ofItsManager returns r. If only a user's manager has a unit of this name in r, and not
-// the system's, it returns a copy with User set.
+// the system's, it returns a copy with User set. In a text log any process can call
+// itself systemd, but only the system's manager has the process ID 1.
 func (r *Recording) ofItsManager(unit string) *Recording {
 	if r.User || r.Plain() {
 		return r
@@ -153,7 +155,8 @@ func (r *Recording) managers(unit string) iter.Seq[bool] {
 	return func(yield func(system bool) bool) {
 		rs, err := r.records()
 		if rs == nil || err != nil {
-			return // in a text log any process can call itself systemd
+			r.textManagers(unit, yield)
+			return
 		}
 		system, user := selectorOf(unit, false), selectorOf(unit, true)
 		for rec, err := range rs {

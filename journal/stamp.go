@@ -80,16 +80,39 @@ func parseWithoutYear(s string) (time.Time, bool) {
 	return time.Time{}, false
 }
 
-// parseFull reads a time with the name of its zone. It treats every zone but UTC as the
-// local one.
+// parseFull reads a time with the name of its zone, or its offset in hours where the
+// zone has no name. It treats every other zone as the local one.
 func parseFull(s string) (time.Time, bool) {
 	i := strings.LastIndexByte(s, ' ')
-	zone := time.Local
-	if name := s[i+1:]; name == "UTC" || name == "GMT" {
-		zone = time.UTC
+	const layout = "Mon 2006-01-02 15:04:05"
+	for _, offset := range []string{"-07", "-0700"} {
+		if t, err := time.Parse(layout+" "+offset, s); err == nil {
+			return t.UTC(), true
+		}
 	}
-	t, err := time.ParseInLocation("Mon 2006-01-02 15:04:05", s[:i], zone)
-	return t.UTC(), err == nil
+	local, err := time.ParseInLocation(layout, s[:i], time.Local)
+	if err != nil {
+		return time.Time{}, false
+	}
+	name := s[i+1:]
+	// In the hour that comes twice in autumn the name says which it is.
+	for _, t := range []time.Time{local, local.Add(time.Hour), local.Add(-time.Hour)} {
+		if zone, _ := t.Zone(); zone == name && t.Format(layout) == s[:i] {
+			return t.UTC(), true
+		}
+	}
+	if offset, ok := zones[name]; ok {
+		t, err := time.ParseInLocation(layout, s[:i], time.FixedZone(name, offset*3600))
+		return t.UTC(), err == nil
+	}
+	return local.UTC(), true
+}
+
+// zones are names of zones that mean one offset everywhere, in hours.
+var zones = map[string]int{
+	"UTC": 0, "GMT": 0, "WET": 0, "WEST": 1, "CET": 1, "CEST": 2, "EET": 2, "EEST": 3, "MSK": 3, "SAST": 2,
+	"EST": -5, "EDT": -4, "CDT": -5, "MDT": -6, "PST": -8, "PDT": -7, "AKST": -9, "AKDT": -8, "HST": -10,
+	"JST": 9, "KST": 9, "AEST": 10, "AEDT": 11, "NZST": 12, "NZDT": 13,
 }
 
 func parseUnix(s string) (time.Time, bool) {
@@ -101,6 +124,7 @@ func parseUnix(s string) (time.Time, bool) {
 
 var (
 	hostAndIdentifier = lazily(`^[^\s:]+ [^\s:]\S*\[\d+\]: ?`)
+	hostAndName       = lazily(`^([^\s:]+) [^\s:\[\]]+: `) // of a program that gave no process ID
 	identifierAlone   = lazily(`^[^\s:\[]\S*\[\d+\]: ?`)
 )
 
@@ -110,7 +134,7 @@ func textFormat(head []byte) (format, *layout, error) {
 	if l == nil {
 		return formatPlain, nil, refused(head)
 	}
-	bare := false
+	bare, host := false, []byte(nil)
 	for line := range bytes.Lines(head) {
 		_, rest, ok := l.cut(line)
 		switch {
@@ -122,7 +146,11 @@ func textFormat(head []byte) (format, *layout, error) {
 		case bytes.HasPrefix(rest, []byte("[s=")):
 			return 0, nil, fmt.Errorf("%w: it looks like journalctl -o verbose; want %s", ErrFormat, formats)
 		default:
-			bare = true
+			m := hostAndName().FindSubmatch(rest)
+			bare = bare || m == nil || host != nil && !bytes.Equal(m[1], host)
+			if m != nil {
+				host = bytes.Clone(m[1])
+			}
 		}
 	}
 	if bare {
@@ -135,7 +163,7 @@ var refusals = []struct {
 	start func() *regexp.Regexp
 	name  string
 }{
-	{lazily(`^\[ *\d+\.\d{6}( <[^>]*>)?\] [^\s:]+ \S+: `), "journalctl -o short-monotonic or short-delta, which has no wall clock"},
+	{lazily(`^\[ *\d+\.\d{6}( <[^>]*>)? *\] [^\s:]+ \S+: `), "journalctl -o short-monotonic or short-delta, which has no wall clock"},
 	{lazily(`^(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun) \d{4}-\d\d-\d\d \S+ \S+ \[s=`), "journalctl -o verbose"},
 	{lazily(`^data: \{`), "journalctl -o json-sse"},
 }

@@ -84,6 +84,29 @@ func (r *Recording) textEntry(l textLine, unit string) (Entry, bool) {
 	return e, true
 }
 
+// textManagers yields, for each message of a manager about a start of unit in a text log,
+// whether it is the system's manager.
+func (r *Recording) textManagers(unit string, yield func(system bool) bool) {
+	for line, err := range lines(r.r) {
+		if err != nil {
+			return
+		}
+		if !bytes.Contains(line, []byte(" systemd[")) && !bytes.Contains(line, []byte(" init.scope[")) {
+			continue
+		}
+		l, ok := r.layout.textLine(bytes.TrimRight(line, "\r\n"))
+		if !ok || l.identifier != "systemd" && l.identifier != "init.scope" {
+			continue
+		}
+		var e Entry
+		ours := managerText(&e, string(l.message), unit)
+		starts := e.Event == EventStarting || e.Event == EventStarted
+		if ours && (l.pid == 1 || starts) && !yield(l.pid == 1) {
+			return
+		}
+	}
+}
+
 // managerText reads a message of the manager, and reports whether it is about unit.
 // Before systemd 249, messages about jobs do not name the unit. They only have its
 // description.

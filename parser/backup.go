@@ -66,12 +66,13 @@ type backupState struct {
 	summary Backup
 	dryRun  bool
 
-	verbose bool // "open repository" was printed, so the line about the parent may be due to -v
-	parent  bool // it named its parent, or said that it has none
-	warns   bool // this release prints a warning if it cannot read a source
-	warned  bool // restic called the backup incomplete
-	unclear bool // there was an unknown warning
-	lost    bool // the end was seen, but the summary was not understood
+	verbose  bool   // "open repository" was printed, so the line about the parent may be due to -v
+	parent   bool   // it named its parent, or said that it has none
+	parentID string // of that snapshot
+	warns    bool   // this release prints a warning if it cannot read a source
+	warned   bool   // restic called the backup incomplete
+	unclear  bool   // there was an unknown warning
+	lost     bool   // the end was seen, but the summary was not understood
 
 	backupErrors
 }
@@ -144,8 +145,11 @@ func namesParent(text []byte) bool {
 	return has(text, "using parent snapshot ") || has(text, "no parent snapshot found")
 }
 
-func (s *state) backupParent(*line) error {
+func (s *state) backupParent(l *line) error {
 	s.backup.parent = true
+	if isID(l.word[0]) {
+		s.backup.parentID = string(l.word[0][:8])
+	}
 	s.backup.warns = s.backup.warns || !s.backup.verbose
 	return nil
 }
@@ -347,8 +351,9 @@ func (s *state) backupMissing(*line) error {
 			s.process.Command = CommandBackup
 		}
 	case s.stream && s.over():
-		s.after.missing++
-		s.after.lines++
+		e := s.after.of(s.line, false)
+		e.missing++
+		e.lines++
 	}
 	return nil
 }

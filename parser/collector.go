@@ -64,6 +64,7 @@ func (c *Collector) Add(l Line) error {
 		return nil
 	}
 	s.known = s.known || l.Restic
+	c.line.number = c.lines
 	if isItem(text) { // most lines of a verbose backup
 		widen(&s.process.Start, &s.process.End, l.Time)
 		s.last = 0
@@ -206,14 +207,37 @@ func (c *Collector) start(o origin, t time.Time) *state {
 // any time. Of a process without an ID that has named missing sources and nothing else
 // it is not certain that it is restic's: its Command is "".
 func (c *Collector) Processes() []Process {
-	slices.SortStableFunc(c.processes, func(a, b *state) int { return a.first - b.first })
 	var processes []Process
-	for _, s := range c.processes {
+	for _, s := range c.sorted() {
 		if (s.restic || s.lastWords() != CauseNone || s.process.PID == 0 && s.backup.missing > 0) && !s.again(c.processes) {
 			processes = append(processes, s.result())
 		}
 	}
 	return processes
+}
+
+// sorted returns the processes by their first lines.
+func (c *Collector) sorted() []*state {
+	slices.SortStableFunc(c.processes, func(a, b *state) int { return a.first - b.first })
+	return c.processes
+}
+
+// LastRun returns the number of the line with which the last run begins, counted over
+// calls of Add, if the log is the output of several runs one after the other: a backup
+// whose parent was saved earlier in the log is of a later run. Without such a sign it
+// is 1.
+func (c *Collector) LastRun() int {
+	first, saved := 1, make(map[string]bool)
+	for _, s := range c.sorted() {
+		if saved[s.backup.parentID] {
+			first = s.first
+			clear(saved)
+		}
+		if b := s.process.Backup; b != nil && b.Snapshot != "" {
+			saved[b.Snapshot[:8]] = true
+		}
+	}
+	return first
 }
 
 // Spans returns one Span per Source so far, by first line.

@@ -50,9 +50,10 @@ type part struct {
 
 // A line is a line being read.
 type line struct {
-	text []byte
-	time time.Time
-	word [4][]byte // what matched each # and … of its form
+	text   []byte
+	time   time.Time
+	number int       // counted over the whole log
+	word   [4][]byte // what matched each # and … of its form
 }
 
 // forms has the forms of all commands by the first byte of the line. tails has

@@ -23,10 +23,8 @@ func (s *state) sourceError(h uint64, text []byte) {
 	again := s.repeated(h)
 	s.restic, s.begun = true, true
 	switch {
-	case s.stream && s.over() && again:
-		s.after.repeated.read(text)
 	case s.stream && s.over():
-		s.after.read(text)
+		s.after.of(s.line, again).read(text)
 	case again:
 	case s.process.Command == CommandCheck:
 		s.complaint()

@@ -9,6 +9,7 @@ import "time"
 // command. It belongs to that command if a warning follows, else to the next
 // backup.
 type aftermath struct {
+	first int // the number of the first of these lines
 	backupErrors
 	repeated backupErrors // errors in the same words as earlier ones
 }
@@ -30,6 +31,17 @@ func (s *state) complainsAnew(f *form) bool {
 	}
 	_, again := s.seen[hash(s.line.text)]
 	return !again
+}
+
+// of returns where to count a complaint after the end of a command.
+func (a *aftermath) of(l *line, again bool) *backupErrors {
+	if a.first == 0 {
+		a.first = l.number
+	}
+	if again {
+		return &a.repeated
+	}
+	return &a.backupErrors
 }
 
 // over reports whether the command has ended.
@@ -103,6 +115,9 @@ func (s *state) follows(before *state, f *form) {
 		s.backup.backupErrors = before.after.backupErrors
 		s.backup.add(before.after.repeated)
 		s.process.Errors = s.backup.lines
+		if before.after.first > 0 {
+			s.first = before.after.first
+		}
 		before.after = aftermath{}
 	}
 }
