@@ -21,7 +21,7 @@ func TestVerdict(t *testing.T) {
 	}{
 		"none yet": {
 			[]journal.Entry{{Kind: journal.Manager, Event: journal.EventStarting}, {Kind: journal.Output}},
-			verdict{entries: 1, begun: true},
+			verdict{entries: 1, begun: true, starting: true, lineSince: true},
 		},
 		"success": {
 			[]journal.Entry{{Kind: journal.Manager, Result: journal.Success, Boot: boot}},
@@ -40,11 +40,13 @@ func TestVerdict(t *testing.T) {
 			verdict{result: journal.Timeout, entries: 1},
 		},
 		"output has none": {
-			[]journal.Entry{{Kind: journal.Output, Result: journal.Success, Exit: exit("", 1)}}, verdict{begun: true},
+			[]journal.Entry{{Kind: journal.Output, Result: journal.Success, Exit: exit("", 1)}},
+			verdict{begun: true, lineSince: true},
 		},
 		"a job that waited in vain": {[]journal.Entry{timedOut}, verdict{refused: at}},
 		"a job that took too long": {
-			[]journal.Entry{{Kind: journal.Manager, Event: journal.EventStarting}, timedOut}, verdict{entries: 2, begun: true},
+			[]journal.Entry{{Kind: journal.Manager, Event: journal.EventStarting}, timedOut},
+			verdict{entries: 2, begun: true, starting: true},
 		},
 		"stopped, and failed by that": {
 			[]journal.Entry{{Kind: journal.Manager, Event: journal.EventStopping}, {Kind: journal.Manager, Exit: exit("ExecStart", 1)}},
@@ -64,6 +66,13 @@ func TestVerdict(t *testing.T) {
 				{Kind: journal.Manager, Event: journal.EventStopped},
 			},
 			verdict{result: journal.ExitCode, entries: 1, restarting: true},
+		},
+		"the last word about a oneshot unit, before systemd 246": {
+			[]journal.Entry{
+				{Kind: journal.Manager, Event: journal.EventStarting}, {Kind: journal.Output},
+				{Kind: journal.Manager, Event: journal.EventStarted, Message: []byte("Started Run backup.")},
+			},
+			verdict{entries: 2, begun: true, starting: true, started: true, simple: true, ran: true},
 		},
 	}
 	for name, tt := range tests {

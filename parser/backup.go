@@ -66,13 +66,13 @@ type backupState struct {
 	summary Backup
 	dryRun  bool
 
-	verbose  bool   // "open repository" was printed, so the line about the parent may be due to -v
-	parent   bool   // it named its parent, or said that it has none
-	parentID string // of that snapshot
-	warns    bool   // this release prints a warning if it cannot read a source
-	warned   bool   // restic called the backup incomplete
-	unclear  bool   // there was an unknown warning
-	lost     bool   // the end was seen, but the summary was not understood
+	verbose  bool    // "open repository" was printed, so the line about the parent may be due to -v
+	parent   bool    // it named its parent, or said that it has none
+	parentID [8]byte // of that snapshot, short
+	warns    bool    // this release prints a warning if it cannot read a source
+	warned   bool    // restic called the backup incomplete
+	unclear  bool    // there was an unknown warning
+	lost     bool    // the end was seen, but the summary was not understood
 
 	backupErrors
 }
@@ -148,7 +148,7 @@ func namesParent(text []byte) bool {
 func (s *state) backupParent(l *line) error {
 	s.backup.parent = true
 	if isID(l.word[0]) {
-		s.backup.parentID = string(l.word[0][:8])
+		copy(s.backup.parentID[:], l.word[0])
 	}
 	s.backup.warns = s.backup.warns || !s.backup.verbose
 	return nil

@@ -229,7 +229,7 @@ func (c *Collector) sorted() []*state {
 func (c *Collector) LastRun() int {
 	first, saved := 1, make(map[string]bool)
 	for _, s := range c.sorted() {
-		if saved[s.backup.parentID] {
+		if saved[string(s.backup.parentID[:])] {
 			first = s.first
 			clear(saved)
 		}

@@ -36,6 +36,16 @@ var otherForms = []form{
 	{pattern: "reading repository password from stdin"},
 	{pattern: "unable to open cache: …"},
 	{pattern: "unable to create cache directory …"},
+	{pattern: "unable to create temporary directory for cache …"},
+	{pattern: "unable to find old cache directories: …"},
+	{pattern: "unable to locate cache directory: …"},
+	{pattern: "error removing temporary cache directory: …"},
+	{pattern: "could not open exclusion tagfile: …"},
+	{pattern: "could not access exclusion tagfile: …"},
+	{pattern: "could not read signature from exclusion tagfile …"},
+	{pattern: "error for exclude pattern: …"},
+	{pattern: "error for iexclude pattern: …"},
+	{pattern: "error in cleanup handler: …"},
 	{pattern: "rclone: …"},
 }
 

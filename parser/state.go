@@ -21,7 +21,7 @@ type state struct {
 	opened  bool   // it printed a first line of the command, which only --quiet leaves out
 	strange int    // lines since opened that have no form
 	odd     bool   // a line without a form looks like a complaint
-	unknown []byte // the first line without a form since the last with one
+	unknown []byte // the first possible error without a form since the last line with one
 
 	// stream reports that several restics may share this process, which
 	// forwards what they print. Their commands are told apart by their first and
@@ -66,7 +66,7 @@ func (s *state) add(text []byte, f *form) error {
 		widen(&s.said.first, &s.said.last, s.line.time)
 	}
 	if f == nil {
-		if (s.restic || s.known) && len(s.unknown) == 0 {
+		if (s.restic || s.known) && len(s.unknown) == 0 && bytes.Contains(text, []byte(": ")) {
 			s.unknown = append(s.unknown, text[:min(len(text), 512)]...)
 		}
 		s.odd = s.odd || s.known && !s.names.items && !s.names.complained && !s.process.Done && complains(text)
