@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"os"
+	"path/filepath"
 	"regexp"
 	"testing"
 
@@ -16,10 +17,14 @@ import (
 
 // testWrappers has real wrappers call restic.
 func testWrappers(t *testing.T, m *machine.Machine) {
-	program := testenv.GoTool(t, "github.com/creativeprojects/resticprofile", "v0.33.1")
-	binary, err := os.ReadFile(program)
-	require.NoError(t, err)
-	m.Write("/usr/local/bin/resticprofile", string(binary), 0o755)
+	for _, program := range []string{
+		testenv.GoTool(t, "github.com/creativeprojects/resticprofile", "v0.33.1"),
+		testenv.Tool(t, "ts"), // a machine of another suite has none
+	} {
+		text, err := os.ReadFile(program)
+		require.NoError(t, err)
+		m.Write("/usr/local/bin/"+filepath.Base(program), string(text), 0o755)
+	}
 	m.Write("/etc/resticprofile/password", "x\n", 0o600)
 	m.Write("/etc/resticprofile/profiles.yaml", `version: "1"
 global:
