@@ -89,9 +89,9 @@ func TestEndToEndRunbooks(t *testing.T) {
 			}
 			done[command] = true
 			how := special[command]
-			script := "set -o pipefail; " + how.before + "\ntimeout 30 bash -o pipefail -c " + quote(fill.Replace(command))
+			script := "set -o pipefail; " + how.before + "\ntimeout 300 bash -o pipefail -c " + quote(fill.Replace(command))
 			if how.status == 124 {
-				script = strings.Replace(script, "timeout 30", "timeout 3", 1)
+				script = strings.Replace(script, "timeout 300", "timeout 3", 1)
 			}
 			out, errOut, status := s.Try(script + "\nstatus=$?\n" + how.after + "\nexit $status")
 			if !assert.Equal(t, how.status, status, "%s\n%s%s", command, out, errOut) {
