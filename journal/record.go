@@ -182,10 +182,15 @@ func latest(ctx context.Context, rs records, s selector) (ID, error) {
 			return ID{}, err
 		}
 		kind, id, ok := s.kind(r)
-		if ok && kind == Output && !failed[id] {
-			pid := string(r.fields[fieldPID])
-			spoke[id] = cmp.Or(spoke[id], pid)
-			failed[id] = spoke[id] == pid && r.is(fieldMessageID, messageSpawnFailed)
+		if ok && kind == Output {
+			pid, some := spoke[id]
+			if !some {
+				pid = string(r.fields[fieldPID])
+				spoke[id] = pid
+			}
+			if r.is(fieldMessageID, messageSpawnFailed) && r.is(fieldPID, pid) {
+				failed[id] = true
+			}
 		}
 		switch {
 		case !ok || kind == Dropped || id == (ID{}):
