@@ -166,6 +166,10 @@ func (r *Run) judge(v *verdict, told told, local bool) error {
 	case journal.ExecCondition:
 		return ErrSkipped
 	case resources:
+		if v.spoke.some() {
+			r.Outcome = Failed // it ran, and then ExecStopPost= could not be forked
+			break
+		}
 		r.refuse(v.time)
 	default:
 		r.Outcome = Failed
@@ -280,6 +284,9 @@ func (f *firstWords) add(e journal.Entry) {
 		f.first[e.PID] = e.Time
 	}
 }
+
+// some reports whether a process that became a command of the unit has logged something.
+func (f *firstWords) some() bool { return len(f.first) > len(f.spawned) }
 
 // spawnFailed reports whether the first process that logged something could not
 // execute its command.

@@ -36,6 +36,7 @@ func TestCases(t *testing.T) {
 		"starts/job-timeout.export":                               {"--unit", "job-timeout"},
 		"starts/job-timeout-loaded.export":                        {"--unit", "job-timeout-loaded"},
 		"starts/job-timeouts.iso":                                 {"--unit", "job-timeout"},
+		"starts/stop-post-not-forked.export":                      {"--unit", "simple"},
 		"starts/stopped-deaf.export":                              {"--unit", "stopped-deaf"},
 		"starts/stopped-exit-0.export":                            {"--unit", "stopped-exit-0"},
 		"starts/stopped-exit-1.export":                            {"--unit", "stopped-exit-1"},
