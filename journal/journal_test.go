@@ -1242,3 +1242,15 @@ func TestJSONArrays(t *testing.T) {
 	runtime.ReadMemStats(&after)
 	assert.Less(t, after.TotalAlloc-before.TotalAlloc, uint64(40*size))
 }
+
+// TestManyOrphans: late lines are bounded by their number, too, for each takes memory
+// beside its text.
+func TestManyOrphans(t *testing.T) {
+	o := orphans{id: id1, of: map[ID]ID{{}: id1}}
+	held, released := 0, 0
+	for range 3 * maxOrphans {
+		released += len(o.add(Entry{Message: []byte("x")}, new(record)))
+		held = max(held, len(o.entries))
+	}
+	assert.Equal(t, []int{maxOrphans - 1, 3 * maxOrphans}, []int{held, released + len(o.end())})
+}

@@ -601,6 +601,8 @@ func TestSyntaxError(t *testing.T) {
 			parser.SyntaxError{Line: 1, Text: "Files: x new, 0 changed, 0 unmodified", Err: strconv.ErrSyntax}},
 		"an unknown unit": {block + "Added to the repo: 1.000 YiB\n",
 			parser.SyntaxError{Line: 3, Text: "Added to the repo: 1.000 YiB", Err: strconv.ErrSyntax}},
+		"a fraction of a byte": {block + "Added to the repo: 1.234 B\n",
+			parser.SyntaxError{Line: 3, Text: "Added to the repo: 1.234 B", Err: strconv.ErrSyntax}},
 		"a size above 64 bits": {block + "Added to the repo: 17.000 EiB\n",
 			parser.SyntaxError{Line: 3, Text: "Added to the repo: 17.000 EiB", Err: strconv.ErrRange}},
 		"a duration that is none": {block + "Added to the repo: 1.000 KiB\nprocessed 7 files, 7.000 GiB in 7:77\n",
@@ -741,4 +743,17 @@ func TestManyProcesses(t *testing.T) {
 		got = append(got, process{p.PID, int(p.Start.Unix()), int(p.End.Unix())})
 	}
 	assert.Equal(t, []process{{7, 1, 6}, {8, 2, 7}, {9, 5, 5}}, got)
+}
+
+// TestSkipAsksWho: a line about a file discards the summary of its own process, so it
+// cannot be skipped before it is known whose it is.
+func TestSkipAsksWho(t *testing.T) {
+	var c parser.Collector
+	for i, log := range []string{smallText, "unchanged /a\n"} {
+		for text := range bytes.Lines([]byte(log)) {
+			require.NoError(t, c.Add(parser.Line{Source: "restic", PID: 7 + i, Text: text}))
+		}
+	}
+	skips := func(pid int) bool { return c.Skip([]byte("unchanged /b\n"), func() int { return pid }) }
+	assert.Equal(t, []bool{false, true}, []bool{skips(7), skips(8)})
 }
