@@ -144,4 +144,13 @@ func TestStoreHeader(t *testing.T) {
 	_, err := readStore(t, s, "a")
 	assert.ErrorIs(t, err, journal.ErrStoreAnswer, "no content type")
 	assert.Equal(t, []string{"7", "Bearer x"}, []string{got.Get("AccountID"), got.Get("Authorization")})
+
+	// A server that redirects must not make others get the header.
+	got = nil
+	redirecting := httptest.NewServer(http.RedirectHandler(server.URL, http.StatusTemporaryRedirect))
+	defer redirecting.Close()
+	s.URL = redirecting.URL
+	_, err = readStore(t, s, "a")
+	assert.ErrorContains(t, err, "307")
+	assert.Nil(t, got)
 }
