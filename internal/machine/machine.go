@@ -40,6 +40,7 @@ type Machine struct {
 	ended  chan struct{}
 	log    bytes.Buffer
 	leader int
+	group  group
 }
 
 // Boot boots a machine, for the length of the test. Units that the host's
@@ -62,7 +63,7 @@ func Boot(t testing.TB) *Machine {
 	if err != nil {
 		t.Fatal(err)
 	}
-	m := &Machine{t: t, base: base, Root: filepath.Join(base, "root")}
+	m := &Machine{t: t, base: base, Root: filepath.Join(base, "root"), group: newGroup(filepath.Base(base))}
 	t.Cleanup(m.remove)
 	m.host("mount", "-t", "tmpfs", "-o", "mode=0755", "machine", base)
 	for _, dir := range []string{"upper", "work", "root"} {
@@ -149,9 +150,12 @@ func (m *Machine) start() {
 	// that a group is empty, so that a killed unit hangs until TimeoutStopSec=. And
 	// systemd 258 boots only with v2.
 	m.nspawn.Env = []string{"PATH=" + os.Getenv("PATH"), "SYSTEMD_NSPAWN_UNIFIED_HIERARCHY=1"}
+	attributes, done := m.group.enter()
+	m.nspawn.SysProcAttr = attributes
 	if err := m.nspawn.Start(); err != nil {
 		m.t.Fatal(err)
 	}
+	done()
 	m.ended = make(chan struct{})
 	go func() {
 		m.nspawn.Wait()
@@ -291,4 +295,5 @@ func (m *Machine) remove() {
 		syscall.Unmount(dir, syscall.MNT_DETACH)
 	}
 	os.RemoveAll(m.base)
+	m.group.remove()
 }
