@@ -7,6 +7,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -133,9 +134,9 @@ func TestAlertmanager(t *testing.T) {
 func TestUnits(t *testing.T) {
 	root := t.TempDir()
 	require.NoError(t, os.MkdirAll(root+"/etc/systemd/system", 0o755))
-	for _, name := range append(glob(t, "systemd/*.service"), glob(t, "systemd/*.timer")...) {
+	for _, name := range slices.Concat(glob(t, "systemd/*.service"), glob(t, "systemd/*.timer"), glob(t, "store/*.service")) {
 		text := strings.NewReplacer("/usr/libexec/restic-exporter/", "/bin/true ", "/usr/bin/restic-exporter",
-			"/bin/true").Replace(read(t, name))
+			"/bin/true", "/usr/local/bin/victoria-logs", "/bin/true").Replace(read(t, name))
 		base := strings.Replace(filepath.Base(name), "@.", "@x.", 1)
 		require.NoError(t, os.WriteFile(root+"/"+base, []byte(text), 0o644))
 	}

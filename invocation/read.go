@@ -85,7 +85,20 @@ func Read(ctx context.Context, from journal.Source, unit string, id journal.ID, 
 	if known && present != r.ID && v.endedQuietly() {
 		v.result = journal.Success
 	}
-	if err := r.judge(v, told, local); err != nil {
+	err = r.judge(v, told, local)
+	if b, ok := from.(booted); ok && errors.Is(err, ErrRunning) {
+		var over bool
+		if over, err = rebooted(ctx, b, v, err); over {
+			// The machine sends the last words of a boot before the first of the next, but
+			// perhaps not before the read.
+			if r, v, err = read(ctx, from, unit, r.ID, o); err == nil {
+				if err = r.judge(v, told, local); errors.Is(err, ErrRunning) {
+					r.Outcome, err = Killed, nil
+				}
+			}
+		}
+	}
+	if err != nil {
 		return nil, err
 	}
 	if r.Outcome == Succeeded && r.Dropped == 0 {
@@ -97,6 +110,24 @@ func Read(ctx context.Context, from journal.Source, unit string, id journal.ID, 
 		r.End = time.Now().UTC() // the manager gives its verdict later
 	}
 	return r, nil
+}
+
+// A booted source knows the boot in which its machine was last.
+type booted interface {
+	Boot(context.Context) (journal.ID, error)
+}
+
+// rebooted reports whether the machine of a run without a verdict has been rebooted since;
+// if not, it returns err.
+func rebooted(ctx context.Context, from booted, v *verdict, err error) (bool, error) {
+	last, bootErr := from.Boot(ctx)
+	if bootErr != nil {
+		return false, bootErr
+	}
+	if v.boot == (journal.ID{}) || last == (journal.ID{}) || last == v.boot {
+		return false, err
+	}
+	return true, nil
 }
 
 // unended counts the commands of a successful run whose end was not understood. It

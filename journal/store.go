@@ -112,31 +112,76 @@ func (s Store) post(ctx context.Context, query string) (io.ReadCloser, error) {
 	return nil, fmt.Errorf("%w: %s, %s: %q", ErrStoreAnswer, resp.Status, cmp.Or(kind, "no content type"), said)
 }
 
-// storeRow reads a JSON object of strings. VictoriaLogs passes on bytes that are not UTF-8
-// unchanged, but encoding/json would replace them. So storeRow reads every byte of such a
-// line as a character, and turns characters back into bytes afterwards.
-func storeRow(line []byte) (row map[string]string, err error) {
-	ascii := !slices.ContainsFunc(line, func(c byte) bool { return c >= 0x80 })
-	if !ascii {
-		wide := make([]rune, len(line))
-		for i, c := range line {
-			wide[i] = rune(c)
+// storeRow reads a JSON object of strings as VictoriaLogs writes it: with bytes that are not
+// UTF-8 as they are, which encoding/json would replace.
+func storeRow(line []byte) (map[string]string, error) {
+	row := make(map[string]string, 2*fieldCount)
+	rest, ok := bytes.CutPrefix(line, []byte("{"))
+	for first := true; ok && string(rest) != "}"; first = false {
+		if !first {
+			rest, ok = bytes.CutPrefix(rest, []byte(","))
 		}
-		line = []byte(string(wide))
-	}
-	if err := json.Unmarshal(line, &row); err != nil || ascii {
-		return row, err
-	}
-	for name, value := range row {
-		narrow := make([]byte, 0, len(value))
-		for _, c := range value {
-			if c > 0xff { // was escaped in the JSON
-				narrow = append(narrow, string(c)...)
-			} else {
-				narrow = append(narrow, byte(c))
-			}
+		var name, value string
+		if ok {
+			name, rest, ok = storeString(rest)
 		}
-		row[name] = string(narrow)
+		if ok {
+			rest, ok = bytes.CutPrefix(rest, []byte(":"))
+		}
+		if ok {
+			value, rest, ok = storeString(rest)
+		}
+		row[name] = value
+	}
+	if !ok {
+		return nil, fmt.Errorf("%.100q is no JSON object of strings", line)
 	}
 	return row, nil
+}
+
+// storeString reads the JSON string that b begins with.
+func storeString(b []byte) (s string, rest []byte, ok bool) {
+	if len(b) == 0 || b[0] != '"' {
+		return "", b, false
+	}
+	escaped := false
+	for i := 1; i < len(b); i++ {
+		switch b[i] {
+		case '\\':
+			escaped = true
+			i++
+		case '"':
+			if !escaped {
+				return string(b[1:i]), b[i+1:], true
+			}
+			s, ok = unescape(b[1:i])
+			return s, b[i+1:], ok
+		}
+	}
+	return "", b, false
+}
+
+// unescape replaces the escapes of JSON, and nothing else.
+func unescape(b []byte) (string, bool) {
+	var text []byte
+	for {
+		n := bytes.IndexByte(b, '\\')
+		if n < 0 {
+			return string(append(text, b...)), true
+		}
+		text, b = append(text, b[:n]...), b[n:]
+		end := 0
+		for end < len(b) && b[end] == '\\' { // two can be one character
+			if end+1 < len(b) && b[end+1] == 'u' {
+				end += len(`\u0000`)
+			} else {
+				end += len(`\n`)
+			}
+		}
+		var s string
+		if end > len(b) || json.Unmarshal(slices.Concat([]byte{'"'}, b[:end], []byte{'"'}), &s) != nil {
+			return "", false
+		}
+		text, b = append(text, s...), b[end:]
+	}
 }

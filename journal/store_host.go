@@ -3,6 +3,7 @@ package journal
 import (
 	"cmp"
 	"context"
+	"encoding/json"
 	"fmt"
 	"iter"
 	"slices"
@@ -145,6 +146,26 @@ func (h storeHost) Skim(ctx context.Context, unit string, id ID, _ Skipper) iter
 // Sync implements [Source]. It does nothing, because the store does not know what the host
 // has not sent yet.
 func (h storeHost) Sync(context.Context, string) error { return nil }
+
+// Boot returns the boot of the machine of which the manager's latest word is, the zero ID
+// if it has none.
+func (h storeHost) Boot(ctx context.Context) (id ID, err error) {
+	boot := fieldNames[fieldBoot]
+	query := fmt.Sprintf(`%s _PID:="1" | stats row_max(_time, %s) last`, h.filter(), boot)
+	for row, err := range h.store.ask(ctx, query) {
+		if err != nil {
+			return ID{}, err
+		}
+		var last map[string]string
+		if err := json.Unmarshal([]byte(row["last"]), &last); row["last"] != "" && err != nil {
+			return ID{}, fmt.Errorf("%w: %w", ErrStoreAnswer, err)
+		}
+		if id.UnmarshalText([]byte(last[boot])) != nil {
+			return ID{}, nil
+		}
+	}
+	return id, nil
+}
 
 // query returns a query for the entries of the host that m matches.
 func (h storeHost) query(m match) string {

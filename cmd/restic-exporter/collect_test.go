@@ -122,7 +122,7 @@ func TestStoreNews(t *testing.T) {
 	// A run is read once it has ended.
 	bad := arrive(failedRun, "alpha", "restic-a.service", time.Hour).entries(t)
 	send(bad[:len(bad)-2]...)
-	assert.Equal(t, first, pass(1), "it goes on")
+	assert.Equal(t, first, pass(2), "it goes on: it is asked whether the machine has been rebooted")
 	send(bad[len(bad)-2:]...)
 	second := pass(1)
 	assert.EqualValues(t, 1, second[failures])
@@ -163,6 +163,37 @@ func TestStoreNews(t *testing.T) {
 	unchanged, err := os.ReadFile(filepath.Join(dir, "gamma.prom"))
 	require.NoError(t, err)
 	assert.Equal(t, string(gamma), string(unchanged))
+}
+
+// TestStoreReboot: a run that the machine lost its power in is over once the next boot shows.
+func TestStoreReboot(t *testing.T) {
+	at := victorialogs.Start(t, victorialogs.Flags...)
+	run := arrival{goodRun, "alpha", "restic-a.service", 1, time.Now().Add(-time.Hour)}.entries(t)
+	send := func(entries ...string) { victorialogs.Send(t, at, strings.NewReader(strings.Join(entries, "")+"\n\n")) }
+	dir := t.TempDir()
+	pass := func() {
+		t.Helper()
+		require.Equal(t, result{}, call(t, nil, "", "--store", at, "--unit", "restic-*", "--output", dir))
+	}
+	send(run[:len(run)/2]...)
+	pass()
+	file := filepath.Join(dir, "alpha.prom")
+	assert.NoFileExists(t, file, "it may go on")
+
+	boot := regexp.MustCompile(`(?m)^_BOOT_ID=.*$`)
+	next := arrival{goodRun, "alpha", "other.service", 2, time.Now().Add(-time.Minute)}.entries(t)
+	for i := range next {
+		next[i] = boot.ReplaceAllString(next[i], "_BOOT_ID="+strings.Repeat("b", 32))
+	}
+	send(next...)
+	pass()
+	text, err := os.ReadFile(file)
+	require.NoError(t, err)
+	want := map[string]float64{
+		"restic_run_failure_reason{host=alpha,reason=killed}": 1, "restic_run_status{host=alpha,status=failed}": 1,
+		"restic_run_consecutive_failures{host=alpha}": 1,
+	}
+	assert.Equal(t, want, metrictest.Pick(metrictest.Flat(t, string(text)), want))
 }
 
 // TestStoreTrouble: a store that does not answer as it should leaves every file as it is.

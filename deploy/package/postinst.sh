@@ -16,6 +16,10 @@ configure | abort-upgrade | abort-deconfigure | abort-remove)
 	done
 	;;
 esac
+# Who restic-exporter-collect.service runs as.
+if command -v systemd-sysusers >/dev/null; then
+	systemd-sysusers restic-exporter.conf
+fi
 if [ -d /run/systemd/system ]; then
 	systemctl --system daemon-reload >/dev/null || true
 fi

@@ -34,7 +34,7 @@ left() {
 
 case "$1" in
 remove | 0)
-	paths=$(left /etc/restic-exporter /var/lib/restic-exporter /var/cache/restic-exporter)
+	paths=$(left /etc/restic-exporter /var/lib/restic-exporter /var/lib/restic-exporter-collect /var/cache/restic-exporter)
 	if [ -n "$paths" ]; then
 		echo "Left where they are, with configuration, credentials and what the jobs remember:"
 		echo "$paths"
@@ -54,7 +54,7 @@ purge)
 		fi
 		rm -f "/var/lib/systemd/deb-systemd-helper-enabled/$timer.dsh-also"
 	done
-	rm -rf /var/cache/restic-exporter /var/lib/restic-exporter
+	rm -rf /var/cache/restic-exporter /var/lib/restic-exporter /var/lib/restic-exporter-collect
 	metrics | while IFS= read -r file; do
 		rm -f -- "$file"
 	done

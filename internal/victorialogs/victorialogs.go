@@ -33,9 +33,9 @@ func cached(t testing.TB) (name string, ok bool) {
 	return name, err == nil
 }
 
-// binary returns the path of the program. If the program is not in the user's cache, it
+// Binary returns the path of the program. If the program is not in the user's cache, it
 // builds it, which takes a minute; with -short it skips the test instead.
-func binary(t testing.TB) string {
+func Binary(t testing.TB) string {
 	name, ok := cached(t)
 	if ok {
 		return name
@@ -96,7 +96,7 @@ func StartCluster(t testing.TB, flags ...string) (front *Node, storage []*Node) 
 func start(t testing.TB, dir string, flags ...string) *Node {
 	addr := server.Address(t)
 	args := append([]string{"-httpListenAddr=" + addr, "-storageDataPath=" + dir, "-retentionPeriod=100y", "-loggerLevel=ERROR"}, flags...)
-	n := &Node{"http://" + addr, exec.Command(binary(t), args...)}
+	n := &Node{"http://" + addr, exec.Command(Binary(t), args...)}
 	n.cmd.Stderr = os.Stderr
 	require.NoError(t, n.cmd.Start())
 	for deadline := time.Now().Add(30 * time.Second); ; time.Sleep(20 * time.Millisecond) {

@@ -1,0 +1,110 @@
+package machine
+
+import (
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"runtime"
+	"sync"
+	"testing"
+
+	"golang.org/x/sys/unix"
+)
+
+// A Cable connects an address of a machine's loopback with one of another's, as a network
+// would. It can be cut.
+type Cable struct {
+	from, to *Machine
+	addr     string
+	mu       sync.Mutex
+	listener net.Listener
+	conns    []net.Conn
+}
+
+// Connect makes an address of the loopback of m, such as "127.0.0.1:443", that of a server
+// in another machine, for the length of the test.
+func (m *Machine) Connect(t testing.TB, addr string, to *Machine) *Cable {
+	c := &Cable{from: m, to: to, addr: addr}
+	c.Join(t)
+	t.Cleanup(c.Cut)
+	return c
+}
+
+// Join mends a cable that was cut, or whose machine has been booted anew.
+func (c *Cable) Join(t testing.TB) {
+	c.Cut()
+	var l net.Listener
+	err := c.from.inNetwork(func() (err error) {
+		l, err = net.Listen("tcp", c.addr)
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.mu.Lock()
+	c.listener = l
+	c.mu.Unlock()
+	go func() {
+		for {
+			near, err := l.Accept()
+			if err != nil {
+				return
+			}
+			var far net.Conn
+			if c.to.inNetwork(func() (err error) {
+				far, err = net.Dial("tcp", c.addr)
+				return err
+			}) != nil {
+				near.Close()
+				continue
+			}
+			c.mu.Lock()
+			if c.listener != l { // it was cut meanwhile
+				near.Close()
+				far.Close()
+			}
+			c.conns = append(c.conns, near, far)
+			c.mu.Unlock()
+			go carry(near, far)
+			go carry(far, near)
+		}
+	}()
+}
+
+func carry(to, from net.Conn) {
+	io.Copy(to, from)
+	to.Close()
+	from.Close()
+}
+
+// Cut ends all connections, and refuses others.
+func (c *Cable) Cut() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.listener != nil {
+		c.listener.Close()
+	}
+	for _, conn := range c.conns {
+		conn.Close()
+	}
+	c.listener, c.conns = nil, nil
+}
+
+// inNetwork calls f on a thread that is in the machine's network.
+func (m *Machine) inNetwork(f func() error) error {
+	done := make(chan error)
+	go func() {
+		runtime.LockOSThread() // for good: the thread ends with the goroutine
+		ns, err := os.Open(fmt.Sprintf("/proc/%d/ns/net", m.leader))
+		if err == nil {
+			defer ns.Close()
+			err = unix.Setns(int(ns.Fd()), unix.CLONE_NEWNET)
+		}
+		if err == nil {
+			err = f()
+		}
+		done <- err
+	}()
+	return <-done
+}
