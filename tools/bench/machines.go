@@ -48,12 +48,21 @@ func collectMachines() error {
 		return err
 	}
 	fmt.Printf("machines with %d units and %d days each, and %d entries of other units a day\n\n", units, days, *noise)
-	fmt.Println("| machines | entries | sent, MB | stored, MB | first pass, s | nothing new, s | ten new runs, s | ours, MiB | the store, MiB |")
-	fmt.Println("|---:|---:|---:|---:|---:|---:|---:|---:|---:|")
-	for _, n := range []int{10, 100} {
-		if err := collectFrom(store, n); err != nil {
+	fmt.Println("| machines | entries | sent, MB | stored, MB | first pass, s | of processors, s: ours | the store's | nothing new, s | ten new runs, s | ours, MiB | the store, MiB |")
+	fmt.Println("|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|")
+	var scrapes []string
+	for _, n := range []int{10, 100, 1000} {
+		rows, err := collectFrom(store, n)
+		if err != nil {
 			return err
 		}
+		scrapes = append(scrapes, rows...)
+	}
+	fmt.Print("\nwhat brings these files to Prometheus\n\n")
+	fmt.Println("| machines | served by | targets | MB | all, ms | the longest, ms | its MiB |")
+	fmt.Println("|---:|---|---:|---:|---:|---:|---:|")
+	for _, row := range scrapes {
+		fmt.Println(row)
 	}
 	return nil
 }
@@ -70,27 +79,27 @@ func victoriaLogs() (string, error) {
 	return names[len(names)-1], nil
 }
 
-func collectFrom(store string, n int) error {
+func collectFrom(store string, n int) (scrapes []string, err error) {
 	dir, err := os.MkdirTemp("/var/tmp", "restic-exporter-machines-")
 	if err != nil {
-		return err
+		return nil, err
 	}
 	defer os.RemoveAll(dir)
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
-		return err
+		return nil, err
 	}
 	addr := l.Addr().String()
 	l.Close()
 	server := exec.Command(store, "-httpListenAddr="+addr, "-storageDataPath="+dir+"/store", "-retentionPeriod=100y", "-loggerLevel=ERROR", "-journald.includeEntryMetadata")
 	server.Stderr = os.Stderr
 	if err := server.Start(); err != nil {
-		return err
+		return nil, err
 	}
 	defer func() { server.Process.Kill(); server.Wait() }()
 	f, err := newFleet("http://" + addr)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	for range 300 {
 		if resp, err := http.Get(f.at + "/health"); err == nil {
@@ -101,15 +110,16 @@ func collectFrom(store string, n int) error {
 	}
 	sent, err := f.fill(n)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	time.Sleep(5 * time.Second) // it merges what came
 	out := dir + "/out"
 	if err := os.Mkdir(out, 0o755); err != nil {
-		return err
+		return nil, err
 	}
 	var took [3]time.Duration
-	ours := 0
+	var ours int
+	var used, usedByStore time.Duration // by the first pass
 	for pass := range took {
 		if pass == 2 {
 			var runs bytes.Buffer
@@ -117,25 +127,36 @@ func collectFrom(store string, n int) error {
 				f.run(&runs, i%n, i/n%units, days)
 			}
 			if err := f.send(&runs); err != nil {
-				return err
+				return nil, err
 			}
 			f.flush()
 		}
 		cmd := exec.Command("bin/restic-exporter", "--store", f.at, "--unit", "restic-*", "--output", out)
 		cmd.Stderr = os.Stderr
-		began := time.Now()
+		began, before := time.Now(), processorTime(server.Process.Pid)
 		if err := cmd.Run(); err != nil {
-			return err
+			return nil, err
 		}
 		took[pass] = time.Since(began)
+		if pass == 0 {
+			used = cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()
+			usedByStore = processorTime(server.Process.Pid) - before
+		}
 		ours = max(ours, int(cmd.ProcessState.SysUsage().(*syscall.Rusage).Maxrss))
 	}
 	if names, _ := filepath.Glob(out + "/*.prom"); len(names) != n {
-		return fmt.Errorf("%d files of %d machines", len(names), n)
+		return nil, fmt.Errorf("%d files of %d machines", len(names), n)
 	}
-	fmt.Printf("| %d | %d | %d | %d | %.2f | %.2f | %.2f | %d | %d |\n", n, f.count, sent>>20, size(dir+"/store")>>20,
-		took[0].Seconds(), took[1].Seconds(), took[2].Seconds(), ours>>10, resident(server.Process.Pid)>>10)
-	return nil
+	fmt.Printf("| %d | %d | %d | %d | %.2f | %.2f | %.2f | %.2f | %.2f | %d | %d |\n", n, f.count, sent>>20, size(dir+"/store")>>20,
+		took[0].Seconds(), used.Seconds(), usedByStore.Seconds(), took[1].Seconds(), took[2].Seconds(), ours>>10, resident(server.Process.Pid)>>10)
+	for _, w := range ways {
+		row, err := scrape(w, out)
+		if err != nil {
+			return nil, err
+		}
+		scrapes = append(scrapes, fmt.Sprintf("| %d %s", n, row))
+	}
+	return scrapes, nil
 }
 
 var fields = map[string]*regexp.Regexp{
@@ -250,6 +271,19 @@ func size(dir string) (n int64) {
 		return nil
 	})
 	return n
+}
+
+// processorTime returns what a process has used.
+func processorTime(pid int) time.Duration {
+	text, _ := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	_, rest, _ := strings.Cut(string(text), ") ")
+	fields := strings.Fields(rest) // from the third on, see proc_pid_stat(5)
+	if len(fields) < 13 {
+		return 0
+	}
+	user, _ := strconv.Atoi(fields[11])
+	system, _ := strconv.Atoi(fields[12])
+	return time.Duration(user+system) * time.Second / 100
 }
 
 // resident returns the memory of a process, in KiB.
