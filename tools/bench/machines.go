@@ -59,8 +59,8 @@ func collectMachines() error {
 		scrapes = append(scrapes, rows...)
 	}
 	fmt.Print("\nwhat brings these files to Prometheus\n\n")
-	fmt.Println("| machines | served by | targets | MB | all, ms | the longest, ms | its MiB |")
-	fmt.Println("|---:|---|---:|---:|---:|---:|---:|")
+	fmt.Println("| machines | served by | targets | MB | all, ms | of processors, ms | the longest, ms | its MiB |")
+	fmt.Println("|---:|---|---:|---:|---:|---:|---:|---:|")
 	for _, row := range scrapes {
 		fmt.Println(row)
 	}

@@ -68,10 +68,11 @@ func scrape(w way, dir string) (string, error) {
 		time.Sleep(20 * time.Millisecond)
 	}
 	targets := w.targets(dir)
-	var took, longest time.Duration
+	var took, longest, used time.Duration
 	var bytes int64
 	for range 2 {
 		took, longest, bytes = 0, 0, 0
+		before := processorTime(server.Process.Pid)
 		for _, name := range targets {
 			began := time.Now()
 			reply, err := http.Get("http://" + addr + "/" + name)
@@ -87,6 +88,8 @@ func scrape(w way, dir string) (string, error) {
 			took += time.Since(began)
 			longest = max(longest, time.Since(began))
 		}
+		used = processorTime(server.Process.Pid) - before
 	}
-	return fmt.Sprintf("| %s | %d | %d | %d | %d | %d |", w.name, len(targets), bytes>>20, took.Milliseconds(), longest.Milliseconds(), resident(server.Process.Pid)>>10), nil
+	return fmt.Sprintf("| %s | %d | %d | %d | %d | %d | %d |", w.name, len(targets), bytes>>20,
+		took.Milliseconds(), used.Milliseconds(), longest.Milliseconds(), resident(server.Process.Pid)>>10), nil
 }
