@@ -63,7 +63,7 @@ func TestTexts(t *testing.T) {
 			for message := range strings.SplitSeq(strings.TrimSpace(line), "\n") {
 				head, more, ok := strings.Cut(message, "\t")
 				if !ok { // not the first line of what a script prints
-					head, more, _ = strings.Cut(line, "\t")
+					head, _, _ = strings.Cut(line, "\t")
 					more = message
 				}
 				if more != "" {
