@@ -132,5 +132,6 @@ func (s *system) goneWrong() {
 	s.Run("echo '{' > " + textfiles + "/bad.prom; curl -sf localhost:9100/metrics >/dev/null; systemctl daemon-reload")
 	s.Run("systemctl start restic-backup.timer chatty elsewhere; systemctl stop systemd-journald@elsewhere.service; journalctl --sync")
 	s.Run("mkdir -p /run/sshd /root/.ssh; ssh-keygen -A; ssh-keygen -q -t ed25519 -N '' -f /root/.ssh/id_ed25519; " +
-		"cp /root/.ssh/id_ed25519.pub /root/.ssh/authorized_keys; /usr/sbin/sshd; ssh -o StrictHostKeyChecking=accept-new machine true")
+		"cp /root/.ssh/id_ed25519.pub /root/.ssh/authorized_keys; /usr/sbin/sshd; " +
+		"until ssh -o StrictHostKeyChecking=accept-new machine true; do sleep 0.1; done")
 }
