@@ -30,6 +30,9 @@ func readJSON(r io.Reader) records {
 			if line = bytes.TrimSpace(bytes.TrimLeft(line, recordSeparator)); len(line) == 0 || isRemark(line) {
 				continue
 			}
+			if line[0] == '{' {
+				pretty = nil // the entry before has no end
+			}
 			if len(pretty) > 0 || string(line) == "{" {
 				if len(pretty)+len(line) < maxKept {
 					pretty = append(append(pretty, line...), '\n')

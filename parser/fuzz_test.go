@@ -106,7 +106,15 @@ func FuzzForeignLines(f *testing.F) {
 		for _, l := range lines {
 			mixed = append(mixed, l, parser.Line{Source: "restic", PID: 1, Time: l.Time, Text: []byte(foreign)})
 		}
-		assert.Equal(t, runs(lines), runs(mixed))
+		want, got := runs(lines), runs(mixed)
+		for _, processes := range [][]parser.Process{want, got} {
+			for i := range processes {
+				if processes[i].Forget != nil {
+					processes[i].Forget.End = time.Time{} // any line of the process moves it
+				}
+			}
+		}
+		assert.Equal(t, want, got)
 	})
 }
 
