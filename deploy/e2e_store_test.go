@@ -27,7 +27,7 @@ const (
 	door      = "127.0.0.1:443"
 )
 
-// A fleet is two machines, of which the first also keeps the journals of both.
+// A fleet is two machines. The first also keeps the journals of both.
 type fleet struct {
 	t     *testing.T
 	alpha *machine.Machine

@@ -16,9 +16,9 @@ import (
 	"github.com/restic-exporter/restic-exporter/internal/testenv"
 )
 
-// A month of fifteen units on ten machines, of which samples are taken every
-// tick. What goes wrong in it is in the events of month, and what has to fire
-// for that in firings. Times are since the beginning of the month.
+// This test takes a sample of fifteen units on ten machines at every tick of a
+// month. The events of month say what goes wrong, and firings which alerts must
+// fire for it. Times count from the beginning of the month.
 const (
 	days = 31
 	tick = 15 * time.Minute
@@ -44,7 +44,7 @@ type job struct {
 	first, last    int // days on which it runs
 }
 
-// hosts are the machines of which a store on this one has the journals.
+// hosts has, by machine, the host whose journals its store keeps.
 var hosts = map[string]string{"store:9100": "vault"}
 
 func daily(instance, unit string, hour, minute int) *job {

@@ -78,8 +78,8 @@ func hint(t *testing.T, text string) (strip *regexp.Regexp) {
 	return strip
 }
 
-// TestPrefix: what is to be cut from a log of which nothing is understood, and that it
-// helps to cut it.
+// TestPrefix reads logs in which a prefix hides restic's lines: the warning names an
+// expression that cuts it, and with that expression the log is understood.
 func TestPrefix(t *testing.T) {
 	constant := func(s string) func(int) string { return func(int) string { return s } }
 	for name, tt := range map[string]struct {

@@ -276,7 +276,7 @@ type collector struct {
 	parser.Collector
 	options Options
 	restics map[origin]bool // processes known to be restic itself
-	relays  map[string]bool // sources of which a program forwards what others print
+	relays  map[string]bool // sources with a program that forwards what others print
 	prefix  prefix
 }
 

@@ -48,6 +48,13 @@ func stream(source string, log []string) []parser.Line {
 	return lines
 }
 
+// undate clears when a forget ended: at the last line of its process, whatever that is.
+func undate(f *parser.Forget) {
+	if f != nil {
+		f.End = time.Time{}
+	}
+}
+
 // said returns the processes of stream "a", but for when they said it.
 func said(lines []parser.Line) (processes []parser.Process) {
 	for _, p := range runs(lines) {
@@ -55,9 +62,7 @@ func said(lines []parser.Line) (processes []parser.Process) {
 		if p.Backup != nil {
 			p.Backup.Saved = time.Time{}
 		}
-		if p.Forget != nil {
-			p.Forget.End = time.Time{}
-		}
+		undate(p.Forget)
 		if p.Source == "a" {
 			processes = append(processes, p)
 		}

@@ -31,7 +31,7 @@ func (m *Machine) Connect(t testing.TB, addr string, to *Machine) *Cable {
 	return c
 }
 
-// Join mends a cable that was cut, or whose machine has been booted anew.
+// Join connects a cable again after it was cut, or after its machine has been rebooted.
 func (c *Cable) Join(t testing.TB) {
 	c.Cut()
 	var l net.Listener
