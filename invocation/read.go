@@ -87,8 +87,11 @@ func Read(ctx context.Context, from journal.Source, unit string, id journal.ID, 
 	}
 	err = r.judge(v, told, local)
 	if b, ok := from.(booted); ok && errors.Is(err, ErrRunning) {
-		var over bool
-		if over, err = rebooted(ctx, b, v, err); over {
+		over, bootErr := rebooted(ctx, b, v)
+		switch {
+		case bootErr != nil:
+			err = bootErr
+		case over:
 			// The machine sends the last words of a boot before the first of the next, but
 			// perhaps not before the read.
 			if r, v, err = read(ctx, from, unit, r.ID, o); err == nil {
@@ -117,17 +120,10 @@ type booted interface {
 	Boot(context.Context) (journal.ID, error)
 }
 
-// rebooted reports whether the machine of a run without a verdict has been rebooted since;
-// if not, it returns err.
-func rebooted(ctx context.Context, from booted, v *verdict, err error) (bool, error) {
-	last, bootErr := from.Boot(ctx)
-	if bootErr != nil {
-		return false, bootErr
-	}
-	if v.boot == (journal.ID{}) || last == (journal.ID{}) || last == v.boot {
-		return false, err
-	}
-	return true, nil
+// rebooted reports whether the machine of a run without a verdict has been rebooted since.
+func rebooted(ctx context.Context, from booted, v *verdict) (bool, error) {
+	last, err := from.Boot(ctx)
+	return v.boot != (journal.ID{}) && last != (journal.ID{}) && last != v.boot, err
 }
 
 // unended counts the commands of a successful run whose end was not understood. It

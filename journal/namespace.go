@@ -1,7 +1,6 @@
 package journal
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -103,18 +102,10 @@ func (r Reader) findNamespace(ctx context.Context, unit string, id ID, began tim
 		r.Namespace = name
 		s := r.selector(unit)
 		some := false
-		err := r.open(func(b backend) error {
-			for rec, err := range b.read(ctx, s, match{s.match(Output)}, began) {
-				if err := cmp.Or(err, ctx.Err()); err != nil {
-					return err
-				}
-				// A late line has no ID, see [orphans].
-				if kind, of, ok := s.kind(rec); ok && kind == Output && (of == id || of == (ID{})) {
-					some = true
-					break
-				}
-			}
-			return nil
+		err := r.open(func(b backend) (err error) {
+			// A late line has no ID, see [orphans].
+			some, err = speaks(ctx, s, b.read(ctx, s, match{s.match(Output)}, began), id, ID{})
+			return err
 		})
 		if errors.Is(err, fs.ErrNotExist) {
 			continue // its directory is still empty

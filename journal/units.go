@@ -87,13 +87,14 @@ func (s selector) program(name string) match {
 	}
 }
 
-// speaks reports whether any of rs is about the unit of s, and can be trusted.
-func speaks(ctx context.Context, s selector, rs records) (bool, error) {
+// speaks reports whether any of rs is about the unit of s, and can be trusted. If
+// invocations are given, it must also be of one of these.
+func speaks(ctx context.Context, s selector, rs records, of ...ID) (bool, error) {
 	for rec, err := range rs {
 		if err := cmp.Or(err, ctx.Err()); err != nil {
 			return false, err
 		}
-		if _, _, ok := s.kind(rec); ok {
+		if _, id, ok := s.kind(rec); ok && (len(of) == 0 || slices.Contains(of, id)) {
 			return true, nil
 		}
 	}
