@@ -13,21 +13,27 @@ import (
 	"github.com/restic-exporter/restic-exporter/journal"
 )
 
-// lastBackups prints the last run of each unit of each host.
+// lastBackups prints the last run of each unit of each host. It does not believe what a
+// host sent in the name of another.
 func lastBackups(ctx context.Context, w io.Writer, store journal.Store) error {
-	units, err := store.Units(ctx, time.Now().AddDate(0, 0, -30), "restic-*.service")
+	hosts, err := store.Hosts(ctx, time.Now().AddDate(0, 0, -30), "restic-*.service")
 	if err != nil {
 		return err
 	}
-	for _, u := range units {
-		run, err := invocation.Read(ctx, store.Source(u), u.Unit, journal.ID{}, invocation.Options{})
-		switch {
-		case errors.Is(err, invocation.ErrRunning):
-			fmt.Fprintf(w, "%s %s goes on\n", u.Host, u.Unit)
-		case err != nil:
-			return err
-		default:
-			fmt.Fprintf(w, "%s %s %s %s\n", u.Host, u.Unit, run.Status(), run.Reason())
+	for _, h := range hosts {
+		if h.Err != nil {
+			fmt.Fprintf(w, "%s: %v\n", h.Name, h.Err)
+		}
+		for _, u := range h.Units {
+			run, err := invocation.Read(ctx, store.Source(u), u.Unit, journal.ID{}, invocation.Options{})
+			switch {
+			case errors.Is(err, invocation.ErrRunning):
+				fmt.Fprintf(w, "%s %s goes on\n", u.Host, u.Unit)
+			case err != nil:
+				return err
+			default:
+				fmt.Fprintf(w, "%s %s %s %s\n", u.Host, u.Unit, run.Status(), run.Reason())
+			}
 		}
 	}
 	return nil

@@ -47,7 +47,6 @@ type Options struct {
 // process.
 type Run struct {
 	Unit string // with its ".service"
-	Host string // the machine, in a store of many machines' journals; else ""
 	// ID is zero if the manager refused the start, and in recordings of a
 	// format without IDs.
 	ID journal.ID

@@ -73,17 +73,22 @@ func TestStoreTrust(t *testing.T) {
 	_, err = readStore(t, vouched, `good" or _HOSTNAME:="victim`)
 	assert.ErrorIs(t, err, journal.ErrNotFound)
 
-	units, err := vouched.Units(t.Context(), time.Unix(0, 0), "restic-*")
+	hosts, err := vouched.Hosts(t.Context(), time.Unix(0, 0), "restic-*")
 	require.NoError(t, err)
 	var got []string
-	for _, u := range units {
-		assert.NotZero(t, u.Run)
-		assert.True(t, u.Last.After(u.Began))
-		got = append(got, fmt.Sprint(u.Host, " ", u.Unit, " ", u.Machine, " ", u.Sender))
+	for _, h := range hosts {
+		host := fmt.Sprintf("%s: %v", h.Name, h.Err)
+		for _, u := range h.Units {
+			assert.NotZero(t, u.Run)
+			assert.True(t, u.Last.After(u.Began))
+			host += fmt.Sprint(", ", u.Host, " ", u.Unit, " ", u.Machine)
+		}
+		got = append(got, host)
 	}
 	assert.Equal(t, []string{
-		"good restic-backup.service 1 good", `q"uote restic-backup.service 5 q"uote`,
-		"two restic-backup.service 3 two", "two restic-backup.service 4 two", "victim restic-backup.service 2 mallory",
+		"good: <nil>, good restic-backup.service 1", `q"uote: <nil>, q"uote restic-backup.service 5`,
+		"two: two machines, 3 and 4, have this name; give each a name of its own",
+		`victim: "mallory" sent entries in the name of this host; they are not believed`,
 	}, got)
 }
 

@@ -15,7 +15,6 @@ import (
 type StoreUnit struct {
 	Host, Unit string
 	Machine    string // _MACHINE_ID
-	Sender     string // the value of SenderField; "" without one
 
 	Last time.Time // time of the manager's last entry about the unit
 	// Run is the latest run, and Began the time of the manager's "Starting". Both are
@@ -26,19 +25,63 @@ type StoreUnit struct {
 	// is 0 for a run that began more than two days ago.
 	Entries uint64
 
-	since time.Time
+	since  time.Time
+	sender string // the value of SenderField; "" without one
+}
+
+// A StoreHost is a host of a store and its units, ordered by name.
+type StoreHost struct {
+	Name  string // any text, if nobody vouches for it
+	Units []StoreUnit
+	// Err says which entries under this name are not trusted: those that another host
+	// sent, or, if two machines have the name, all of them. They are not in Units.
+	Err error
 }
 
 // countSince bounds how long after the start of a run new entries of it can arrive.
 const countSince = 48 * time.Hour
 
-// Units returns the units about which the manager of any host has logged something since a
-// time, and whose names match any of patterns (see [Match]). They are ordered by host and
-// unit. Units does not check whom to trust: a host name can be any text, and can have
-// several machine IDs or senders.
+// Hosts returns the hosts, ordered by name, and those of their units about which the manager
+// has logged something since a time and whose names match any of patterns (see [Match]).
 //
 // It sends three queries, however many hosts there are.
-func (s Store) Units(ctx context.Context, since time.Time, patterns ...string) ([]StoreUnit, error) {
+func (s Store) Hosts(ctx context.Context, since time.Time, patterns ...string) ([]StoreHost, error) {
+	units, err := s.units(ctx, since, patterns)
+	if err != nil {
+		return nil, err
+	}
+	var hosts []StoreHost
+	for len(units) > 0 {
+		name := units[0].Host
+		n := slices.IndexFunc(units, func(u StoreUnit) bool { return u.Host != name })
+		if n < 0 {
+			n = len(units)
+		}
+		h := StoreHost{Name: name}
+		h.Units, h.Err = s.trusted(units[:n])
+		hosts, units = append(hosts, h), units[n:]
+	}
+	return hosts, nil
+}
+
+// trusted returns those units of a host whose entries can be trusted, and what is wrong
+// with the others.
+func (s Store) trusted(units []StoreUnit) (trusted []StoreUnit, err error) {
+	for _, u := range units {
+		switch {
+		case s.SenderField != "" && u.sender != u.Host:
+			err = fmt.Errorf("%q sent entries in the name of this host; they are not believed", u.sender)
+		case len(trusted) > 0 && trusted[0].Machine != u.Machine:
+			return nil, fmt.Errorf("two machines, %s and %s, have this name; give each a name of its own", trusted[0].Machine, u.Machine)
+		default:
+			trusted = append(trusted, u)
+		}
+	}
+	return trusted, err
+}
+
+// units returns the units of all hosts, ordered by host and unit, trusted or not.
+func (s Store) units(ctx context.Context, since time.Time, patterns []string) ([]StoreUnit, error) {
 	if len(patterns) == 0 {
 		return nil, nil
 	}
@@ -68,18 +111,18 @@ func (s Store) Units(ctx context.Context, since time.Time, patterns ...string) (
 			}
 		}
 		if u.Run != (ID{}) && time.Since(u.Began) < countSince {
-			u.Entries = counts[countedRun{u.Host, u.Machine, u.Sender, u.Unit, u.Run.String()}]
+			u.Entries = counts[countedRun{u.Host, u.Machine, u.sender, u.Unit, u.Run.String()}]
 		}
 		units = append(units, u)
 	}
 	slices.SortFunc(units, func(a, b StoreUnit) int {
-		return cmp.Or(cmp.Compare(a.Host, b.Host), cmp.Compare(a.Unit, b.Unit), cmp.Compare(a.Machine, b.Machine), cmp.Compare(a.Sender, b.Sender))
+		return cmp.Or(cmp.Compare(a.Host, b.Host), cmp.Compare(a.Unit, b.Unit), cmp.Compare(a.Machine, b.Machine), cmp.Compare(a.sender, b.sender))
 	})
 	return units, nil
 }
 
 // Source returns the journal of u's host in the store. It does not repeat the queries of
-// [Store.Units], and finds no runs before the time that was given there.
+// [Store.Hosts], and finds no runs before the time that was given there.
 func (s Store) Source(u StoreUnit) Source { return storeHost{s, u.Host, &u} }
 
 // A countedRun is a run of a unit of a host.
@@ -109,7 +152,7 @@ func (s Store) counts(ctx context.Context, since time.Time, patterns []string) (
 				return nil, fmt.Errorf("%w: %w", ErrStoreAnswer, err)
 			}
 			u := s.unitOf(row, unit)
-			counts[countedRun{u.Host, u.Machine, u.Sender, u.Unit, row[id]}] += n
+			counts[countedRun{u.Host, u.Machine, u.sender, u.Unit, row[id]}] += n
 		}
 	}
 	return counts, nil
@@ -127,7 +170,7 @@ func (s Store) by(unit string) string {
 func (s Store) unitOf(row map[string]string, unit string) StoreUnit {
 	u := StoreUnit{Host: row["_HOSTNAME"], Unit: row[unit], Machine: row[machine]}
 	if s.SenderField != "" {
-		u.Sender = row[s.SenderField]
+		u.sender = row[s.SenderField]
 	}
 	return u
 }

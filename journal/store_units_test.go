@@ -30,7 +30,7 @@ func (l log) exportOf(host string, from time.Time) []byte {
 	})
 }
 
-// TestStoreUnits: what Units tells shows that there is something new, and saves asking.
+// TestStoreUnits: what Hosts tells of units shows that there is something new, and saves asking.
 func TestStoreUnits(t *testing.T) {
 	at := victorialogs.Start(t, victorialogs.Flags...)
 	s := Store{URL: at}
@@ -45,7 +45,7 @@ func TestStoreUnits(t *testing.T) {
 	victorialogs.Send(t, at, bytes.NewReader(run.exportOf("new", today)))
 	victorialogs.Send(t, at, bytes.NewReader(run.exportOf("old", before)))
 	units := func(since time.Time) []StoreUnit {
-		units, err := s.Units(t.Context(), since, "restic-*")
+		units, err := s.units(t.Context(), since, []string{"restic-*"})
 		require.NoError(t, err)
 		for i := range units {
 			assert.Equal(t, units[i].Host, units[i].Machine)
@@ -75,7 +75,7 @@ func TestStoreUnits(t *testing.T) {
 
 	// What is read is the same, known or not.
 	for _, since := range []time.Time{{}, now.Add(-1000 * time.Hour)} {
-		all, err := s.Units(t.Context(), since, "restic-*")
+		all, err := s.units(t.Context(), since, []string{"restic-*"})
 		require.NoError(t, err)
 		for _, u := range all {
 			want, err := collectWhole(s.Host(u.Host).Entries(t.Context(), u.Unit, ID{}))

@@ -63,18 +63,6 @@ Exit status: 0 if the metrics were written, 1 if they were not, 2 for wrong
 usage. A failed backup is a metric, not a failure of this program.
 `
 
-// directories are the places where node_exporter's packages and configuration modules
-// look for text files.
-var directories = []string{
-	"/var/lib/node-exporter",
-	"/var/lib/prometheus/node-exporter",
-	"/var/lib/node_exporter/textfile_collector",
-	"/var/lib/node_exporter",
-	"/var/lib/prometheus-node-exporter-textfiles",
-	"/var/lib/prometheus-node-exporter",
-	"/run/node_exporter",
-}
-
 // options is what the command line says.
 type options struct {
 	units      units  // what --unit says, if it can be several units
@@ -274,38 +262,4 @@ func (o options) checkMany() error {
 		return fmt.Errorf("%s can be several units: want --output DIR, a directory in which each unit gets a file", &o.units)
 	}
 	return nil
-}
-
-// checkType returns an error for the name of a unit that is not a service.
-func checkType(s string) error {
-	for _, kind := range []string{".timer", ".socket", ".target", ".path", ".mount", ".automount", ".swap", ".slice", ".scope", ".device"} {
-		if strings.HasSuffix(s, kind) {
-			return fmt.Errorf("want a service, as %s.service, not %s", strings.TrimSuffix(s, kind), s)
-		}
-	}
-	return nil
-}
-
-// unitName returns the full name of a service.
-func unitName(s string) (string, error) {
-	if err := checkType(s); err != nil {
-		return "", err
-	}
-	name := strings.TrimSuffix(s, ".service")
-	// systemd.unit(5) defines the characters and the length.
-	valid := name != "" && name[0] != '@' && name[0] != '.' && len(name)+len(".service") < 256
-	for _, c := range []byte(name) {
-		switch {
-		case c >= 'a' && c <= 'z', c >= 'A' && c <= 'Z', c >= '0' && c <= '9', strings.IndexByte(`:-_.\@`, c) >= 0:
-		default:
-			valid = false
-		}
-	}
-	if !valid {
-		return "", errors.New("not the name of a unit, see systemd.unit(5); systemd-escape(1) makes one from a path")
-	}
-	if strings.HasSuffix(name, "@") {
-		return "", fmt.Errorf("a template does not run; name an instance, as in %sNAME.service", name)
-	}
-	return name + ".service", nil
 }

@@ -2,8 +2,15 @@ package main
 
 import (
 	"context"
+	"fmt"
+	"io"
 	"os"
+	"runtime"
 	"runtime/debug"
+	"strings"
+	"sync"
+	"unicode"
+	"unicode/utf8"
 )
 
 // memoryLimit makes the garbage collector run earlier. Without it, the program would take
@@ -20,4 +27,45 @@ func main() {
 		build: buildInfo(), service: byService(os.Getenv),
 	}
 	os.Exit(p.run(context.Background(), os.Args[1:]))
+}
+
+// A program is the command with its environment.
+type program struct {
+	getenv         func(string) string
+	stdin          io.Reader
+	stdout, stderr io.Writer
+	build          build
+	service        bool // a systemd service runs this process
+	saying         sync.Mutex
+}
+
+// say prints a line to standard error. voice is "error" or "warning". It replaces control
+// characters, because parts of the line can come from a log or from the name of a file.
+func (p *program) say(voice, format string, args ...any) {
+	line := strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) {
+			return utf8.RuneError
+		}
+		return r
+	}, strings.ReplaceAll(fmt.Sprintf(format, args...), "\n", "; "))
+	p.saying.Lock()
+	defer p.saying.Unlock()
+	fmt.Fprintf(p.stderr, "restic-exporter: %s: %s\n", voice, line)
+}
+
+// version is the version of the next release. The revision distinguishes builds.
+const version = "0.1.0"
+
+type build struct{ version, revision, goVersion string }
+
+func buildInfo() build {
+	b := build{version, "unknown", runtime.Version()}
+	if info, ok := debug.ReadBuildInfo(); ok {
+		for _, s := range info.Settings {
+			if s.Key == "vcs.revision" {
+				b.revision = s.Value[:min(len(s.Value), 12)]
+			}
+		}
+	}
+	return b
 }

@@ -4,17 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
-	"io/fs"
 	"os"
-	"path/filepath"
-	"runtime"
-	"runtime/debug"
 	"strings"
-	"sync"
-	"time"
-	"unicode"
-	"unicode/utf8"
 
 	dto "github.com/prometheus/client_model/go"
 
@@ -22,33 +13,6 @@ import (
 	"github.com/restic-exporter/restic-exporter/metrics"
 	"github.com/restic-exporter/restic-exporter/textfile"
 )
-
-// version is the version of the next release. The revision distinguishes builds.
-const version = "0.1.0"
-
-type build struct{ version, revision, goVersion string }
-
-func buildInfo() build {
-	b := build{version, "unknown", runtime.Version()}
-	if info, ok := debug.ReadBuildInfo(); ok {
-		for _, s := range info.Settings {
-			if s.Key == "vcs.revision" {
-				b.revision = s.Value[:min(len(s.Value), 12)]
-			}
-		}
-	}
-	return b
-}
-
-// A program is the command with its environment.
-type program struct {
-	getenv         func(string) string
-	stdin          io.Reader
-	stdout, stderr io.Writer
-	build          build
-	service        bool // a systemd service runs this process
-	saying         sync.Mutex
-}
 
 // run returns the exit status: 0 once the metrics are written, 1 if they could
 // not be, 2 for wrong usage.
@@ -82,7 +46,14 @@ func (p *program) run(ctx context.Context, args []string) int {
 
 // exportOne writes the file of one unit. It returns the exit status.
 func (p *program) exportOne(ctx context.Context, o options) int {
-	err := p.export(ctx, o)
+	if o.local() {
+		o.unit = invocation.UnitName(o.unit, o.user) // one file for all names of a unit
+	}
+	from, err := p.source(o)
+	if err == nil {
+		defer from.close()
+		err = p.export(ctx, o, from)
+	}
 	switch {
 	case errors.Is(err, invocation.ErrSkipped):
 		return 0 // there is nothing to write
@@ -97,41 +68,11 @@ func (p *program) exportOne(ctx context.Context, o options) int {
 	return 0
 }
 
-// say prints a line to standard error. voice is "error" or "warning". It replaces control
-// characters, because parts of the line can come from a log or from the name of a file.
-func (p *program) say(voice, format string, args ...any) {
-	line := strings.Map(func(r rune) rune {
-		if unicode.IsControl(r) {
-			return utf8.RuneError
-		}
-		return r
-	}, strings.ReplaceAll(fmt.Sprintf(format, args...), "\n", "; "))
-	p.saying.Lock()
-	defer p.saying.Unlock()
-	fmt.Fprintf(p.stderr, "restic-exporter: %s: %s\n", voice, line)
-}
-
-func (p *program) export(ctx context.Context, o options) error {
-	if o.local() {
-		o.unit = invocation.UnitName(o.unit, o.user) // one file for all names of a unit
-	}
-	// Fail early if there is nowhere to write.
-	if _, err := o.target(); err != nil {
-		return err
-	}
-	from, err := p.source(o)
-	if err != nil {
-		return err
-	}
-	defer from.close()
-	return p.exportFrom(ctx, o, from)
-}
-
 // local reports whether to read the journal of this machine.
 func (o options) local() bool { return o.log == "" && o.dir == "" && o.store.url == "" }
 
-// exportFrom reads the run of a unit from a source and writes its file.
-func (p *program) exportFrom(ctx context.Context, o options, from source) error {
+// export reads the run of a unit from a source and writes its file.
+func (p *program) export(ctx context.Context, o options, from source) error {
 	output, err := o.target()
 	if err != nil {
 		return err
@@ -176,111 +117,17 @@ func (p *program) metricsOptions(o options) metrics.Options {
 }
 
 // backup returns errNoBackup if a pattern found the unit and it does not run restic. A
-// unit that could not be started, or that already has a file, counts as a backup.
+// unit that already has a file counts as a backup.
 func (o options) backup(ctx context.Context, run *invocation.Run, from source, output string) error {
-	if !o.found || run.Outcome == invocation.NotStarted {
+	if !o.found {
 		return nil
 	}
 	if _, err := os.Stat(output); err == nil {
 		return nil
 	}
-	some, err := invocation.RunsRestic(ctx, from.Source, run)
-	if err == nil && !some {
+	is, err := invocation.IsBackup(ctx, from.Source, run)
+	if err == nil && !is {
 		err = errNoBackup
 	}
 	return err
-}
-
-// cleanup is the action whose script prints names of files.
-const cleanup = "cleanup"
-
-// warnings is how many unreadable lines are reported one by one.
-const warnings = 5
-
-// readTimeout bounds the time for reading a run from the journal. systemd often kills the
-// calling unit after 45 s (DefaultTimeoutStopSec= in some distributions), and metrics must
-// not make a good backup fail. With a long backlog on a busy machine, journald took 15 s
-// to write down what it had received. Afterwards, writing the file waits up to 5 s for
-// the lock.
-const readTimeout = 34 * time.Second
-
-// read reads the run, and warns if something is missing from its log.
-func (p *program) read(ctx context.Context, from source, o options) (*invocation.Run, error) {
-	if o.log == "" && o.store.url == "" {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, readTimeout)
-		defer cancel()
-	}
-	bad := 0
-	run, err := invocation.Read(ctx, from.Source, o.unit, o.invocation, invocation.Options{
-		Strip:  o.strip,
-		Ignore: o.identifiers(cleanup),
-		Getenv: p.getenv,
-		Warn: func(err error) {
-			if prefix, ok := errors.AsType[*invocation.PrefixError](err); ok {
-				p.say("warning", "%s: no backup was understood, for a wrapper puts a prefix before restic's lines: call this with --strip '%v'", o.unit, prefix.Strip)
-				return
-			}
-			if bad++; bad <= warnings {
-				p.say("warning", "%s: %v", o.unit, err)
-			}
-		},
-	})
-	if err != nil {
-		return nil, err
-	}
-	if bad > warnings {
-		p.say("warning", "%s: %d more lines could not be read", o.unit, bad-warnings)
-	}
-	if run.Lost > 0 {
-		p.say("warning", "%s lacks the text of %d lines: record with journalctl -o export, or -o json --all", from.name, run.Lost)
-	}
-	if run.Dropped > 0 {
-		p.say("warning", "journald dropped %d lines of %s: lift its limit with LogRateLimitIntervalSec=1s and LogRateLimitBurst=100000000 in the unit", run.Dropped, o.unit)
-	}
-	return run, nil
-}
-
-func writeHint(err error, output string) string {
-	switch {
-	case errors.Is(err, metrics.ErrNewer):
-		return "; to write the earlier run all the same, use another --output"
-	case errors.Is(err, metrics.ErrOtherUnit):
-		return "; give each unit an --output of its own, or delete the file if that unit is gone"
-	case errors.Is(err, fs.ErrPermission):
-		return "; run as a user who may write to " + filepath.Dir(output) + ", or use another --output"
-	case errors.Is(err, fs.ErrNotExist):
-		return "; create the directory, or use another --output"
-	}
-	return ""
-}
-
-// target returns the name of the file to write; "-" for standard output.
-func (o options) target() (string, error) {
-	if o.output != "" && !isDir(o.output) && !strings.HasSuffix(o.output, "/") {
-		return o.output, nil
-	}
-	if o.output == "" && o.log != "" {
-		return "-", nil
-	}
-	dir, err := o.directory()
-	return filepath.Join(dir, strings.TrimSuffix(o.unit, ".service")+".prom"), err
-}
-
-// directory returns the directory for the files.
-func (o options) directory() (string, error) {
-	if o.output != "" && !isDir(o.output) {
-		return "", fmt.Errorf("--output: the directory %s does not exist; create it, or name another", o.output)
-	}
-	for _, dir := range append([]string{o.output}, directories...) {
-		if dir != "" && isDir(dir) {
-			return dir, nil
-		}
-	}
-	return "", fmt.Errorf("no textfile directory: none of %s exists; make one and have node_exporter read it with --collector.textfile.directory, or name one with --output", strings.Join(directories, ", "))
-}
-
-func isDir(name string) bool {
-	st, err := os.Stat(name)
-	return err == nil && st.IsDir()
 }

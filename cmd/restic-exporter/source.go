@@ -1,12 +1,14 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
 	"os"
 	"syscall"
+	"time"
 
 	"github.com/restic-exporter/restic-exporter/invocation"
 	"github.com/restic-exporter/restic-exporter/journal"
@@ -86,6 +88,53 @@ func spool(r io.Reader) (*os.File, error) {
 		return nil, err
 	}
 	return file, nil
+}
+
+// warnings is how many unreadable lines are reported one by one.
+const warnings = 5
+
+// readTimeout bounds the time for reading a run from the journal. systemd often kills the
+// calling unit after 45 s (DefaultTimeoutStopSec= in some distributions), and metrics must
+// not make a good backup fail. With a long backlog on a busy machine, journald took 15 s
+// to write down what it had received. Afterwards, writing the file waits up to 5 s for
+// the lock.
+const readTimeout = 34 * time.Second
+
+// read reads the run, and warns if something is missing from its log.
+func (p *program) read(ctx context.Context, from source, o options) (*invocation.Run, error) {
+	if o.log == "" && o.store.url == "" {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, readTimeout)
+		defer cancel()
+	}
+	bad := 0
+	run, err := invocation.Read(ctx, from.Source, o.unit, o.invocation, invocation.Options{
+		Strip:  o.strip,
+		Ignore: o.identifiers("cleanup"), // its script prints names of files,
+		Getenv: p.getenv,
+		Warn: func(err error) {
+			if prefix, ok := errors.AsType[*invocation.PrefixError](err); ok {
+				p.say("warning", "%s: no backup was understood, for a wrapper puts a prefix before restic's lines: call this with --strip '%v'", o.unit, prefix.Strip)
+				return
+			}
+			if bad++; bad <= warnings {
+				p.say("warning", "%s: %v", o.unit, err)
+			}
+		},
+	})
+	if err != nil {
+		return nil, err
+	}
+	if bad > warnings {
+		p.say("warning", "%s: %d more lines could not be read", o.unit, bad-warnings)
+	}
+	if run.Lost > 0 {
+		p.say("warning", "%s lacks the text of %d lines: record with journalctl -o export, or -o json --all", from.name, run.Lost)
+	}
+	if run.Dropped > 0 {
+		p.say("warning", "journald dropped %d lines of %s: lift its limit with LogRateLimitIntervalSec=1s and LogRateLimitBurst=100000000 in the unit", run.Dropped, o.unit)
+	}
+	return run, nil
 }
 
 // explain adds to an error of a read what to do about it.

@@ -50,9 +50,9 @@ func TestStoreGolden(t *testing.T) {
 	}
 	for _, node := range storage {
 		victorialogs.Flush(t, node.URL)
-		units, err := journal.Store{URL: node.URL}.Units(t.Context(), time.Unix(0, 0), "restic-*")
+		hosts, err := journal.Store{URL: node.URL}.Hosts(t.Context(), time.Unix(0, 0), "restic-*")
 		require.NoError(t, err)
-		assert.NotEmpty(t, units, "each node has its share")
+		assert.NotEmpty(t, hosts, "each node has its share")
 	}
 	for n, recording := range names {
 		t.Run(journaltest.Title(recording), func(t *testing.T) {

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 )
 
@@ -37,3 +38,7 @@ func writeTargets(dir string) error {
 	}
 	return replace(file, text, 0o644)
 }
+
+var dnsName = regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9_-]{0,61}[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9_-]{0,61}[A-Za-z0-9])?)*$`)
+
+func isDNSName(name string) bool { return len(name) <= 253 && dnsName.MatchString(name) }
