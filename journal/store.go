@@ -42,19 +42,19 @@ var ErrStoreAnswer = errors.New("the answer of the store is not complete")
 // ErrStoreEntries is returned if the entries in a store cannot be told apart or ordered.
 var ErrStoreEntries = errors.New("the entries in the store are not fit to be read")
 
-// ask yields the rows of the store's answer to a query.
-func (s Store) ask(ctx context.Context, query string) iter.Seq2[map[string]string, error] {
-	return func(yield func(map[string]string, error) bool) {
+// ask yields the rows of the store's answer to a query. Each is valid until the next.
+func (s Store) ask(ctx context.Context, query string) iter.Seq2[storeRow, error] {
+	return func(yield func(storeRow, error) bool) {
 		body, err := s.post(ctx, query)
 		if err != nil {
 			yield(nil, fmt.Errorf("asking the store: %w", err))
 			return
 		}
 		defer body.Close()
+		var row storeRow
 		for line, err := range lines(body) {
-			var row map[string]string
 			if err == nil {
-				row, err = storeRow(bytes.TrimSpace(line))
+				row, err = row[:0].parse(bytes.TrimSpace(line))
 			}
 			if err != nil {
 				yield(nil, fmt.Errorf("%w: %w", ErrStoreAnswer, err))
@@ -112,37 +112,52 @@ func (s Store) post(ctx context.Context, query string) (io.ReadCloser, error) {
 	return nil, fmt.Errorf("%w: %s, %s: %q", ErrStoreAnswer, resp.Status, cmp.Or(kind, "no content type"), said)
 }
 
-// storeRow reads a JSON object of strings as VictoriaLogs writes it: with bytes that are not
-// UTF-8 as they are, which encoding/json would replace.
-func storeRow(line []byte) (map[string]string, error) {
-	row := make(map[string]string, 2*fieldCount)
+// A storeRow is a row of the store's answer: its fields, in the order of the answer.
+type storeRow []nameValue
+
+type nameValue struct{ name, value []byte }
+
+// get returns the value of a field, "" if the row does not have it.
+func (r storeRow) get(name string) string {
+	for _, f := range r {
+		if string(f.name) == name {
+			return string(f.value)
+		}
+	}
+	return ""
+}
+
+// parse appends the fields of a JSON object of strings as VictoriaLogs writes it: with bytes
+// that are not UTF-8 as they are, which encoding/json would replace. The fields share the
+// memory of line.
+func (r storeRow) parse(line []byte) (storeRow, error) {
 	rest, ok := bytes.CutPrefix(line, []byte("{"))
 	for first := true; ok && string(rest) != "}"; first = false {
 		if !first {
 			rest, ok = bytes.CutPrefix(rest, []byte(","))
 		}
-		var name, value string
+		var f nameValue
 		if ok {
-			name, rest, ok = storeString(rest)
+			f.name, rest, ok = storeString(rest)
 		}
 		if ok {
 			rest, ok = bytes.CutPrefix(rest, []byte(":"))
 		}
 		if ok {
-			value, rest, ok = storeString(rest)
+			f.value, rest, ok = storeString(rest)
 		}
-		row[name] = value
+		r = append(r, f)
 	}
 	if !ok {
-		return nil, fmt.Errorf("%.100q is no JSON object of strings", line)
+		return r, fmt.Errorf("%.100q is no JSON object of strings", line)
 	}
-	return row, nil
+	return r, nil
 }
 
 // storeString reads the JSON string that b begins with.
-func storeString(b []byte) (s string, rest []byte, ok bool) {
+func storeString(b []byte) (s, rest []byte, ok bool) {
 	if len(b) == 0 || b[0] != '"' {
-		return "", b, false
+		return nil, b, false
 	}
 	escaped := false
 	for i := 1; i < len(b); i++ {
@@ -152,22 +167,21 @@ func storeString(b []byte) (s string, rest []byte, ok bool) {
 			i++
 		case '"':
 			if !escaped {
-				return string(b[1:i]), b[i+1:], true
+				return b[1:i], b[i+1:], true
 			}
 			s, ok = unescape(b[1:i])
 			return s, b[i+1:], ok
 		}
 	}
-	return "", b, false
+	return nil, b, false
 }
 
 // unescape replaces the escapes of JSON, and nothing else.
-func unescape(b []byte) (string, bool) {
-	var text []byte
+func unescape(b []byte) (text []byte, ok bool) {
 	for {
 		n := bytes.IndexByte(b, '\\')
 		if n < 0 {
-			return string(append(text, b...)), true
+			return append(text, b...), true
 		}
 		text, b = append(text, b[:n]...), b[n:]
 		end := 0
@@ -180,7 +194,7 @@ func unescape(b []byte) (string, bool) {
 		}
 		var s string
 		if end > len(b) || json.Unmarshal(slices.Concat([]byte{'"'}, b[:end], []byte{'"'}), &s) != nil {
-			return "", false
+			return nil, false
 		}
 		text, b = append(text, s...), b[end:]
 	}

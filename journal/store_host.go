@@ -47,17 +47,17 @@ func (h storeHost) latest(ctx context.Context, s selector) (ID, time.Time, error
 				return ID{}, time.Time{}, err
 			}
 			var id ID
-			if id.UnmarshalText([]byte(row[field])) != nil {
+			if id.UnmarshalText([]byte(row.get(field))) != nil {
 				continue // not part of a run
 			}
-			t, err := time.Parse(time.RFC3339Nano, row["first"])
+			t, err := time.Parse(time.RFC3339Nano, row.get("first"))
 			if err != nil {
 				return ID{}, t, fmt.Errorf("%w: %w", ErrStoreAnswer, err)
 			}
 			if earlier, ok := first[id]; !ok || t.Before(earlier) {
 				first[id] = t
 			}
-			if row["some"] != "0" {
+			if row.get("some") != "0" {
 				failed[id] = failed[id] || k == Output
 				skipped[id] = k == Manager && !failed[id]
 			}
@@ -157,7 +157,7 @@ func (h storeHost) Boot(ctx context.Context) (id ID, err error) {
 			return ID{}, err
 		}
 		var last map[string]string
-		if err := json.Unmarshal([]byte(row["last"]), &last); row["last"] != "" && err != nil {
+		if err := json.Unmarshal([]byte(row.get("last")), &last); row.get("last") != "" && err != nil {
 			return ID{}, fmt.Errorf("%w: %w", ErrStoreAnswer, err)
 		}
 		if id.UnmarshalText([]byte(last[boot])) != nil {
@@ -186,8 +186,13 @@ func (h storeHost) filter() string {
 	if h.known != nil {
 		since = sinceFilter(h.known.since) + " "
 	}
-	return since + storeFilter(and)
+	return since + h.stream() + storeFilter(and)
 }
+
+// stream returns a filter for the streams that can have entries of the host, which is what
+// VictoriaLogs finds fastest. Streams have the host name, unless -journald.streamFields says
+// otherwise: so streams without one match, too.
+func (h storeHost) stream() string { return `{_HOSTNAME in ("",` + strconv.Quote(h.host) + `)} ` }
 
 // storeFilter translates a conjunction of FIELD=value to the language of VictoriaLogs.
 func storeFilter(and []string) string {
@@ -211,6 +216,15 @@ func storeField(name string) string {
 	}
 	return name
 }
+
+// storeFields has the number of each field by the name that VictoriaLogs gives it.
+var storeFields = func() map[string]int {
+	m := make(map[string]int, fieldCount)
+	for i, name := range fieldNames {
+		m[storeField(name)] = i
+	}
+	return m
+}()
 
 // noMessage is what VictoriaLogs stores for an entry without a message.
 const noMessage = "missing _msg field; see https://docs.victoriametrics.com/victorialogs/keyconcepts/#message-field"
@@ -239,8 +253,9 @@ func (h storeHost) records(ctx context.Context, m match, since time.Time) (recor
 		if err != nil {
 			return nil, err
 		}
-		if of = cmp.Or(of, row[machine]); of != row[machine] {
-			return nil, fmt.Errorf("%w: two machines, %s and %s, have the host name %q; give each a name of its own", ErrStoreEntries, of, row[machine], h.host)
+		from := row.get(machine)
+		if of = cmp.Or(of, from); of != from {
+			return nil, fmt.Errorf("%w: two machines, %s and %s, have the host name %q; give each a name of its own", ErrStoreEntries, of, from, h.host)
 		}
 		found = append(found, r)
 	}
@@ -257,21 +272,30 @@ func (h storeHost) records(ctx context.Context, m match, since time.Time) (recor
 	}, nil
 }
 
-func numberedOf(row map[string]string) (*numbered, error) {
+func numberedOf(row storeRow) (*numbered, error) {
 	r := new(numbered)
-	r.source, r.number = parseCursor(row[cursor])
+	r.source, r.number = parseCursor(row.get(cursor))
 	if r.source == "" || r.number == 0 {
 		return nil, fmt.Errorf("%w: they have no %s, so nothing tells their order; start VictoriaLogs with -journald.includeEntryMetadata, which counts for what is sent from then on", ErrStoreEntries, cursor)
 	}
-	t, err := time.Parse(time.RFC3339Nano, row["_time"])
+	t, err := time.Parse(time.RFC3339Nano, row.get("_time"))
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrStoreAnswer, err)
 	}
 	r.usec = uint64(t.UnixMicro())
-	for i, name := range fieldNames {
-		if value := row[storeField(name)]; value != "" && !(i == fieldMessage && value == noMessage) {
-			r.fields[i] = []byte(value)
+	size := 0
+	for _, f := range row {
+		size += len(f.value)
+	}
+	values := make([]byte, 0, size)
+	for _, f := range row {
+		i, ok := storeFields[string(f.name)]
+		if !ok || len(f.value) == 0 || i == fieldMessage && string(f.value) == noMessage {
+			continue
 		}
+		from := len(values)
+		values = append(values, f.value...)
+		r.fields[i] = values[from:len(values):len(values)]
 	}
 	return r, nil
 }

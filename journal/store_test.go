@@ -50,7 +50,8 @@ func TestStoreWithoutCursor(t *testing.T) {
 }
 
 func TestStoreTrust(t *testing.T) {
-	at := victorialogs.Start(t, victorialogs.Flags...)
+	// Streams that do not have the host name are searched, too.
+	at := victorialogs.Start(t, append([]string{"-journald.streamFields=_SYSTEMD_UNIT"}, victorialogs.Flags...)...)
 	for _, s := range []struct{ host, machine, sender string }{
 		{"good", "1", "good"}, {"victim", "2", "mallory"}, {"two", "3", "two"}, {"two", "4", "two"}, {`q"uote`, "5", `q"uote`},
 	} {

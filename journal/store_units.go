@@ -98,14 +98,14 @@ func (s Store) units(ctx context.Context, since time.Time, patterns []string) ([
 		}
 		u := s.unitOf(row, "UNIT")
 		u.since = since
-		if u.Last, err = time.Parse(time.RFC3339Nano, row["last"]); err != nil {
+		if u.Last, err = time.Parse(time.RFC3339Nano, row.get("last")); err != nil {
 			return nil, fmt.Errorf("%w: %w", ErrStoreAnswer, err)
 		}
 		var final, began struct {
 			ID   string    `json:"INVOCATION_ID"`
 			Time time.Time `json:"_time"`
 		}
-		if json.Unmarshal([]byte(row["final"]), &final) == nil && json.Unmarshal([]byte(row["began"]), &began) == nil && final.ID == began.ID {
+		if json.Unmarshal([]byte(row.get("final")), &final) == nil && json.Unmarshal([]byte(row.get("began")), &began) == nil && final.ID == began.ID {
 			if u.Run.UnmarshalText([]byte(began.ID)) == nil {
 				u.Began = began.Time
 			}
@@ -147,12 +147,12 @@ func (s Store) counts(ctx context.Context, since time.Time, patterns []string) (
 			if err != nil {
 				return nil, err
 			}
-			n, err := strconv.ParseUint(row["n"], 10, 64)
+			n, err := strconv.ParseUint(row.get("n"), 10, 64)
 			if err != nil {
 				return nil, fmt.Errorf("%w: %w", ErrStoreAnswer, err)
 			}
 			u := s.unitOf(row, unit)
-			counts[countedRun{u.Host, u.Machine, u.sender, u.Unit, row[id]}] += n
+			counts[countedRun{u.Host, u.Machine, u.sender, u.Unit, row.get(id)}] += n
 		}
 	}
 	return counts, nil
@@ -167,10 +167,10 @@ func (s Store) by(unit string) string {
 	return fields
 }
 
-func (s Store) unitOf(row map[string]string, unit string) StoreUnit {
-	u := StoreUnit{Host: row["_HOSTNAME"], Unit: row[unit], Machine: row[machine]}
+func (s Store) unitOf(row storeRow, unit string) StoreUnit {
+	u := StoreUnit{Host: row.get("_HOSTNAME"), Unit: row.get(unit), Machine: row.get(machine)}
 	if s.SenderField != "" {
-		u.sender = row[s.SenderField]
+		u.sender = row.get(s.SenderField)
 	}
 	return u
 }

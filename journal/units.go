@@ -194,7 +194,7 @@ func (h storeHost) Units(ctx context.Context, patterns ...string) iter.Seq2[stri
 				if err != nil {
 					return err
 				}
-				if name := row[field]; matches(name) {
+				if name := row.get(field); matches(name) {
 					found[name] = true
 				}
 			}
@@ -210,7 +210,7 @@ func (h storeHost) Spoke(ctx context.Context, unit, program string) (bool, error
 		if err != nil {
 			return false, err
 		}
-		n, err := strconv.ParseUint(row["n"], 10, 64)
+		n, err := strconv.ParseUint(row.get("n"), 10, 64)
 		if err != nil {
 			return false, fmt.Errorf("%w: %w", ErrStoreAnswer, err)
 		}
