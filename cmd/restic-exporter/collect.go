@@ -7,6 +7,7 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"runtime/debug"
 	"slices"
 	"time"
 
@@ -58,6 +59,9 @@ func (p *program) collect(ctx context.Context, o options) error {
 		return fmt.Errorf("no unit %s of such a host in %s: are --unit and --host right, and do the machines send their journals?", &o.units, o.store.url)
 	}
 
+	// Reading makes much garbage. To collect it less often saves a fifth of the time, and
+	// memoryLimit still holds.
+	defer debug.SetGCPercent(debug.SetGCPercent(400))
 	// Several goroutines read hosts. This one writes their files, in order.
 	slots := make(chan struct{}, readAtOnce)
 	go func() {
@@ -76,6 +80,7 @@ func (p *program) collect(ctx context.Context, o options) error {
 		if ok := p.finishHost(ctx, o, store, h, seen); !ok {
 			failed++
 		}
+		h.runs = nil // to free the memory
 	}
 	if err := seen.write(); err != nil {
 		p.say("warning", "the next call has to read everything again: %v", err)

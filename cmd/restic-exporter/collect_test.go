@@ -200,9 +200,8 @@ func TestStoreReboot(t *testing.T) {
 func TestStoreTrouble(t *testing.T) {
 	front, storage := victorialogs.StartCluster(t, "-search.maxQueryDuration=1s")
 	at := front.URL
-	host := func(name string, run int) arrival {
-		return arrival{goodRun, name, "restic-a.service", run, time.Now().Add(-time.Hour)}
-	}
+	began := time.Now().Add(-time.Hour)
+	host := func(name string, run int) arrival { return arrival{goodRun, name, "restic-a.service", run, began} }
 	victorialogs.Send(t, at, strings.NewReader(strings.Join(host("alpha", 1).entries(t), "")+"\n\n"))
 	for _, node := range storage {
 		victorialogs.Flush(t, node.URL)
@@ -282,13 +281,20 @@ func TestStoreTrouble(t *testing.T) {
 	})
 	t.Run("full", func(t *testing.T) {
 		// It takes nothing more, and says so to the sender, who keeps it; what it has is read.
-		full := victorialogs.StartNode(t, append([]string{"-storage.minFreeDiskSpaceBytes=1000TB"}, victorialogs.Flags...)...)
+		flags := append([]string{"-storageDataPath=" + t.TempDir()}, victorialogs.Flags...)
+		full := victorialogs.StartNode(t, flags...)
+		victorialogs.Send(t, full.URL, strings.NewReader(strings.Join(host("alpha", 1).entries(t), "")+"\n\n"))
+		full.Stop(t)
+		full = victorialogs.StartNode(t, append(flags, "-storage.minFreeDiskSpaceBytes=1000TB")...)
 		resp, err := http.Post(full.URL+"/insert/journald/upload", "application/vnd.fdo.journal",
 			strings.NewReader(strings.Join(host("beta", 2).entries(t), "")+"\n\n"))
 		require.NoError(t, err)
 		resp.Body.Close()
 		assert.GreaterOrEqual(t, resp.StatusCode, 400)
-		fails(t, full.URL, "no unit restic-*")
+		require.NoError(t, os.Remove(filepath.Join(dir, "alpha.prom")))
+		assert.Equal(t, result{}, call(t, nil, "", args(full.URL)...))
+		assert.Equal(t, before, text())
+		assert.NoFileExists(t, filepath.Join(dir, "beta.prom"))
 	})
 	t.Run("slow", func(t *testing.T) {
 		storage[0].Signal(t, syscall.SIGSTOP)

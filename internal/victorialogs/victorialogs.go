@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -75,6 +76,12 @@ func StartNode(t testing.TB, flags ...string) *Node {
 // Kill ends n at once.
 func (n *Node) Kill() {
 	n.cmd.Process.Kill()
+	n.cmd.Wait()
+}
+
+// Stop asks n to end, and waits until it has written down what it holds.
+func (n *Node) Stop(t testing.TB) {
+	n.Signal(t, syscall.SIGTERM)
 	n.cmd.Wait()
 }
 
