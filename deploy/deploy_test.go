@@ -148,11 +148,12 @@ func TestUnits(t *testing.T) {
 		assert.Empty(t, string(out), name)
 	}
 	for _, name := range glob(t, root+"/*.service") {
+		// No worse than 2.0; 2.6 for what sends mail, as other users and with privileges.
+		threshold := "20"
 		if filepath.Base(name) == "unit-failure@x.service" {
-			continue // a mail transfer agent runs programs as other users, by privileges that it gets by that
+			threshold = "26"
 		}
-		// No worse than 2.0.
-		out := run(t, "systemd-analyze", "security", "--offline=yes", "--no-pager", "--threshold=20", name)
+		out := run(t, "systemd-analyze", "security", "--offline=yes", "--no-pager", "--threshold="+threshold, name)
 		t.Log(lastLine(out))
 	}
 }

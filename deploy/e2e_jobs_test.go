@@ -91,7 +91,8 @@ func (s *system) restoreTest(t *testing.T) {
 	assert.Equal(t, 1.0, got["restic_run_status{status=failed}"])
 	s.Eventually(20*time.Second, "grep -q 'Subject: .machine. "+unit+": failed' /var/mail/admin && "+
 		"grep -q 'what was restored is not what was backed up' /var/mail/admin")
-	s.Run("cp -a /root/canary /var/lib/restic-exporter/backup.canary")
+	s.Run("cp -a /root/canary /var/lib/restic-exporter/backup.canary; systemctl start restic-exporter@" + unit + ".service")
+	assert.Equal(t, 40*86400.0, s.metrics(unit)["restic_run_max_age_seconds{}"], "the handler keeps the limit")
 
 	// A damaged repository: restic says so.
 	s.Run(`cp -a ` + repository + ` /root/good

@@ -62,6 +62,7 @@ const (
 	pruned        event = "a prune is done"
 	checked       event = "a check is done"
 	judged        event = "systemd gives a verdict"
+	limited       event = "a call has another `--max-age`"
 	succeeded     event = "a run succeeds"
 	stepRan       event = "the step runs again"
 	stepSucceeded event = "the step succeeds again"

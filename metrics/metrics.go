@@ -34,7 +34,7 @@ type Options struct {
 	// "restic-backup.sh" to "backup". For lines under other names, the action is the
 	// command of restic.
 	Actions map[string]string
-	MaxAge  time.Duration // age of the last success above which to alert; 0 for none
+	MaxAge  time.Duration // age of the last success above which to alert; 0 keeps that of the old families
 
 	Version, Revision, GoVersion string // of the calling program
 }

@@ -322,7 +322,15 @@ func TestOptions(t *testing.T) {
 	want = with(with(want, stepOf("check", 1, 2)), map[string]float64{
 		"backup_duration_seconds{action=backup}": 2, "backup_duration_seconds{action=cleanup}": 0, "run_max_age_seconds{}": 93600,
 	})
-	assert.Equal(t, want, flat(families(t, r, nil, o)))
+	first := families(t, r, nil, o)
+	assert.Equal(t, want, flat(first))
+
+	// A handler has no limit of its own, and keeps the unit's.
+	o.MaxAge = 0
+	failed := families(t, run(1, invocation.NotStarted), first, o)
+	assert.EqualValues(t, 93600, flat(failed)["run_max_age_seconds{}"])
+	o.MaxAge = 48 * time.Hour
+	assert.EqualValues(t, 172800, flat(families(t, run(2, invocation.Succeeded), failed, o))["run_max_age_seconds{}"])
 }
 
 func TestLabels(t *testing.T) {

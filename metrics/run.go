@@ -15,7 +15,7 @@ var (
 	runExitCode            = gauge("restic_run_exit_code", "Exit status of the process that made the last run fail, 128+N if signal N killed it, or 0 after a success.", thisRun)
 	runLastSuccess         = gauge("restic_run_last_success_timestamp_seconds", "Unix time at which the last successful run ended.", timeKeptUntil(succeeded))
 	runConsecutiveFailures = gauge("restic_run_consecutive_failures", "Number of runs that failed since the last success.", keptUntil(judged))
-	runMaxAge              = gauge("restic_run_max_age_seconds", "Age of the last success above which an alert should fire.", thisRun)
+	runMaxAge              = gauge("restic_run_max_age_seconds", "Age of the last success above which an alert should fire.", keptUntil(limited))
 	backupFailure          = gauge("restic_backup_failure", "Whether the last run failed (1) or not (0); the label timestamp is the Unix time at which it ended.", thisRun, "timestamp")
 	lockAge                = gauge("restic_lock_age_seconds", "Age of the repository lock that made the last run fail, or 0 if no lock did.", thisRun)
 )
@@ -26,6 +26,7 @@ func (b *builder) verdict() {
 	b.setTime(runStart, r.Start)
 	b.setTime(runEnd, r.End)
 	if age := b.options.MaxAge; age > 0 {
+		b.happens(limited, "")
 		b.set(runMaxAge, elapsed(age))
 	}
 	status, reason := r.Status(), r.Reason()

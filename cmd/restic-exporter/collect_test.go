@@ -147,9 +147,12 @@ func TestStoreNews(t *testing.T) {
 	assert.Contains(t, got.stderr, "reading all units again")
 	assert.Equal(t, 0, got.code)
 	assert.Equal(t, third, pass(0))
-	assert.EqualValues(t, 26*3600, pass(3, "--max-age", "26h")[value("restic_run_max_age_seconds", "restic-a")])
+	limited := pass(3, "--max-age", "26h")
+	assert.EqualValues(t, 26*3600, limited[value("restic_run_max_age_seconds", "restic-a")])
 	pass(0, "--max-age", "26h")
-	assert.Equal(t, third, pass(3))
+	assert.Equal(t, limited, pass(3), "the limit stays")
+	gamma, err = os.ReadFile(filepath.Join(dir, "gamma.prom"))
+	require.NoError(t, err)
 
 	// A file that is gone or damaged is made anew, of all units.
 	require.NoError(t, os.Remove(filepath.Join(dir, "alpha.prom")))
