@@ -31,6 +31,7 @@ type verdict struct {
 	ran       bool // the manager said "Started" after the output: before systemd 246 its last word about a oneshot
 	stopping  bool // the unit was stopped, and had not failed before
 	stopped   bool // the run ended as a stop ends; a oneshot that is stopped shows nothing else
+	start     journal.Start
 	spoke     firstWords
 
 	restarting bool      // Restart= will try again, so a start limit ends these tries and is no new start
@@ -48,6 +49,7 @@ const closing = 2 * time.Second
 // run.
 func (v *verdict) add(e journal.Entry) bool {
 	v.boot = cmp.Or(v.boot, e.Boot)
+	v.start.Add(e)
 	if e.Kind != journal.Manager {
 		v.begun = true
 		v.spoke.add(e)
@@ -132,7 +134,7 @@ func (r *Run) judge(v *verdict, told told, local bool) error {
 	}
 	switch {
 	case (result.Failed() || result == journal.ExecCondition) && v.neverSpawned(),
-		result == journal.ExecCondition && v.spoke.spawnFailed():
+		result == journal.ExecCondition && !v.start.Skipped(result):
 		r.Outcome = NotStarted
 		return nil
 	case v.wasStopped(result, r.lastFatal()):
@@ -287,18 +289,6 @@ func (f *firstWords) add(e journal.Entry) {
 
 // some reports whether a process that became a command of the unit has logged something.
 func (f *firstWords) some() bool { return len(f.first) > len(f.spawned) }
-
-// spawnFailed reports whether the first process that logged something could not
-// execute its command.
-func (f *firstWords) spawnFailed() bool {
-	first := 0
-	for pid, t := range f.first {
-		if first == 0 || t.Before(f.first[first]) {
-			first = pid
-		}
-	}
-	return f.spawned[first]
-}
 
 // neverSpawned reports whether the first command of the unit could not be started,
 // because its program or a directory is missing or its sandbox could not be set up.

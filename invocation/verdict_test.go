@@ -81,7 +81,7 @@ func TestVerdict(t *testing.T) {
 			for _, e := range tt.entries {
 				got.add(e)
 			}
-			got.spoke = firstWords{}
+			got.spoke, got.start = firstWords{}, journal.Start{}
 			assert.Equal(t, tt.want, got)
 		})
 	}

@@ -54,31 +54,50 @@ func firstOf(ctx context.Context, s selector, rs records) (Entry, error) {
 	return Entry{}, ctx.Err()
 }
 
-// The MESSAGE_IDs of EventStarting, EventSkipped and EventSpawnFailed.
-const (
-	messageStarting    = "7d4958e842da4a758f6c1cdc7b36dcc5"
-	messageSkipped     = "0e4284a0caca4bfc81c0bb6786972673"
-	messageSpawnFailed = "641257651c1b4ec9a8624d7a40a9e1e7"
-)
-
-// notSkipped returns the last invocation in which something ran. If there is none, it
-// returns skipped, an invocation that ran nothing because of ExecCondition=.
-func notSkipped(ctx context.Context, b backend, s selector, skipped ID) (ID, error) {
-	seen := make(map[ID]bool)
-	for rec, err := range b.backwards(ctx, s, match{s.match(Manager, "MESSAGE_ID="+messageStarting), s.match(Manager, "MESSAGE_ID="+messageSkipped)}) {
+// notSkipped returns the last invocation whose start was not skipped. If there is none, it
+// returns the last one, which was skipped.
+func notSkipped(ctx context.Context, b backend, s selector, last ID) (ID, error) {
+	var order []ID // the last one first
+	said := make(map[ID]bool)
+	for rec, err := range b.backwards(ctx, s, match{s.match(Manager, isStarting), s.match(Manager, isSkipped)}) {
 		if err := cmp.Or(err, ctx.Err()); err != nil {
 			return ID{}, err
 		}
 		kind, id, ok := s.kind(rec)
-		switch {
-		case !ok || kind != Manager || id == (ID{}):
-		case rec.is(fieldMessageID, messageSkipped):
-			seen[id] = true
-		case !seen[id]:
+		if !ok || kind != Manager || id == (ID{}) {
+			continue
+		}
+		if rec.is(fieldMessageID, messageSkipped) {
+			said[id] = true
+			continue
+		}
+		if order = append(order, id); !said[id] {
+			break
+		}
+	}
+	// Few starts fail so early that one must look which process failed.
+	failed := make(map[ID]bool)
+	for rec, err := range b.read(ctx, s, match{s.match(Output, isSpawnFailed)}, time.Time{}) {
+		if err := cmp.Or(err, ctx.Err()); err != nil {
+			return ID{}, err
+		}
+		if _, id, ok := s.kind(rec); ok {
+			failed[id] = true
+		}
+	}
+	for _, id := range order {
+		if said[id] && failed[id] {
+			none, err := skipped(ctx, b.read(ctx, s, s.whole(id), time.Time{}), s, id)
+			if err != nil {
+				return ID{}, err
+			}
+			said[id] = none
+		}
+		if !said[id] {
 			return id, nil
 		}
 	}
-	return skipped, nil
+	return last, nil
 }
 
 // latestIn returns the invocation of the unit that began last, leaving out those that
@@ -96,20 +115,9 @@ func latestIn(ctx context.Context, b backend, s selector) (ID, error) {
 		return ID{}, ErrNotFound
 	}
 	if final.Event == EventSkipped || final.Event == EventNotDue {
-		// systemd also skips the start if it could not execute ExecCondition= at all.
-		failed, err := first(ctx, b, s, match{s.of(Output, final.Invocation, "MESSAGE_ID="+messageSpawnFailed)})
-		if err != nil {
-			return ID{}, err
-		}
-		if failed.Event == EventSpawnFailed {
-			spoke, err := first(ctx, b, s, match{s.of(Output, final.Invocation)})
-			if err != nil || spoke.PID == failed.PID {
-				return final.Invocation, err
-			}
-		}
 		return notSkipped(ctx, b, s, final.Invocation)
 	}
-	started, err := last(ctx, b, s, match{s.match(Manager, "MESSAGE_ID="+messageStarting)})
+	started, err := last(ctx, b, s, match{s.match(Manager, isStarting)})
 	if err != nil {
 		return ID{}, err
 	}

@@ -114,25 +114,25 @@ type Entry struct {
 	Dropped   uint64 // the number of entries dropped, for a Dropped entry
 }
 
-// An Event is what the manager reports in an entry. MESSAGE_ID identifies it.
+// An Event is what the manager reports in an entry. MESSAGE_ID identifies most of them.
 type Event uint8
 
 const (
 	EventOther       Event = iota
-	EventStarting          // 7d4958e842da4a758f6c1cdc7b36dcc5
-	EventStarted           // 39f53479d3a045ac8e11786248231fbf: a oneshot unit has finished, any other has begun
-	EventStartFailed       // be02cf6855d2428ba40df7e9d022f03d
-	EventExited            // 98e322203f7a4ed290d09fe03c09fe15: a process failed
-	EventFailed            // d9b373ed55a64feb8242e02dbe79a49c
-	EventSucceeded         // 7ad2d189f7e94e70a38c781354912448
-	EventSkipped           // 0e4284a0caca4bfc81c0bb6786972673: ExecCondition= prevented the run
+	EventStarting          // it starts the unit
+	EventStarted           // a oneshot unit has finished, any other has begun
+	EventStartFailed       // the unit could not be started; see JobResult
+	EventExited            // a process of the unit has failed
+	EventFailed            // the run has failed
+	EventSucceeded         // the run has ended well
+	EventSkipped           // ExecCondition= prevented the run; see [Start]
 	EventNotDue            // a condition of the unit was not met; the entry has the ID of the last run, or none
-	EventStopping          // de5b426a63be47a7b6ac3eaac82e2f6f: the unit is stopped; not said of a oneshot unit that runs
-	EventStopped           // 9d1aaa27d60140bd96365438aad20286: the unit has been stopped
-	EventRestarting        // 5eb03494b6584870a536b337290809b3: Restart= tries again
+	EventStopping          // the unit is stopped; not said of a oneshot unit that runs
+	EventStopped           // the unit has been stopped
+	EventRestarting        // Restart= tries again
 	EventStartLimit        // the start was refused because StartLimitBurst= was reached
-	// EventSpawnFailed (641257651c1b4ec9a8624d7a40a9e1e7) is the event of an Output
-	// entry: a process of systemd reports why it could not execute a command of the unit.
+	// EventSpawnFailed is the event of an Output entry: a process of systemd reports why it
+	// could not execute a command of the unit.
 	EventSpawnFailed
 )
 

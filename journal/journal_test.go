@@ -83,13 +83,21 @@ func dropped(id ID, n int, more ...string) fields {
 	}, more...)
 }
 
+// notSpawned is what a process of systemd says if it cannot become a command of the unit.
+func notSpawned(id ID, pid int) fields {
+	return fields{
+		"MESSAGE=Failed at step EXEC spawning /usr/bin/x", "SYSLOG_IDENTIFIER=(x)", fmt.Sprint("_PID=", pid), "_UID=0",
+		"_SYSTEMD_UNIT=" + unit, "_SYSTEMD_INVOCATION_ID=" + id.String(), "MESSAGE_ID=641257651c1b4ec9a8624d7a40a9e1e7",
+	}
+}
+
 const (
 	starting  = "7d4958e842da4a758f6c1cdc7b36dcc5"
 	started   = "39f53479d3a045ac8e11786248231fbf"
 	exited    = "98e322203f7a4ed290d09fe03c09fe15"
 	failed    = "d9b373ed55a64feb8242e02dbe79a49c"
 	succeeded = "7ad2d189f7e94e70a38c781354912448"
-	skipped   = "0e4284a0caca4bfc81c0bb6786972673"
+	skip      = "0e4284a0caca4bfc81c0bb6786972673"
 )
 
 // export writes l in the journal export format.
@@ -381,7 +389,7 @@ func TestLate(t *testing.T) {
 			manager(id1, starting, "Starting 1", at(0)), late("only"), manager(id1, failed, "Failed", "UNIT_RESULT=exit-code", at(1.1)),
 		}, want: map[ID][]string{id1: {"Failed", "Starting 1", "only"}}},
 		"skipped": {log: log{
-			manager(id1, starting, "Starting 1"), line(id1, 7, "not now"), manager(id1, skipped, "Skipped"), late("late"),
+			manager(id1, starting, "Starting 1"), line(id1, 7, "not now"), manager(id1, skip, "Skipped"), late("late"),
 		}, want: map[ID][]string{id1: {"Skipped", "Starting 1", "late", "not now"}}},
 		"a simple unit": {log: log{
 			manager(id1, started, "Started 1"), line(id1, 7, "early"), manager(id1, failed, "Failed", "UNIT_RESULT=signal"), late("late 1"),
@@ -536,13 +544,32 @@ func TestLatest(t *testing.T) {
 		"silenced later":    {log{manager(id1, starting, "Starting"), line(id1, 7, "a"), line(id2, 8, "b")}, id2, nil},
 		"a note comes late": {log{manager(id1, starting, "Starting"), manager(id2, starting, "Starting"), dropped(id1, 3)}, id2, nil},
 		"skipped": {
-			log{manager(id1, starting, "Starting"), manager(id2, starting, "Starting"), manager(id2, skipped, "Skipped")}, id1, nil,
+			log{manager(id1, starting, "Starting"), manager(id2, starting, "Starting"), manager(id2, skip, "Skipped")}, id1, nil,
 		},
 		"all skipped": {
 			log{
-				manager(id1, starting, "Starting"), manager(id1, skipped, "Skipped"), manager(id2, starting, "Starting"),
-				manager(id2, skipped, "Skipped"),
+				manager(id1, starting, "Starting"), manager(id1, skip, "Skipped"), manager(id2, starting, "Starting"),
+				manager(id2, skip, "Skipped"),
 			}, id2, nil,
+		},
+		// ExecCondition= itself could not be executed.
+		"not spawned": {
+			log{
+				manager(id1, starting, "Starting"), manager(id2, starting, "Starting"), notSpawned(id2, 8),
+				manager(id2, skip, "Skipped"),
+			}, id2, nil,
+		},
+		"not spawned, then skipped": {
+			log{
+				manager(id1, starting, "Starting"), manager(id2, starting, "Starting"), notSpawned(id2, 8),
+				manager(id2, skip, "Skipped"), manager(id3, starting, "Starting"), manager(id3, skip, "Skipped"),
+			}, id2, nil,
+		},
+		"skipped, ExecStopPost= not spawned": {
+			log{
+				manager(id1, starting, "Starting"), manager(id2, starting, "Starting"), line(id2, 7, "not now"),
+				notSpawned(id2, 8), manager(id2, skip, "Skipped"),
+			}, id1, nil,
 		},
 		"forged": {
 			log{

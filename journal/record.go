@@ -5,7 +5,6 @@ import (
 	"cmp"
 	"context"
 	"iter"
-	"slices"
 	"strconv"
 	"time"
 )
@@ -83,6 +82,11 @@ func (r *record) id(field int) (ID, bool) {
 	return id, err == nil
 }
 
+func (r *record) pid() int {
+	n, _ := strconv.Atoi(string(r.fields[fieldPID]))
+	return n
+}
+
 // entry turns r into an Entry, which shares the message of r.
 func (r *record) entry(kind Kind, id ID) Entry {
 	e := Entry{
@@ -90,15 +94,11 @@ func (r *record) entry(kind Kind, id ID) Entry {
 		Exe:     string(r.fields[fieldExe]),
 		Message: r.fields[fieldMessage], Parts: 1, Lost: r.lost, Invocation: id,
 	}
-	e.PID, _ = strconv.Atoi(string(r.fields[fieldPID]))
+	e.PID = r.pid()
 	e.Boot, _ = r.id(fieldBoot)
+	e.Event, e.Result, e.Exit = r.event(kind)
 	switch kind {
-	case Output:
-		if r.is(fieldMessageID, messageSpawnFailed) {
-			e.Event = EventSpawnFailed
-		}
 	case Manager:
-		e.Event, e.Result, e.Exit = r.event()
 		e.JobResult = string(r.fields[fieldJobResult])
 		n, _ := strconv.ParseUint(string(r.fields[fieldSourceTime]), 10, 64)
 		e.Sent = usec(n)
@@ -119,13 +119,38 @@ func usec(n uint64) time.Time {
 	return time.UnixMicro(int64(n)).UTC()
 }
 
-// event returns what the manager reports in r, according to MESSAGE_ID. systemd lists
-// these IDs in src/systemd/sd-messages.h.
-func (r *record) event() (Event, Result, *Exit) {
+// The MESSAGE_IDs of what the manager reports. systemd lists them in
+// src/systemd/sd-messages.h.
+const (
+	messageStarting    = "7d4958e842da4a758f6c1cdc7b36dcc5"
+	messageStarted     = "39f53479d3a045ac8e11786248231fbf"
+	messageStartFailed = "be02cf6855d2428ba40df7e9d022f03d"
+	messageExited      = "98e322203f7a4ed290d09fe03c09fe15"
+	messageFailed      = "d9b373ed55a64feb8242e02dbe79a49c"
+	messageSucceeded   = "7ad2d189f7e94e70a38c781354912448"
+	messageSkipped     = "0e4284a0caca4bfc81c0bb6786972673"
+	messageStopping    = "de5b426a63be47a7b6ac3eaac82e2f6f"
+	messageStopped     = "9d1aaa27d60140bd96365438aad20286"
+	messageRestarting  = "5eb03494b6584870a536b337290809b3"
+	messageSpawnFailed = "641257651c1b4ec9a8624d7a40a9e1e7" // reported by a process of the unit
+
+	isStarting    = "MESSAGE_ID=" + messageStarting
+	isSkipped     = "MESSAGE_ID=" + messageSkipped
+	isSpawnFailed = "MESSAGE_ID=" + messageSpawnFailed
+)
+
+// event returns what r reports.
+func (r *record) event(kind Kind) (Event, Result, *Exit) {
+	if kind != Manager {
+		if kind == Output && r.is(fieldMessageID, messageSpawnFailed) {
+			return EventSpawnFailed, "", nil
+		}
+		return EventOther, "", nil
+	}
 	switch string(r.fields[fieldMessageID]) {
 	case messageStarting:
 		return EventStarting, "", nil
-	case "39f53479d3a045ac8e11786248231fbf":
+	case messageStarted:
 		message := r.fields[fieldMessage]
 		switch {
 		case bytes.HasPrefix(message, []byte("Finished ")):
@@ -134,9 +159,9 @@ func (r *record) event() (Event, Result, *Exit) {
 			return EventNotDue, "", nil
 		}
 		return EventStarted, "", nil
-	case "be02cf6855d2428ba40df7e9d022f03d":
+	case messageStartFailed:
 		return EventStartFailed, "", nil
-	case "98e322203f7a4ed290d09fe03c09fe15":
+	case messageExited:
 		if r.is(fieldPriority, "7") {
 			// A manager at LogLevel=debug also reports processes whose failure does not
 			// count, such as those of ExecStart=-.
@@ -147,17 +172,17 @@ func (r *record) event() (Event, Result, *Exit) {
 			x.Command = string(r.fields[fieldCommand])
 		}
 		return EventExited, "", x
-	case "d9b373ed55a64feb8242e02dbe79a49c":
+	case messageFailed:
 		return EventFailed, Result(r.fields[fieldUnitResult]), nil
-	case "7ad2d189f7e94e70a38c781354912448":
+	case messageSucceeded:
 		return EventSucceeded, Success, nil
 	case messageSkipped:
 		return EventSkipped, ExecCondition, nil
-	case "de5b426a63be47a7b6ac3eaac82e2f6f":
+	case messageStopping:
 		return EventStopping, "", nil
-	case "9d1aaa27d60140bd96365438aad20286":
+	case messageStopped:
 		return EventStopped, "", nil
-	case "5eb03494b6584870a536b337290809b3":
+	case messageRestarting:
 		return EventRestarting, "", nil
 	case "":
 		if bytes.HasSuffix(r.fields[fieldMessage], []byte(": "+startLimit)) {
@@ -172,44 +197,20 @@ type records = iter.Seq2[*record, error]
 
 // latest returns the invocation that began last, leaving out those that were skipped.
 func latest(ctx context.Context, rs records, s selector) (ID, error) {
-	var order []ID // without those that were skipped
-	var skipped ID // the last one that was skipped
-	seen := make(map[ID]bool)
-	spoke := make(map[ID]string) // the process that logged something first
-	failed := make(map[ID]bool)  // that one could not execute its command
+	var all starts[ID]
 	for r, err := range rs {
 		if err := cmp.Or(err, ctx.Err()); err != nil {
 			return ID{}, err
 		}
-		kind, id, ok := s.kind(r)
-		if ok && kind == Output {
-			pid, some := spoke[id]
-			if !some {
-				pid = string(r.fields[fieldPID])
-				spoke[id] = pid
-			}
-			if r.is(fieldMessageID, messageSpawnFailed) && r.is(fieldPID, pid) {
-				failed[id] = true
-			}
-		}
-		switch {
-		case !ok || kind == Dropped || id == (ID{}):
-		case kind == Manager && r.is(fieldMessageID, messageSkipped) && !failed[id]:
-			skipped = id
-			order = slices.DeleteFunc(order, func(of ID) bool { return of == id })
-			seen[id] = true
-		case !seen[id]:
-			seen[id] = true
-			order = append(order, id)
+		if kind, id, ok := s.kind(r); ok && kind != Dropped && id != (ID{}) {
+			event, _, _ := r.event(kind)
+			all.add(id, kind, event, r.pid(), usec(r.usec))
 		}
 	}
-	switch {
-	case len(order) > 0:
-		return order[len(order)-1], nil
-	case skipped != (ID{}):
-		return skipped, nil
+	if len(all.order) == 0 {
+		return ID{}, ErrNotFound
 	}
-	return ID{}, ErrNotFound
+	return all.latest(), nil
 }
 
 // entries yields the entries of an invocation in rs.

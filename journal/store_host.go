@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"iter"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -36,12 +37,11 @@ func (h storeHost) latest(ctx context.Context, s selector) (ID, time.Time, error
 		return u.Run, u.Began.Add(-overtaken), nil
 	}
 	first := make(map[ID]time.Time)
-	skipped := make(map[ID]bool)
-	failed := make(map[ID]bool) // a command could not be executed, perhaps the condition itself
-	message := map[Kind]string{Output: messageSpawnFailed, Manager: messageSkipped}
-	for _, k := range []Kind{Output, Manager} {
+	said := map[Kind]map[ID]bool{Output: make(map[ID]bool), Manager: make(map[ID]bool)}
+	message := map[Kind]string{Output: isSpawnFailed, Manager: isSkipped}
+	for k, some := range said {
 		field := fieldNames[s.scope[k].id]
-		query := fmt.Sprintf(`%s | stats by (%s) min(_time) first, count() if (MESSAGE_ID:="%s") some`, h.query(match{s.match(k)}), field, message[k])
+		query := fmt.Sprintf(`%s | stats by (%s) min(_time) first, count() if (%s) some`, h.query(match{s.match(k)}), field, storeFilter([]string{message[k]}))
 		for row, err := range h.store.ask(ctx, query) {
 			if err != nil {
 				return ID{}, time.Time{}, err
@@ -57,23 +57,29 @@ func (h storeHost) latest(ctx context.Context, s selector) (ID, time.Time, error
 			if earlier, ok := first[id]; !ok || t.Before(earlier) {
 				first[id] = t
 			}
-			if row.get("some") != "0" {
-				failed[id] = failed[id] || k == Output
-				skipped[id] = k == Manager && !failed[id]
+			some[id] = row.get("some") != "0"
+		}
+	}
+	if len(first) == 0 {
+		return ID{}, time.Time{}, ErrNotFound
+	}
+	order := slices.SortedFunc(maps.Keys(first), func(a, b ID) int { return first[b].Compare(first[a]) })
+	for _, id := range order {
+		none := said[Manager][id]
+		if none && said[Output][id] {
+			rs, err := h.records(ctx, s.whole(id), first[id])
+			if err != nil {
+				return ID{}, time.Time{}, err
+			}
+			if none, err = skipped(ctx, rs, s, id); err != nil {
+				return ID{}, time.Time{}, err
 			}
 		}
-	}
-	var latest ID
-	for id, t := range first {
-		switch {
-		case latest == (ID{}), skipped[latest] && !skipped[id], skipped[latest] == skipped[id] && t.After(first[latest]):
-			latest = id
+		if !none {
+			return id, first[id], nil
 		}
 	}
-	if latest == (ID{}) {
-		return latest, time.Time{}, ErrNotFound
-	}
-	return latest, first[latest], nil
+	return order[0], first[order[0]], nil
 }
 
 // Entries implements [Source]. It returns ErrIncomplete after the last entry if the store

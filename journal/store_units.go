@@ -18,7 +18,7 @@ type StoreUnit struct {
 
 	Last time.Time // time of the manager's last entry about the unit
 	// Run is the latest run, and Began the time of the manager's "Starting". Both are
-	// zero if that takes more queries, as after a start that the manager refused.
+	// zero if that takes more queries, as after a start that was refused or skipped.
 	Run   ID
 	Began time.Time
 	// Entries is the number of entries of Run in the store. It grows as more arrive. It
@@ -89,8 +89,8 @@ func (s Store) units(ctx context.Context, since time.Time, patterns []string) ([
 	if err != nil {
 		return nil, err
 	}
-	query := fmt.Sprintf(`%s _PID:="1" MESSAGE_ID:* %s | stats by (%s) max(_time) last, row_max(_time, INVOCATION_ID) final, row_max(_time, _time, INVOCATION_ID) if (MESSAGE_ID:="%s") began`,
-		sinceFilter(since), patternFilter("UNIT", patterns), s.by("UNIT"), messageStarting)
+	query := fmt.Sprintf(`%s _PID:="1" MESSAGE_ID:* %s | stats by (%s) max(_time) last, row_max(_time, INVOCATION_ID) final, row_max(_time, _time, INVOCATION_ID) if (%s) began, row_max(_time, INVOCATION_ID) if (%s) skipped`,
+		sinceFilter(since), patternFilter("UNIT", patterns), s.by("UNIT"), storeFilter([]string{isStarting}), storeFilter([]string{isSkipped}))
 	var units []StoreUnit
 	for row, err := range s.ask(ctx, query) {
 		if err != nil {
@@ -101,11 +101,13 @@ func (s Store) units(ctx context.Context, since time.Time, patterns []string) ([
 		if u.Last, err = time.Parse(time.RFC3339Nano, row.get("last")); err != nil {
 			return nil, fmt.Errorf("%w: %w", ErrStoreAnswer, err)
 		}
-		var final, began struct {
+		var final, began, skipped struct {
 			ID   string    `json:"INVOCATION_ID"`
 			Time time.Time `json:"_time"`
 		}
-		if json.Unmarshal([]byte(row.get("final")), &final) == nil && json.Unmarshal([]byte(row.get("began")), &began) == nil && final.ID == began.ID {
+		_ = json.Unmarshal([]byte(row.get("skipped")), &skipped) // "" if no start was skipped
+		if json.Unmarshal([]byte(row.get("final")), &final) == nil && json.Unmarshal([]byte(row.get("began")), &began) == nil &&
+			final.ID == began.ID && final.ID != skipped.ID {
 			if u.Run.UnmarshalText([]byte(began.ID)) == nil {
 				u.Began = began.Time
 			}

@@ -63,14 +63,20 @@ func TestStoreUnits(t *testing.T) {
 	assert.Equal(t, want, units(now.Add(-1000*time.Hour)))
 	assert.Equal(t, want[:2], units(now.Add(-50*time.Hour)))
 
-	// A line comes late; then the manager refuses a start.
-	more := slices.Concat(run, log{line(id1, 7, "more")})
-	victorialogs.Send(t, at, bytes.NewReader(more.exportOf("new", today)[len(run.exportOf("new", today)):]))
+	// A line comes late; then the manager refuses a start, and skips one.
+	add := func(more ...fields) {
+		before := len(run.exportOf("new", today))
+		run = append(run, more...)
+		victorialogs.Send(t, at, bytes.NewReader(run.exportOf("new", today)[before:]))
+	}
+	add(line(id1, 7, "more"))
 	want[0].Entries++
 	assert.Equal(t, want[:2], units(now.Add(-50*time.Hour)))
-	more = slices.Concat(more, log{refused})
-	victorialogs.Send(t, at, bytes.NewReader(more.exportOf("new", today)[len(more[:len(more)-1].exportOf("new", today)):]))
+	add(refused)
 	want[0] = StoreUnit{Host: "new", Unit: unit, Last: at2(today, 7)}
+	assert.Equal(t, want[:2], units(now.Add(-50*time.Hour)))
+	add(manager(id2, starting, "Starting"), manager(id2, skip, "Skipped"))
+	want[0].Last = at2(today, 9)
 	assert.Equal(t, want[:2], units(now.Add(-50*time.Hour)))
 
 	// What is read is the same, known or not.

@@ -175,32 +175,17 @@ const maxEarly = 1000
 // text yields the entries of the last invocation. A first pass counts the invocations.
 func (r *Recording) text(ctx context.Context, unit string) iter.Seq2[Entry, error] {
 	return func(yield func(Entry, error) bool) {
-		last, before, skipped := 0, 0, 0 // numbers of invocations; nothing ran in skipped
-		spoke, pid, failed := 0, 0, 0    // pid logged first in spoke; in failed that one could not execute its command
-		for n, err := range r.invocations(ctx, unit, func(n int, e Entry) bool {
-			if e.Kind == Output && n != spoke {
-				spoke, pid = n, e.PID
-			}
-			if e.Event == EventSpawnFailed && e.PID == pid {
-				failed = n
-			}
-			if e.Event == EventSkipped && n != failed {
-				skipped = n
-			}
+		var all starts[int]
+		for _, err := range r.invocations(ctx, unit, func(n int, e Entry) bool {
+			all.add(n, e.Kind, e.Event, e.PID, e.Time)
 			return true
 		}) {
 			if err != nil {
 				yield(Entry{}, err)
 				return
 			}
-			switch {
-			case n == skipped:
-				last = before
-			case n != last:
-				before, last = last, n
-			}
 		}
-		last = cmp.Or(last, skipped)
+		last := all.latest()
 		if _, err := r.r.Seek(0, io.SeekStart); err != nil {
 			yield(Entry{}, err)
 			return
