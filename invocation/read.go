@@ -80,7 +80,7 @@ func Read(ctx context.Context, from journal.Source, unit string, id journal.ID, 
 		return r, nil
 	}
 	if recording, ok := from.(*journal.Recording); ok && recording.Plain() && len(r.Processes) == 0 {
-		return nil, fmt.Errorf("%w: nothing in it is restic's; want the output of journalctl -o export, -o json --all or -o short-iso, or of restic", journal.ErrFormat)
+		return nil, fmt.Errorf("%w: nothing in it is restic's; want %s", journal.ErrFormat, journal.Formats)
 	}
 	if known && present != r.ID && v.endedQuietly() {
 		v.result = journal.Success

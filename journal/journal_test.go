@@ -683,28 +683,28 @@ func TestOpenRecording(t *testing.T) {
 		"json-pretty":      {text: "{\n\t\"__REALTIME_TIMESTAMP\" : \"1\",\n\t\"MESSAGE\" : \"a\"\n}\n", want: formatJSON},
 		"docker logs -t":   {text: "2026-11-23T00:00:00.123456789Z no parent snapshot found, will read all files\n", want: formatStamped},
 		"--no-hostname": {text: "Nov 23 00:00:00 a[1]: b\n", err: "no known recording format: it looks like journalctl --no-hostname, " +
-			"whose lines do not say where the identifier begins; want " + formats},
+			"whose lines do not say where the identifier begins; want " + Formats},
 		"short-delta, its first line": {text: "[  123.456789                ] host a[1]: b\n",
 			err: "no known recording format: it looks like journalctl -o short-monotonic " +
-				"or short-delta, which has no wall clock; want " + formats},
+				"or short-delta, which has no wall clock; want " + Formats},
 		"short-monotonic": {text: "[  123.456789] host a[1]: b\n",
 			err: "no known recording format: it looks like journalctl -o short-monotonic " +
-				"or short-delta, which has no wall clock; want " + formats},
+				"or short-delta, which has no wall clock; want " + Formats},
 		"short-delta": {text: "[  123.456789 <    0.1 >] host a[1]: b\n", err: "no known recording format: it looks like journalctl " +
-			"-o short-monotonic or short-delta, which has no wall clock; want " + formats},
-		"json-sse": {text: "data: {\"__CURSOR\"", err: "no known recording format: it looks like journalctl -o json-sse; want " + formats},
+			"-o short-monotonic or short-delta, which has no wall clock; want " + Formats},
+		"json-sse": {text: "data: {\"__CURSOR\"", err: "no known recording format: it looks like journalctl -o json-sse; want " + Formats},
 		"verbose": {text: "Mon 2026-11-23 00:00:00.123456 UTC [s=1;i=2]\n    _PID=1\n",
-			err: "no known recording format: it looks like journalctl -o verbose; want " + formats},
+			err: "no known recording format: it looks like journalctl -o verbose; want " + Formats},
 		"restic's own":       {text: "no parent snapshot found, will read all files\n", want: formatPlain},
 		"restic's own JSON":  {text: `{"message_type":"summary"}` + "\n", want: formatPlain},
 		"a name, and no end": {text: "A=b", want: formatPlain},
-		"empty":              {err: "no known recording format: it is empty; want " + formats},
-		"blank":              {text: "\n \n\n", err: "no known recording format: it is empty; want " + formats},
-		"remarks only":       {text: "-- No entries --\n", err: "no known recording format: it is empty; want " + formats},
+		"empty":              {err: "no known recording format: it is empty; want " + Formats},
+		"blank":              {text: "\n \n\n", err: "no known recording format: it is empty; want " + Formats},
+		"remarks only":       {text: "-- No entries --\n", err: "no known recording format: it is empty; want " + Formats},
 		"a journal file": {
 			text: "LPKSHHRH\x00\x00", err: "no known recording format: it is a journal file; read it with --journal",
 		},
-		"no text": {text: "\x7fELF\x00\x01", err: "no known recording format: it is not text; want " + formats},
+		"no text": {text: "\x7fELF\x00\x01", err: "no known recording format: it is not text; want " + Formats},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {

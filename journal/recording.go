@@ -79,7 +79,7 @@ func OpenRecording(r io.ReadSeeker) (*Recording, error) {
 	first := firstLine(head)
 	switch {
 	case len(first) == 0:
-		return nil, fmt.Errorf("%w: it is empty; want %s", ErrFormat, formats)
+		return nil, fmt.Errorf("%w: it is empty; want %s", ErrFormat, Formats)
 	case bytes.HasPrefix(head, []byte(fileSignature)):
 		return nil, fmt.Errorf("%w: it is a journal file; read it with --journal", ErrFormat)
 	case exportStart().Match(first) && bytes.Contains(head, []byte(realtime+"=")):
@@ -87,7 +87,7 @@ func OpenRecording(r io.ReadSeeker) (*Recording, error) {
 	case (jsonStart().Match(bytes.TrimLeft(first, recordSeparator)) || string(first) == "{") && bytes.Contains(head, []byte(`"`+realtime+`"`)):
 		rec.format = formatJSON
 	case bytes.IndexByte(head, 0) >= 0:
-		return nil, fmt.Errorf("%w: it is not text; want %s", ErrFormat, formats)
+		return nil, fmt.Errorf("%w: it is not text; want %s", ErrFormat, Formats)
 	default:
 		rec.format, rec.layout, err = textFormat(head)
 		if err != nil {
@@ -97,7 +97,8 @@ func OpenRecording(r io.ReadSeeker) (*Recording, error) {
 	return rec, nil
 }
 
-const formats = "the output of journalctl -o export, -o json --all or -o short-iso, or of restic"
+// Formats are the formats in which to record, for messages.
+const Formats = "the output of journalctl -o export, -o json --all or -o short-iso, or of restic"
 
 // firstLine returns the first line that is neither empty nor a remark of journalctl's,
 // such as "-- Boot 5bd2… --".

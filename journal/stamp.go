@@ -142,9 +142,9 @@ func textFormat(head []byte) (format, *layout, error) {
 		case hostAndIdentifier().Match(rest):
 			return formatText, l, nil
 		case identifierAlone().Match(rest):
-			return 0, nil, fmt.Errorf("%w: it looks like journalctl --no-hostname, whose lines do not say where the identifier begins; want %s", ErrFormat, formats)
+			return 0, nil, fmt.Errorf("%w: it looks like journalctl --no-hostname, whose lines do not say where the identifier begins; want %s", ErrFormat, Formats)
 		case bytes.HasPrefix(rest, []byte("[s=")):
-			return 0, nil, fmt.Errorf("%w: it looks like journalctl -o verbose; want %s", ErrFormat, formats)
+			return 0, nil, fmt.Errorf("%w: it looks like journalctl -o verbose; want %s", ErrFormat, Formats)
 		default:
 			m := hostAndName().FindSubmatch(rest)
 			bare = bare || m == nil || host != nil && !bytes.Equal(m[1], host)
@@ -174,7 +174,7 @@ func refused(head []byte) error {
 	first := firstLine(head)
 	for _, r := range refusals {
 		if r.start().Match(first) {
-			return fmt.Errorf("%w: it looks like %s; want %s", ErrFormat, r.name, formats)
+			return fmt.Errorf("%w: it looks like %s; want %s", ErrFormat, r.name, Formats)
 		}
 	}
 	return nil
