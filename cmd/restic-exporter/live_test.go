@@ -139,8 +139,8 @@ func testCalls(t *testing.T, m *machine.Machine) {
 	status := m.Run("RESTIC_REPOSITORY=/srv/repo RESTIC_PASSWORD=wrong restic snapshots 2>/dev/null || echo -n $?")
 	wrongPassword, err := strconv.ParseFloat(status, 64)
 	require.NoError(t, err)
-	// restic waits for what never comes.
-	const hang = "restic backup --stdin < <(exec sleep 1000)\n"
+	// restic waits for what never comes: it holds the other end itself, so nobody can close that.
+	const hang = "mkfifo /srv/never 2>/dev/null || true\nrestic backup --stdin <>/srv/never\n"
 	situations := map[string]struct {
 		script, section string
 		do              string // instead of starting the unit
@@ -153,7 +153,7 @@ func testCalls(t *testing.T, m *machine.Machine) {
 			absent: "restic_repo_files{state=new}",
 		},
 		"partial": {
-			script: "export RESTIC_REPOSITORY=/srv/repo-partial\nrestic backup /srv/partial\n", section: "\nUser=backup-test",
+			script: "export RESTIC_REPOSITORY=/srv/repo-partial\nrestic backup --no-cache /srv/partial\n", section: "\nUser=backup-test",
 			want: map[string]float64{
 				"restic_run_status{status=success}": 0, "restic_run_status{status=partial}": 1, "restic_run_status{status=failed}": 0,
 				"restic_run_failure_reason{reason=source_unreadable}": 1, "restic_run_exit_code{}": 3, "restic_backup_failure{}": 1,
@@ -356,12 +356,14 @@ func testOutside(t *testing.T, m *machine.Machine) {
 	other := m.Run("ANOTHER_PROGRAM=outside.service another-program -test.run='^TestAnotherProgram$'")
 	assert.Equal(t, withoutBuild(t, m.Run(exporter+" --unit outside --output -")), withoutBuild(t, strings.TrimSuffix(other, "PASS\n")))
 
-	// Who cannot ask journald waits until the unit has been quiet for a while.
+	// Who cannot ask journald waits until the unit has been quiet for a while. From systemd 261 on, everybody can ask.
 	took := m.Run("systemctl start outside; begun=$(date +%s%N); (" + as("reader", "--unit outside") +
 		") >/dev/null; echo $((($(date +%s%N) - begun) / 1000000))")
 	ms, err := strconv.Atoi(strings.TrimSpace(took))
 	require.NoError(t, err)
-	assert.Greater(t, ms, 1500)
+	if m.Run("stat -c %a /run/systemd/journal/io.systemd.journal") != "666\n" {
+		assert.Greater(t, ms, 1500)
+	}
 
 	_, stderr, status := m.Try(as("nosy", "--unit outside"))
 	assert.Equal(t, 1, status)

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 
 	"github.com/restic-exporter/restic-exporter/internal/machine"
 	"github.com/restic-exporter/restic-exporter/internal/metrictest"
@@ -116,6 +117,17 @@ func testNamespaces(t *testing.T, m *machine.Machine) {
 		got := metrictest.Flat(t, m.Run(fmt.Sprintf(
 			"cd /; setpriv --reuid=reader --regid=reader --init-groups %s --unit ns-outside-good --output -", exporter)))
 		assert.Equal(t, good, metrictest.Pick(got, good))
+	})
+
+	// The journald of a namespace ends when no unit uses it any more. Its sockets stay, and nobody listens to them.
+	t.Run("its journald has ended", func(t *testing.T) {
+		m.Use(t)
+		m.Run("systemctl start ns-outside-good; " + exporter + " --unit ns-outside-good --output /run/ns-before.prom")
+		m.Run("journalctl -q --namespace=backup --sync; systemctl stop 'systemd-journald@backup.*' 'systemd-journald-varlink@backup.*'")
+		require.Equal(t, "socket\n", m.Run("stat -c %F /run/systemd/journal.backup/io.systemd.journal"))
+		for _, program := range []string{exporter, exporter + "-static"} {
+			assert.Equal(t, m.Run("cat /run/ns-before.prom"), m.Run(program+" --unit ns-outside-good --output -"), program)
+		}
 	})
 
 	// The manager's words are still there when the lines are not.

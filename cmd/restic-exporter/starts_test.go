@@ -243,7 +243,7 @@ var situations = map[string]situation{
 }
 
 const aBackup = `test ! -e FLAGS/fail || export RESTIC_PASSWORD=wrong
-if test -e FLAGS/hang; then touch FLAGS/begun; restic backup --verbose --stdin < <(exec sleep 1000); fi
+if test -e FLAGS/hang; then touch FLAGS/begun; restic backup --verbose --stdin <>FLAGS/never; fi
 restic backup /srv/data
 `
 
@@ -441,7 +441,8 @@ useradd --home-dir /srv/plain --create-home plain
 for i in 1 2 3; do head -c $((i * 1000)) /dev/urandom > /srv/data/$i; done
 cp -r /usr/local/share/starts/* /srv/bin
 for name in $(ls /srv/bin); do
-	cp /bin/true /srv/bin/$name/program; mkdir -p /srv/flags/$name/{writable,device}; touch /srv/flags/$name/writable/credential
+	cp /bin/true /srv/bin/$name/program; mkdir -p /srv/flags/$name/{writable,device}
+	mkfifo /srv/flags/$name/never; touch /srv/flags/$name/writable/credential
 done
 chown -R plain /srv/bin/user-* /srv/flags/user-*
 chmod 777 /srv/flags/*
