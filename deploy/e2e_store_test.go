@@ -329,13 +329,23 @@ func (f *fleet) forged(t *testing.T) {
 	assert.Equal(t, "failed\n", f.alpha.Run("systemctl is-failed restic-exporter-collect"))
 }
 
-// served has Prometheus fetch the metrics as the page says.
+// served has Prometheus fetch the metrics as the page says, by both ways to name the targets.
 func (f *fleet) served(t *testing.T) {
-	f.alpha.Write("/etc/prometheus/prometheus.yml", "global: {scrape_interval: 1s}\n"+block(t, "../docs/scaling.md", "yaml"), 0o644)
+	byHTTP := block(t, "../docs/scaling.md", "yaml")
+	jobs := regexp.MustCompile(`(?s)http_sd_configs:\n.*?targets\.json\n`).ReplaceAllString(byHTTP,
+		regexp.MustCompile("`(file_sd_configs: .*)`").FindStringSubmatch(read(t, "../docs/scaling.md"))[1]+"\n")
+	_, byFile, _ := strings.Cut(strings.ReplaceAll(jobs, "job_name: restic", "job_name: file"), "scrape_configs:\n")
+	require.NotEqual(t, byHTTP, jobs)
+	f.alpha.Write("/etc/prometheus/prometheus.yml", "global: {scrape_interval: 1s}\n"+byHTTP+byFile, 0o644)
 	f.alpha.Run("systemctl restart prometheus")
-	for _, host := range []string{"alpha", "beta"} {
-		f.alpha.Eventually(30*time.Second, "curl -sf --get localhost:9090/api/v1/query --data-urlencode "+
-			`'query=restic_run_status{job="restic",instance="`+host+`",host="`+host+`",unit="restic-good.service",status="success"} == 1' `+
-			"| jq -e '.data.result | length == 1'")
+	for _, job := range []string{"restic", "file"} {
+		for _, query := range []string{
+			`restic_run_status{job="` + job + `",instance="alpha",host="alpha",unit="restic-good.service",status="success"} == 1`,
+			`restic_run_status{job="` + job + `",instance="beta",host="beta",unit="restic-good.service",status="success"} == 1`,
+			`time() - restic_exporter_collected_timestamp_seconds{job="` + job + `",instance="_collector",unit="restic-*"} < 1000`,
+		} {
+			f.alpha.Eventually(30*time.Second, "curl -sf --get localhost:9090/api/v1/query --data-urlencode 'query="+query+"' "+
+				"| jq -e '.data.result | length == 1'")
+		}
 	}
 }

@@ -325,6 +325,9 @@ var firings = []struct {
 	{"ResticBackupTooOldDefault", "store", "restic-backup.service", at(26, 13, 30), at(31, 0, 0)},
 	{"ResticHostSilent", "store", "", at(26, 13, 45), at(31, 0, 0)},
 
+	{"ResticCollectorFailed", "store", everything, at(12, 10, 30), at(12, 14, 0)},
+	{"ResticHostsNotCollected", "store", everything, at(14, 6, 15), at(14, 9, 0)},
+
 	{"ResticRestoreTestFailed", "shell", "restic-restore-test@backup.service", at(3, 12, 0), at(4, 12, 0)},
 	{"ResticRestoreTestTooOld", "shell", "restic-restore-test@backup.service", at(20, 0, 15), at(31, 0, 0)},
 
@@ -363,6 +366,26 @@ func scrapes(instance string, jobs []*job) []string {
 		}
 	}
 	return samples
+}
+
+// everything is what the collector of the store is asked for.
+const everything = "restic-*"
+
+// passes are what the collector says of itself: for four hours nobody calls it, and for three
+// it cannot collect a host.
+func passes() (collected, failed []string) {
+	for now := time.Duration(0); now < at(days, 0, 0); now += tick {
+		last := now
+		if at(12, 10, 0) <= now && now < at(12, 14, 0) {
+			last = at(12, 9, 45)
+		}
+		n := "0"
+		if at(14, 6, 0) <= now && now < at(14, 9, 0) {
+			n = "1"
+		}
+		collected, failed = append(collected, fmt.Sprintf("%.0f", last.Seconds())), append(failed, n)
+	}
+	return collected, failed
 }
 
 // TestMonth asks promtool at every tick of the month what fires. Each machine
@@ -407,6 +430,13 @@ func monthOf(t *testing.T, instance string, jobs []*job) string {
 	b.WriteString("  - interval: 15m\n    input_series:\n")
 	fmt.Fprintf(&b, "      - series: 'node_textfile_scrape_error{instance=%q,job=\"node\"}'\n        values: '%s'\n",
 		instance, notation(scrapes(instance, jobs)))
+	if hosts[instance] != "" {
+		collected, failed := passes()
+		for name, samples := range map[string][]string{"collected_timestamp_seconds": collected, "failed_hosts": failed} {
+			fmt.Fprintf(&b, "      - series: 'restic_exporter_%s{instance=%q,job=\"restic\",unit=%q}'\n        values: '%s'\n",
+				name, instance, everything, notation(samples))
+		}
+	}
 	for _, j := range jobs {
 		j.live()
 		for _, name := range slices.Sorted(maps.Keys(j.samples)) {
@@ -423,7 +453,10 @@ func monthOf(t *testing.T, instance string, jobs []*job) string {
 			if f.instance+":9100" != instance || now < f.from || f.to <= now {
 				continue
 			}
-			labels := label("alertname", f.alert) + label("host", hosts[instance])
+			labels := label("alertname", f.alert)
+			if f.unit != everything {
+				labels += label("host", hosts[instance])
+			}
 			if f.alert != "ResticHostSilent" { // whoever asks the store
 				labels += label("instance", instance) + label("unit", f.unit)
 			}

@@ -70,6 +70,10 @@ understood yet.
 ` + "`restic_exporter_failed` is in a file of its own, `UNIT.exporter.prom`" + `, beside the unit's, which stays as it is. A call
 by a unit or a handler writes it when it could not do its work; the next call that can deletes it.
 
+` + "`restic_exporter_collected_timestamp_seconds` and `restic_exporter_failed_hosts`" + ` are in ` + "`_collector.prom`" + `, which
+` + "`--store` writes beside the files of the hosts. `unit` is what `--unit`" + ` asked for. While the store does not answer, the file
+stays as it is.
+
 ## The shell exporter's
 
 These have the names, labels and meaning of the shell exporter's metrics, for dashboards and alerts that were made for it.

@@ -4,9 +4,11 @@ import "github.com/restic-exporter/restic-exporter/parser"
 
 var (
 	exporterBuildInfo      = gauge("restic_exporter_build_info", "Build of the exporter that wrote this file; the value is always 1.", thisRun, "version", "revision", "goversion")
+	exporterCollected      = gauge("restic_exporter_collected_timestamp_seconds", "Time at which the hosts of a store were last collected, in Unix seconds.", thisRun)
 	exporterFailed         = gauge("restic_exporter_failed", "Whether the last call of the exporter for the unit failed, which leaves its other metrics out of date.", thisRun)
 	exporterLogEntries     = gauge("restic_exporter_log_entries", "Number of log entries of the last run that the exporter read.", thisRun)
 	exporterDroppedEntries = gauge("restic_exporter_dropped_entries", "Number of log entries of the last run that journald reports as dropped.", thisRun)
+	exporterFailedHosts    = gauge("restic_exporter_failed_hosts", "Number of hosts of a store that could not be collected, or only in part.", thisRun)
 	exporterUnparsedLines  = gauge("restic_exporter_unparsed_lines", "Number of log lines of the last run that look like output of restic but could not be parsed.", thisRun)
 	exporterBackups        = gauge("restic_exporter_backups", "Number of backup summaries that the exporter understood in the last run.", thisRun)
 )

@@ -83,6 +83,15 @@ func Failed(unit string, o Options) []*dto.MetricFamily {
 	return b.families()
 }
 
+// Collected returns the metrics that say when the hosts of a store were collected, and how
+// many of them failed. unit is what was asked for. They belong in a file of their own.
+func Collected(unit string, at time.Time, failed int, o Options) []*dto.MetricFamily {
+	b := newBuilder(&invocation.Run{Unit: unit}, nil, o)
+	b.setTime(exporterCollected, at)
+	b.set(exporterFailedHosts, float64(failed))
+	return b.families()
+}
+
 // maxLabel keeps the lines of the file short enough for textfile to read them.
 const maxLabel = 1024
 

@@ -85,11 +85,29 @@ func (p *program) collect(ctx context.Context, o options) error {
 	if err := seen.write(); err != nil {
 		p.say("warning", "the next call has to read everything again: %v", err)
 	}
+	if err := p.writeCollected(o, failed); err != nil {
+		return err
+	}
 	if err := writeTargets(o.output); err != nil {
 		return fmt.Errorf("naming the hosts to Prometheus: %w", err)
 	}
 	if failed > 0 {
 		return fmt.Errorf("%d of %d hosts failed", failed, len(hosts))
+	}
+	return nil
+}
+
+// collected is the name of the file that says when hosts were collected. No host can have
+// it, as it is no DNS name.
+const collected = "_collector"
+
+// writeCollected writes when the hosts were collected, and how many failed. Otherwise nobody
+// would notice that this program is not called any more: the files of the hosts stay.
+func (p *program) writeCollected(o options, failed int) error {
+	file := filepath.Join(o.output, collected+".prom")
+	mfs := metrics.Collected(o.units.String(), time.Now(), failed, metrics.Options{Labels: o.labels})
+	if err := textfile.WriteFile(file, mfs); err != nil {
+		return fmt.Errorf("writing %s: %w%s", file, err, writeHint(err, file))
 	}
 	return nil
 }

@@ -212,12 +212,12 @@ func TestStoreTrouble(t *testing.T) {
 	dir := t.TempDir()
 	args := func(at string) []string { return []string{"--store", at, "--unit", "restic-*", "--output", dir} }
 	require.Equal(t, result{}, call(t, nil, "", args(at)...))
-	text := func() string {
-		text, err := os.ReadFile(filepath.Join(dir, "alpha.prom"))
+	read := func(name string) string {
+		text, err := os.ReadFile(filepath.Join(dir, name))
 		require.NoError(t, err)
 		return string(text)
 	}
-	before := text()
+	before, collected := read("alpha.prom"), read("_collector.prom")
 	// fails collects all anew, and wants the error and every file as it was.
 	fails := func(t *testing.T, at, says string) {
 		t.Helper()
@@ -227,10 +227,13 @@ func TestStoreTrouble(t *testing.T) {
 		assert.Equal(t, 1, got.code)
 		assert.Contains(t, got.stderr, says)
 		assert.Less(t, time.Since(began), 20*time.Second)
-		assert.True(t, before == text(), "the file")
+		assert.True(t, before == read("alpha.prom"), "the file")
+		pass := read("_collector.prom")
+		assert.True(t, pass == collected || strings.Contains(pass, "\nrestic_exporter_failed_hosts{unit=\"restic-*\"} 1\n"), pass)
+		collected = pass
 		names, err := filepath.Glob(filepath.Join(dir, "[^.]*"))
 		require.NoError(t, err)
-		assert.Equal(t, []string{dir + "/alpha.prom", dir + "/targets.json"}, names)
+		assert.Equal(t, []string{dir + "/_collector.prom", dir + "/alpha.prom", dir + "/targets.json"}, names)
 	}
 	const incomplete = "the answer of the store is not complete"
 
@@ -296,7 +299,8 @@ func TestStoreTrouble(t *testing.T) {
 		assert.GreaterOrEqual(t, resp.StatusCode, 400)
 		require.NoError(t, os.Remove(filepath.Join(dir, "alpha.prom")))
 		assert.Equal(t, result{}, call(t, nil, "", args(full.URL)...))
-		assert.Equal(t, before, text())
+		assert.Equal(t, before, read("alpha.prom"))
+		collected = read("_collector.prom")
 		assert.NoFileExists(t, filepath.Join(dir, "beta.prom"))
 	})
 	t.Run("slow", func(t *testing.T) {

@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/restic-exporter/restic-exporter/internal/journaltest"
+	"github.com/restic-exporter/restic-exporter/internal/metrictest"
 	"github.com/restic-exporter/restic-exporter/internal/victorialogs"
 	"github.com/restic-exporter/restic-exporter/journal"
 )
@@ -95,10 +96,17 @@ func TestStoreCommand(t *testing.T) {
 	files, err := filepath.Glob(filepath.Join(dir, "*.prom"))
 	require.NoError(t, err)
 	good := filepath.Join(dir, "good.prom")
-	assert.Equal(t, []string{good}, files)
+	assert.Equal(t, []string{filepath.Join(dir, "_collector.prom"), good}, files)
 	targets, err := os.ReadFile(filepath.Join(dir, "targets.json"))
 	require.NoError(t, err)
-	assert.Equal(t, `[{"targets":["good"]}]`, string(targets))
+	assert.Equal(t, `[{"targets":["_collector","good"]}]`, string(targets))
+
+	pass, err := os.ReadFile(filepath.Join(dir, "_collector.prom"))
+	require.NoError(t, err)
+	series := metrictest.Flat(t, string(pass))
+	when := "restic_exporter_collected_timestamp_seconds{}"
+	assert.InDelta(t, time.Now().Unix(), series[when], 600)
+	assert.Equal(t, map[string]float64{when: series[when], "restic_exporter_failed_hosts{}": 3}, series)
 
 	text, err := os.ReadFile(good)
 	require.NoError(t, err)

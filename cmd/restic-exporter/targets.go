@@ -16,7 +16,8 @@ type targetGroup struct {
 }
 
 // writeTargets writes targets.json, which makes each host with a file in the directory a
-// target of Prometheus, even hosts that have fallen silent.
+// target of Prometheus, even hosts that have fallen silent. So is what says when they were
+// collected.
 func writeTargets(dir string) error {
 	names, err := os.ReadDir(dir)
 	if err != nil {
@@ -24,7 +25,7 @@ func writeTargets(dir string) error {
 	}
 	all := targetGroup{Targets: []string{}}
 	for _, n := range names {
-		if host, ok := strings.CutSuffix(n.Name(), ".prom"); ok && isDNSName(host) {
+		if host, ok := strings.CutSuffix(n.Name(), ".prom"); ok && (isDNSName(host) || host == collected) {
 			all.Targets = append(all.Targets, host)
 		}
 	}

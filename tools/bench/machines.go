@@ -144,7 +144,7 @@ func collectFrom(store string, n int) (scrapes []string, err error) {
 		}
 		ours = max(ours, int(cmd.ProcessState.SysUsage().(*syscall.Rusage).Maxrss))
 	}
-	if names, _ := filepath.Glob(out + "/*.prom"); len(names) != n {
+	if names, _ := filepath.Glob(out + "/host*.prom"); len(names) != n {
 		return nil, fmt.Errorf("%d files of %d machines", len(names), n)
 	}
 	fmt.Printf("| %d | %d | %d | %d | %.2f | %.2f | %.2f | %.2f | %.2f | %d | %d |\n", n, f.count, sent>>20, size(dir+"/store")>>20,

@@ -212,6 +212,21 @@
           '15m',
         ),
         alert(
+          'ResticCollectorFailed',
+          'critical',
+          'time() - last_over_time(restic_exporter_collected_timestamp_seconds%s[%s]) > %s' % [s(), c.remember, $.duration(c.maxCollectAge)],
+          'The metrics of all hosts of a store are out of date.',
+          'The hosts of the store were last collected {{ $value | humanizeDuration }} ago: what has happened to {{ $labels.unit }} since then is not known.',
+        ),
+        alert(
+          'ResticHostsNotCollected',
+          'warning',
+          'restic_exporter_failed_hosts%s > 0' % s(),
+          'Hosts of a store cannot be collected.',
+          '{{ $value }} of the hosts that send {{ $labels.unit }} to the store cannot be collected, or only in part.',
+          '15m',
+        ),
+        alert(
           'ResticTextfileUnreadable',
           'warning',
           'node_textfile_scrape_error%s == 1' % s(),

@@ -16,6 +16,8 @@
     remember: '7d',
     // How long to report a host of a store that sends nothing.
     rememberHost: '30d',
+    // How long ago the hosts of a store may have been collected.
+    maxCollectAge: '30m',
     // Above this age a lock is a stale one.
     maxLockAge: '6h',
     // These steps must succeed at least this often.
