@@ -277,8 +277,14 @@ func (m *mutator) recording(name string) {
 	x := readExport(m, name)
 	straight := m.original(x)
 	tee := m.original(x.throughTee())
+	kinds := make([]string, len(x.texts)) // "" for the manager's
 	for i, text := range x.texts {
-		kind := shape(text)
+		if x.output(i) {
+			kinds[i] = shape(text)
+		}
+	}
+	for i, text := range x.texts {
+		kind := kinds[i]
 		if !x.output(i) || m.seen[kind] {
 			continue
 		}
@@ -294,7 +300,7 @@ func (m *mutator) recording(name string) {
 			}
 			texts := slices.Clone(x.texts)
 			for j, other := range texts {
-				if x.output(j) && shape(other) == kind && (mut.name != "dropped" || i == j) {
+				if x.output(j) && kinds[j] == kind && (mut.name != "dropped" || i == j) {
 					texts[j] = mut.change(other)
 				}
 			}
