@@ -59,7 +59,7 @@ func programOf(e journal.Entry) (program string, known bool) {
 // called "restic_0.19.1_linux_amd64", and NixOS calls it ".restic-wrapped".
 func isRestic(name string) bool {
 	switch {
-	case name == "restic", name == ".restic-wrapped":
+	case slices.Contains(programs, name):
 		return true
 	case strings.HasPrefix(name, exporter):
 		return false

@@ -1,8 +1,6 @@
 package journal
 
 import (
-	"bytes"
-	"os"
 	"strconv"
 
 	"golang.org/x/sys/unix"
@@ -27,14 +25,4 @@ func ParseExit(code, status string) *Exit {
 		n += 128
 	}
 	return &Exit{Status: n}
-}
-
-// Boot returns the ID of this machine's current boot.
-func Boot() (ID, error) {
-	var id ID
-	text, err := os.ReadFile("/proc/sys/kernel/random/boot_id")
-	if err != nil {
-		return id, err
-	}
-	return id, id.UnmarshalText(bytes.TrimSpace(text))
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"slices"
 	"strconv"
 )
 
@@ -107,23 +108,14 @@ func oneValue(raw json.RawMessage) ([]byte, bool) {
 			return []byte(s), true
 		}
 	case '[':
-		var ints []uint8asInt
-		if json.Unmarshal(raw, &ints) == nil {
-			b := make([]byte, len(ints))
-			for i, v := range ints {
-				b[i] = byte(v)
+		var numbers []uint16 // encoding/json takes []uint8 for base64
+		if json.Unmarshal(raw, &numbers) == nil && !slices.ContainsFunc(numbers, func(n uint16) bool { return n > 255 }) {
+			b := make([]byte, len(numbers))
+			for i, n := range numbers {
+				b[i] = byte(n)
 			}
 			return b, true
 		}
 	}
 	return nil, false
-}
-
-// A uint8asInt is a byte that is a number in JSON. (A []byte would be base64.)
-type uint8asInt uint8
-
-func (v *uint8asInt) UnmarshalJSON(b []byte) error {
-	n, err := strconv.ParseUint(string(b), 10, 8)
-	*v = uint8asInt(n)
-	return err
 }

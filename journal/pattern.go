@@ -1,10 +1,23 @@
 package journal
 
 import (
+	"path"
 	"regexp"
 	"slices"
 	"strings"
 )
+
+// unitTypes are the types of units (systemd.unit(5)).
+var unitTypes = []string{"service", "socket", "device", "mount", "automount", "swap", "target", "path", "timer", "slice", "scope"}
+
+// UnitType returns the type of a unit, such as "service", which its name ends in after a
+// dot; "" if the name has none.
+func UnitType(name string) string {
+	if kind := strings.TrimPrefix(path.Ext(name), "."); slices.Contains(unitTypes, kind) {
+		return kind
+	}
+	return ""
+}
 
 // Match reports whether name matches pattern in the way systemctl matches names of
 // units: "*" is any text, "?" is any character, "[a-z]" is a character from a to z, and

@@ -1,6 +1,7 @@
 package journal
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"errors"
@@ -9,9 +10,7 @@ import (
 	"io/fs"
 	"iter"
 	"os"
-	"path"
 	"path/filepath"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -27,6 +26,16 @@ type Reader struct {
 	// systemd.exec(5)). It is read together with the default journal, which has the
 	// manager's messages. "" means only the default journal. A File has no namespaces.
 	Namespace string
+}
+
+// Boot returns the ID of this machine's current boot.
+func Boot() (ID, error) {
+	var id ID
+	text, err := os.ReadFile("/proc/sys/kernel/random/boot_id")
+	if err != nil {
+		return id, err
+	}
+	return id, id.UnmarshalText(bytes.TrimSpace(text))
 }
 
 // elsewhere reports whether the journal is not the one of this system.
@@ -106,15 +115,10 @@ func (r Reader) read(ctx context.Context, unit string, id ID, skipper Skipper, o
 	}
 }
 
-// unitTypes are the suffixes of names of units (systemd.unit(5)).
-var unitTypes = []string{
-	".service", ".socket", ".device", ".mount", ".automount", ".swap", ".target", ".path", ".timer", ".slice", ".scope",
-}
-
 // hint explains err, the error of a source that has nothing of unit, if the name of the
 // unit is incomplete. A nil err stands for ErrNotFound.
 func hint(unit string, err error) error {
-	if err != nil && err != ErrNotFound || slices.Contains(unitTypes, path.Ext(unit)) {
+	if err != nil && err != ErrNotFound || UnitType(unit) != "" {
 		return err
 	}
 	return fmt.Errorf("%w: %q is not the whole name of a unit, want %q", ErrNotFound, unit, unit+".service")

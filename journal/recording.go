@@ -194,7 +194,11 @@ func (r *Recording) Entries(ctx context.Context, unit string, id ID) iter.Seq2[E
 		some := false
 		for e, err := range r.entries(ctx, unit, id) {
 			some = true
-			if !yield(e, err) || err != nil {
+			if err != nil {
+				yield(Entry{}, hint(unit, err))
+				return
+			}
+			if !yield(e, nil) {
 				return
 			}
 		}
@@ -231,9 +235,9 @@ func (r *Recording) entries(ctx context.Context, unit string, id ID) iter.Seq2[E
 // starts after it.
 func (r *Recording) latestEntries(ctx context.Context, unit string) iter.Seq2[Entry, error] {
 	return func(yield func(Entry, error) bool) {
-		id, none := r.Latest(ctx, unit)
-		if none != nil && !errors.Is(none, ErrNotFound) {
-			yield(Entry{}, none)
+		id, err := r.Latest(ctx, unit)
+		if err != nil && !errors.Is(err, ErrNotFound) {
+			yield(Entry{}, err)
 			return
 		}
 		rs, err := r.records()
@@ -241,31 +245,7 @@ func (r *Recording) latestEntries(ctx context.Context, unit string) iter.Seq2[En
 			yield(Entry{}, err)
 			return
 		}
-		s := selectorOf(unit, r.User)
-		var refused []Entry
-		rs = refusedAfter(rs, s, id, &refused)
-		if none != nil {
-			for _, err := range rs {
-				if err := cmp.Or(err, ctx.Err()); err != nil {
-					yield(Entry{}, err)
-					return
-				}
-			}
-		} else {
-			for e, err := range entries(ctx, rs, s, id) {
-				if !yield(e, err) || err != nil {
-					return
-				}
-			}
-		}
-		for _, e := range refused {
-			if !yield(e, nil) {
-				return
-			}
-		}
-		if none != nil && len(refused) == 0 {
-			yield(Entry{}, none)
-		}
+		latestEntries(ctx, rs, selectorOf(unit, r.User), id)(yield)
 	}
 }
 

@@ -3,6 +3,8 @@ package journal
 import (
 	"bytes"
 	"cmp"
+	"context"
+	"iter"
 	"slices"
 	"time"
 )
@@ -46,6 +48,37 @@ func refusedAfter(rs records, s selector, id ID, refused *[]Entry) records {
 				}
 			}
 			if !yield(r, err) {
+				return
+			}
+		}
+	}
+}
+
+// latestEntries yields the entries of the latest run in rs, and those about refused and
+// skipped starts after it. The zero id means that there is no run.
+func latestEntries(ctx context.Context, rs records, s selector, id ID) iter.Seq2[Entry, error] {
+	return func(yield func(Entry, error) bool) {
+		var refused []Entry
+		rs := refusedAfter(rs, s, id, &refused)
+		if id != (ID{}) {
+			for e, err := range entries(ctx, rs, s, id) {
+				if !yield(e, err) || err != nil {
+					return
+				}
+			}
+		} else {
+			for _, err := range rs {
+				if err := cmp.Or(err, ctx.Err()); err != nil {
+					yield(Entry{}, err)
+					return
+				}
+			}
+			if len(refused) == 0 {
+				yield(Entry{}, ErrNotFound)
+			}
+		}
+		for _, e := range refused {
+			if !yield(e, nil) {
 				return
 			}
 		}

@@ -94,51 +94,37 @@ func (h storeHost) Entries(ctx context.Context, unit string, id ID) iter.Seq2[En
 }
 
 func (h storeHost) entries(ctx context.Context, s selector, id ID, yield func(Entry, error) bool) error {
-	newest := id == ID{}
 	// The manager's entries about other runs show to which run a line without an ID belongs.
 	m := match{s.match(Manager), s.match(Output, fieldNames[fieldSystemdInvocation]+"=")}
-	var since, none = time.Time{}, error(nil)
-	if newest {
-		if id, since, none = h.latest(ctx, s); none != nil && none != ErrNotFound {
-			return none
+	var since time.Time
+	entriesOf := entries
+	if id == (ID{}) {
+		var err error
+		if id, since, err = h.latest(ctx, s); err != nil && err != ErrNotFound {
+			return err
 		}
+		entriesOf = latestEntries
 	}
-	if none == nil {
+	if id != (ID{}) {
 		m = append(s.whole(id), m...)
 	}
 	rs, err := h.records(ctx, m, since)
 	if err != nil {
 		return err
 	}
-	var refused []Entry
-	if newest {
-		rs = refusedAfter(rs, s, id, &refused)
-	}
-	if none != nil {
-		for range rs {
-			continue // there is no run, but there may be refused starts
-		}
-	}
 	var p progress
-	if none == nil {
-		for e, err := range entries(ctx, rs, s, id) {
-			if err != nil {
-				return err
-			}
-			if p.add(e); !yield(e, nil) {
-				return errStop
-			}
+	for e, err := range entriesOf(ctx, rs, s, id) {
+		if err != nil {
+			return err
 		}
-	}
-	for _, e := range refused {
+		if e.Invocation == id {
+			p.add(e)
+		}
 		if !yield(e, nil) {
 			return errStop
 		}
 	}
-	switch {
-	case len(refused) == 0 && none != nil:
-		return none
-	case none == nil && !p.begun():
+	if id != (ID{}) && !p.begun() {
 		return ErrIncomplete
 	}
 	return nil

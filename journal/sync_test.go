@@ -47,9 +47,11 @@ func TestSynchronize(t *testing.T) {
 		answer []string
 		err    string
 	}{
-		"done":             {[]string{"{}\x00"}, ""},
-		"done, in parts":   {[]string{`{"param`, `eters":{}}`, "\x00"}, ""},
-		"an error":         {[]string{`{"error":"org.varlink.service.PermissionDenied"}` + "\x00"}, "journald answers org.varlink.service.PermissionDenied"},
+		"done":           {[]string{"{}\x00"}, ""},
+		"done, in parts": {[]string{`{"param`, `eters":{}}`, "\x00"}, ""},
+		"an error": {
+			[]string{`{"error":"org.varlink.service.PermissionDenied"}` + "\x00"}, "journald answers org.varlink.service.PermissionDenied",
+		},
 		"not JSON":         {[]string{"done\x00"}, "journald's answer: invalid character 'd' looking for beginning of value"},
 		"no answer":        {nil, io.ErrUnexpectedEOF.Error()},
 		"half an answer":   {[]string{"{}"}, io.ErrUnexpectedEOF.Error()},

@@ -6,6 +6,7 @@ import (
 	"context"
 	"io"
 	"iter"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -57,7 +58,7 @@ var (
 	exitText   = lazily(`^(Main|Control) process exited, code=(exited|killed|dumped), status=([0-9]+)/`)
 	failedText = lazily(`^Failed with result '([a-z-]+)'\.$`)
 	suppressed = lazily(`^Suppressed ([0-9]+) messages from (.+)$`)
-	anyUnit    = lazily(`^[A-Za-z0-9:_.\\@-]+\.(service|socket|timer|mount|target|path|slice|scope|swap|device|automount)(: | - |$)`)
+	anyUnit    = lazily(`^[A-Za-z0-9:_.\\@-]+\.(` + strings.Join(unitTypes, "|") + `)(: | - |$)`)
 )
 
 // textEntry turns l into an Entry. It returns false if l is about another unit.
@@ -136,33 +137,24 @@ func managerText(e *Entry, text, unit string) bool {
 		return true
 	}
 	for _, job := range []struct {
-		prefix string
-		event  Event
-		result Result
+		prefix    string
+		event     Event
+		result    Result
+		jobResult string
 	}{
-		{"Starting ", EventStarting, ""},
-		{"Started ", EventStarted, ""},
-		{"Finished ", EventStarted, Success},
-		{"Failed to start ", EventStartFailed, ""},
-		{"Dependency failed for ", EventStartFailed, ""},
-		{"Assertion failed for ", EventStartFailed, ""},
-		{"Condition check resulted in ", EventNotDue, ""},
-		{"Stopping ", EventStopping, ""},
-		{"Stopped ", EventStopped, ""},
-		{"Timed out starting ", EventStartFailed, ""},
+		{"Starting ", EventStarting, "", ""},
+		{"Started ", EventStarted, "", ""},
+		{"Finished ", EventStarted, Success, ""},
+		{"Failed to start ", EventStartFailed, "", "failed"},
+		{"Dependency failed for ", EventStartFailed, "", "dependency"},
+		{"Assertion failed for ", EventStartFailed, "", "assert"},
+		{"Timed out starting ", EventStartFailed, "", "timeout"},
+		{"Condition check resulted in ", EventNotDue, "", ""},
+		{"Stopping ", EventStopping, "", ""},
+		{"Stopped ", EventStopped, "", ""},
 	} {
 		if rest, ok := strings.CutPrefix(text, job.prefix); ok {
-			e.Event, e.Result = job.event, job.result
-			switch job.prefix {
-			case "Failed to start ":
-				e.JobResult = "failed"
-			case "Dependency failed for ":
-				e.JobResult = "dependency"
-			case "Assertion failed for ":
-				e.JobResult = "assert"
-			case "Timed out starting ":
-				e.JobResult = "timeout"
-			}
+			e.Event, e.Result, e.JobResult = job.event, job.result, job.jobResult
 			return !anyUnit().MatchString(rest) || strings.HasPrefix(rest, unit+" ") || strings.TrimRight(rest, ".") == unit
 		}
 	}
@@ -176,105 +168,85 @@ const maxEarly = 1000
 func (r *Recording) text(ctx context.Context, unit string) iter.Seq2[Entry, error] {
 	return func(yield func(Entry, error) bool) {
 		var all starts[int]
-		for _, err := range r.invocations(ctx, unit, func(n int, e Entry) bool {
+		err := r.invocations(ctx, unit, func(n int, e Entry) bool {
 			all.add(n, e.Kind, e.Event, e.PID, e.Time)
 			return true
-		}) {
-			if err != nil {
-				yield(Entry{}, err)
-				return
-			}
+		})
+		if err == nil {
+			_, err = r.r.Seek(0, io.SeekStart)
 		}
-		last := all.latest()
-		if _, err := r.r.Seek(0, io.SeekStart); err != nil {
+		if err == nil {
+			last := all.latest()
+			err = r.invocations(ctx, unit, func(n int, e Entry) bool { return n != last || yield(e, nil) })
+		}
+		if err != nil {
 			yield(Entry{}, err)
-			return
-		}
-		for _, err := range r.invocations(ctx, unit, func(n int, e Entry) bool { return n != last || yield(e, nil) }) {
-			if err != nil {
-				yield(Entry{}, err)
-				return
-			}
 		}
 	}
 }
 
-// invocations calls f with each entry and the number of its invocation. It yields these
-// numbers.
-func (r *Recording) invocations(ctx context.Context, unit string, f func(n int, e Entry) bool) iter.Seq2[int, error] {
-	return func(yield func(int, error) bool) {
-		var (
-			n        int
-			ended    bool // the manager has given its verdict
-			starting bool // the manager has reported that it starts the unit, but not that it has started it
-			pids     = make(map[int]bool)
-			early    []Entry // after the end: late lines of this invocation, or early lines of the next
-			failed   bool
-		)
-		give := func(e Entry) bool {
-			if !f(n, e) || !yield(n, nil) {
-				failed = true
-			}
-			return !failed
-		}
-		flush := func() bool {
-			for _, e := range early {
-				if !give(e) {
-					return false
-				}
-			}
-			early = early[:0]
-			return true
-		}
-		for e, err := range r.textEntries(ctx, unit) {
-			if err != nil {
-				yield(n, err)
-				return
-			}
-			switch {
-			case e.Event == EventStarting, e.Event == EventStarted && e.Result == "" && !starting && ended:
-				// For Type=simple the manager reports only that it has started the unit.
-				n++
-				starting, ended = e.Event == EventStarting, false
-				clear(pids)
-				if !flush() {
-					return
-				}
-			case n == 0:
-				// The recording begins in the middle of a run, or journald received a
-				// line before the manager's "Starting".
-				early = append(early, e)
-				e.Message = bytes.Clone(e.Message)
-				early[len(early)-1] = e
-				if len(early) > maxEarly || e.Kind == Manager {
-					n = 1
-					if !flush() {
-						return
-					}
-				}
-				ended = ended || e.Result != ""
-				pids[e.PID] = true
-				continue
-			case ended && e.Kind == Output && !pids[e.PID] && len(early) < maxEarly:
-				e.Message = bytes.Clone(e.Message)
-				early = append(early, e)
-				continue
-			case e.Kind == Manager && (e.Result != "" || e.Event == EventStartFailed):
-				ended = true
-			}
-			if e.Event == EventStarted || e.Event == EventStartFailed {
-				starting = false
-			}
-			if e.Kind == Output {
-				pids[e.PID] = true
-			}
-			if !give(e) {
-				return
-			}
-		}
-		n = max(n, 1)
-		flush()
+// invocations calls f with each entry and the number of its invocation, until f returns
+// false.
+func (r *Recording) invocations(ctx context.Context, unit string, f func(n int, e Entry) bool) error {
+	var (
+		n        int
+		ended    bool // the manager has given its verdict
+		starting bool // the manager has reported that it starts the unit, but not that it has started it
+		pids     = make(map[int]bool)
+		early    []Entry // after the end: late lines of this invocation, or early lines of the next
+	)
+	flush := func() bool {
+		all := early
+		early = nil
+		return !slices.ContainsFunc(all, func(e Entry) bool { return !f(n, e) })
 	}
+	for e, err := range r.textEntries(ctx, unit) {
+		if err != nil {
+			return err
+		}
+		switch {
+		case e.Event == EventStarting, e.Event == EventStarted && e.Result == "" && !starting && ended:
+			// For Type=simple the manager reports only that it has started the unit.
+			n++
+			starting, ended = e.Event == EventStarting, false
+			clear(pids)
+			if !flush() {
+				return nil
+			}
+		case n == 0:
+			// The recording begins in the middle of a run, or journald received a
+			// line before the manager's "Starting".
+			e.Message = bytes.Clone(e.Message)
+			early = append(early, e)
+			if len(early) > maxEarly || e.Kind == Manager {
+				n = 1
+				if !flush() {
+					return nil
+				}
+			}
+			ended = ended || e.Result != ""
+			pids[e.PID] = true
+			continue
+		case ended && e.Kind == Output && !pids[e.PID] && len(early) < maxEarly:
+			e.Message = bytes.Clone(e.Message)
+			early = append(early, e)
+			continue
+		case e.Kind == Manager && (e.Result != "" || e.Event == EventStartFailed):
+			ended = true
+		}
+		if e.Event == EventStarted || e.Event == EventStartFailed {
+			starting = false
+		}
+		if e.Kind == Output {
+			pids[e.PID] = true
+		}
+		if !f(n, e) {
+			return nil
+		}
+	}
+	n = max(n, 1)
+	flush()
+	return nil
 }
 
 // textEntries yields the entries about unit. It joins messages of several lines, whose

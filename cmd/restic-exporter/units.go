@@ -74,10 +74,8 @@ func (u *units) in(ctx context.Context, from journal.Source) ([]string, error) {
 
 // checkType returns an error for the name of a unit that is not a service.
 func checkType(s string) error {
-	for _, kind := range []string{".timer", ".socket", ".target", ".path", ".mount", ".automount", ".swap", ".slice", ".scope", ".device"} {
-		if strings.HasSuffix(s, kind) {
-			return fmt.Errorf("want a service, as %s.service, not %s", strings.TrimSuffix(s, kind), s)
-		}
+	if kind := journal.UnitType(s); kind != "" && kind != "service" {
+		return fmt.Errorf("want a service, as %s.service, not %s", strings.TrimSuffix(s, "."+kind), s)
 	}
 	return nil
 }
