@@ -47,6 +47,9 @@ const (
 // isItem reports whether text is what a backup with -vv says about one file or
 // directory.
 func isItem(text []byte) bool {
+	if len(text) == 0 {
+		return false
+	}
 	switch text[0] {
 	case 'u':
 		return has(text, "unchanged ") && len(text) > len("unchanged ")
@@ -93,7 +96,7 @@ func (b *backupState) end(p *Process, s *state) {
 	errors, after := b.backupErrors, s.after
 	if !b.warned && !b.warns { // else what it says of them comes before the warning
 		errors.add(after.backupErrors)
-		p.Errors += after.lines
+		p.Errors += after.lines()
 	}
 	if s.odd {
 		b.unclear = true // the complaint may be about sources, in the words of a new release
@@ -106,7 +109,7 @@ func (b *backupState) end(p *Process, s *state) {
 		// warning, so restic did not print these lines.
 		p.Errors -= int(errors.unreadable)
 		errors.unreadable = 0
-	case b.warned && errors.missing+errors.unreadable+errors.damage == 0:
+	case b.warned && errors.lines() == 0:
 		known = false
 	}
 	p.Unreadable, p.Missing = errors.missing+errors.unreadable, errors.missing
@@ -322,7 +325,7 @@ func (s *state) backupWarned(l *line) error {
 // in the same stream belong to it.
 func (s *state) warned() {
 	s.backup.add(s.after.backupErrors)
-	s.process.Errors += s.after.lines
+	s.process.Errors += s.after.lines()
 	s.after = aftermath{}
 	s.backup.warned = true
 }
@@ -351,9 +354,7 @@ func (s *state) backupMissing(*line) error {
 			s.process.Command = CommandBackup
 		}
 	case s.stream && s.over():
-		e := s.after.of(s.line, false)
-		e.missing++
-		e.lines++
+		s.after.of(s.line, false).missing++
 	}
 	return nil
 }

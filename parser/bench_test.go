@@ -3,10 +3,16 @@ package parser_test
 import (
 	"bytes"
 	"fmt"
+	"os"
 	"slices"
+	"strconv"
+	"strings"
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/require"
+
+	"github.com/restic-exporter/restic-exporter/internal/journaltest"
 	"github.com/restic-exporter/restic-exporter/parser"
 )
 
@@ -49,6 +55,57 @@ func BenchmarkStatusJSON(b *testing.B) {
 		`"current_files":["/srv/data/a"]}`+"\n"))
 }
 
+// BenchmarkRecordings reads each recording as its own log, as invocation does.
 func BenchmarkRecordings(b *testing.B) {
-	benchmark(b, bytes.Join(messages(b), nil))
+	var logs [][]parser.Line
+	var size, lines int
+	for _, name := range journaltest.Recordings(b) {
+		log, n := entries(b, name)
+		logs, size, lines = append(logs, log), size+n, lines+len(log)
+	}
+	b.SetBytes(int64(size))
+	b.ReportAllocs()
+	for b.Loop() {
+		for _, log := range logs {
+			var c parser.Collector
+			for _, l := range log {
+				c.Add(l)
+			}
+			c.Processes()
+		}
+	}
+	b.ReportMetric(float64(lines)*float64(b.N)/b.Elapsed().Seconds(), "lines/s")
+}
+
+// entries returns the lines of a recording in the export format, and the length of
+// their text.
+func entries(b *testing.B, name string) (log []parser.Line, size int) {
+	export, err := os.ReadFile(name)
+	require.NoError(b, err)
+	for entry := range bytes.SplitSeq(export, []byte("\n\n")) {
+		var l parser.Line
+		for field := range bytes.SplitSeq(entry, []byte("\n")) {
+			name, value, _ := strings.Cut(string(field), "=")
+			switch name {
+			case "MESSAGE":
+				l.Text = []byte(value)
+			case "_PID":
+				l.PID, err = strconv.Atoi(value)
+				require.NoError(b, err)
+			case "SYSLOG_IDENTIFIER":
+				l.Source = value
+			case "_COMM":
+				l.Restic = value == "restic"
+			case "__REALTIME_TIMESTAMP":
+				usec, err := strconv.ParseInt(value, 10, 64)
+				require.NoError(b, err)
+				l.Time = time.UnixMicro(usec)
+			}
+		}
+		if l.Text != nil {
+			log, size = append(log, l), size+len(l.Text)
+		}
+	}
+	require.NotEmpty(b, log)
+	return log, size
 }

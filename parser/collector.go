@@ -1,6 +1,7 @@
 package parser
 
 import (
+	"bytes"
 	"errors"
 	"iter"
 	"slices"
@@ -18,22 +19,19 @@ type Collector struct {
 	strangers strangers
 	line      line // the line being read
 	spans     []Span
-	spanOf    map[string]int
+	spanOf    map[string]int // of all but the first few
 
 	// Lines come in bursts from one process, so what was looked up for the last
 	// line is kept for the next.
 	from     origin
-	last     *state    // nil if the last line was a stranger's
-	stranger *stranger // nil if it was not
-	lastSpan int
+	last     *state   // nil if the last line was a stranger's
+	stranger stranger // who wrote the last line; zero if it was last
 
 	alone bool // no process but the last has a result that a line about a file could discard
 }
 
-type origin struct {
-	source string
-	pid    int
-}
+// An origin is who writes a line. The source is the index of its span.
+type origin struct{ source, pid int }
 
 // Add reads the next line. It returns nil for lines that are not restic's. Its
 // only error is a *SyntaxError, which is about that line alone: the caller may
@@ -46,26 +44,31 @@ type origin struct {
 func (c *Collector) Add(l Line) error {
 	c.lines++
 	c.alone = false
-	if len(c.spans) == 0 || c.from.pid != l.PID || c.from.source != l.Source {
-		c.lookUp(origin{l.Source, l.PID}, l.Time)
+	if len(c.spans) == 0 || c.from.pid != l.PID || c.spans[c.from.source].Source != l.Source {
+		c.lookUp(&l)
 	}
 	s := c.last
-	span := &c.spans[c.lastSpan]
+	span := &c.spans[c.from.source]
 	widen(&span.Start, &span.End, l.Time)
 
-	text := trim(visible(l.Text, l.PID == 0))
+	text := trim(l.Text)
+	item := isItem(text)
+	if l.PID == 0 || !item && bytes.IndexByte(text, escape) >= 0 {
+		text = trim(visible(text, l.PID == 0))
+		item = isItem(text)
+	}
 	if s == nil {
-		if s = c.meet(l, text); s == nil {
+		if s = c.meet(&l, text, item); s == nil {
 			return nil
 		}
 	}
-	if len(text) == 0 {
+	if len(text) == 0 || s.reportsProgress(text) {
 		widen(&s.process.Start, &s.process.End, l.Time)
 		return nil
 	}
 	s.known = s.known || l.Restic
 	c.line.number = c.lines
-	if isItem(text) { // most lines of a verbose backup
+	if item { // most lines of a verbose backup
 		widen(&s.process.Start, &s.process.End, l.Time)
 		s.last = 0
 		if !s.names.item {
@@ -80,7 +83,7 @@ func (c *Collector) Add(l Line) error {
 	}
 	if s.begins(f) {
 		before := s
-		s = c.start(c.from, l.Time)
+		s = c.start(&l)
 		s.follows(before, f)
 	}
 	widen(&s.process.Start, &s.process.End, l.Time)
@@ -94,13 +97,14 @@ func (c *Collector) Add(l Line) error {
 
 // widen extends the time from start to end to include t.
 func widen(start, end *time.Time, t time.Time) {
-	if t == *end {
-		return
-	}
-	if t.After(*end) {
+	switch {
+	case t == *end: // often: journald reads several lines at once
+	case t.After(*end):
+		if start.IsZero() {
+			*start = t
+		}
 		*end = t
-	}
-	if start.IsZero() || t.Before(*start) && !t.IsZero() {
+	case t.Before(*start) && !t.IsZero():
 		*start = t
 	}
 }
@@ -128,7 +132,7 @@ func (c *Collector) Skip(text []byte, pid func() int) bool {
 		if !s.names.item || !c.othersSettled() && pid() != s.process.PID {
 			return false
 		}
-	case s.process.Command != "" && has(text, `{"message_type":"status",`), s.restic && has(text, `{"message_type":"verbose_status",`):
+	case s.reportsProgress(text):
 		if pid() != s.process.PID {
 			return false
 		}
@@ -154,51 +158,74 @@ func (c *Collector) othersSettled() bool {
 	return true
 }
 
-// lookUp finds the process and the span of lines from o. It adds the span if it
-// is new.
-func (c *Collector) lookUp(o origin, t time.Time) {
+// lookUp finds the process and the span of a line. It adds the span if it is new.
+func (c *Collector) lookUp(l *Line) {
 	if c.current == nil {
 		c.current = make(map[origin]*state)
+	}
+	i := slices.IndexFunc(c.spans[:min(len(c.spans), few)], func(s Span) bool { return s.Source == l.Source })
+	if i < 0 {
+		var ok bool
+		if i, ok = c.spanOf[l.Source]; !ok {
+			i = c.addSpan(l)
+		}
+	}
+	if c.stranger.line > 0 {
+		c.strangers.put(c.from, c.stranger)
+	}
+	c.from = origin{i, l.PID}
+	c.last, c.stranger = c.current[c.from], stranger{}
+}
+
+// few is the number of spans that are looked for one by one: a log has seldom more.
+const few = 8
+
+func (c *Collector) addSpan(l *Line) int {
+	i := len(c.spans)
+	c.spans = append(c.spans, Span{Source: l.Source, Start: l.Time, End: l.Time})
+	if i == few {
 		c.spanOf = make(map[string]int)
 	}
-	i, ok := c.spanOf[o.source]
-	if !ok {
-		i = len(c.spans)
-		c.spans = append(c.spans, Span{Source: o.source, Start: t, End: t})
-		c.spanOf[o.source] = i
+	if i >= few {
+		c.spanOf[l.Source] = i
 	}
-	c.from, c.last, c.stranger, c.lastSpan = o, c.current[o], nil, i
+	return i
 }
 
 // meet reads a line of a stranger. It returns a new process if the line may be
 // restic's, else nil.
-func (c *Collector) meet(l Line, text []byte) *state {
-	if c.stranger == nil {
-		c.stranger = c.strangers.get(c.from, c.lines, l.Time)
+func (c *Collector) meet(l *Line, text []byte, item bool) *state {
+	known := &c.stranger
+	if known.line == 0 {
+		*known = c.strangers.take(c.from)
 	}
-	known := c.stranger
+	if known.line == 0 {
+		*known = stranger{line: c.lines, start: l.Time, end: l.Time}
+	}
 	widen(&known.start, &known.end, l.Time)
-	if !l.Restic {
-		switch {
-		case len(text) == 0:
+	if !l.Restic && !item {
+		if len(text) == 0 {
 			return nil
-		case !isItem(text) && c.line.find(text, l.Time, "") == nil:
+		}
+		if c.line.find(text, l.Time, "") == nil {
 			// The first line of a restic process is always recognized. So this
 			// is the output of several programs.
 			known.stream = true
 			return nil
 		}
 	}
-	c.strangers.forget(c.from)
-	s := c.start(c.from, l.Time)
+	s := c.start(l)
 	s.first, s.stream, s.process.Start, s.process.End = known.line, s.stream || known.stream, known.start, known.end
+	*known = stranger{}
 	return s
 }
 
-func (c *Collector) start(o origin, t time.Time) *state {
-	s := &state{line: &c.line, first: c.lines, stream: o.pid == 0, process: Process{Source: o.source, PID: o.pid, Start: t, End: t}}
+// start adds a process of the writer of l.
+func (c *Collector) start(l *Line) *state {
+	s := &state{line: &c.line, first: c.lines, stream: l.PID == 0}
+	s.process = Process{Source: l.Source, PID: l.PID, Start: l.Time, End: l.Time}
 	c.processes = append(c.processes, s)
-	c.current[o] = s
+	c.current[c.from] = s
 	c.last = s
 	return s
 }
@@ -208,9 +235,9 @@ func (c *Collector) start(o origin, t time.Time) *state {
 // it is not certain that it is restic's: its Command is "".
 func (c *Collector) Processes() []Process {
 	var processes []Process
-	for _, s := range c.sorted() {
+	for i, s := range c.sorted() {
 		if (s.restic || s.lastWords() != CauseNone || s.process.PID == 0 && s.backup.missing > 0) && !s.again(c.processes) {
-			processes = append(processes, s.result())
+			processes = append(slices.Grow(processes, len(c.processes)-i), s.result())
 		}
 	}
 	return processes

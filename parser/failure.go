@@ -262,7 +262,7 @@ var (
 // classify returns why restic gave up, according to its last line. Names and
 // messages that the line quotes do not count.
 func classify(text []byte) Cause {
-	s := strings.ToLower(string(bytes.ToValidUTF8(unquoted(text), []byte{'?'})))
+	s := strings.ToLower(string(unquoted(text)))
 	for _, c := range causes {
 		if containsAny(s, c.words) {
 			return c.cause
@@ -285,7 +285,7 @@ func containsAny(s string, words []string) bool {
 // unquoted returns text without the names in it: paths (which can hold blanks, and
 // end at a colon), hosts, and whatever is in quotes.
 func unquoted(text []byte) []byte {
-	said := make([]byte, 0, len(text))
+	said := make([]byte, 0, len(text)+1)
 	for len(text) > 0 {
 		word, rest, _ := bytes.Cut(text, []byte(" "))
 		name := bytes.Trim(word, "(),:")

@@ -22,18 +22,19 @@ var forgetForms = []form{
 
 type forgetState struct {
 	policy  uint64 // hash of the line with the policy; 0 if there was none
-	group   bool   // a line with a group of snapshots was read
-	tables  int    // tables that have begun and not ended: 0 or 1
-	size    uint64 // rows that the last table should have
-	title   uint64 // hash of its first line
-	ruled   bool   // its first rule was read
-	counter string // the last line that counts deleted files; "" if there was none
-	deleted uint64 // files deleted, according to that line
+	title   uint64 // hash of the first line of the last table
+	size    uint64 // rows that this table should have
+	deleted uint64 // files deleted, according to the last line that counts them
 	of      uint64 // files to be deleted, according to that line
-	counts  bool   // this release prints such a line
+	counter string // that line; "" if there was none
 	failed  uint64 // snapshots that could not be removed
 	first   string // the line about the first of them
-	bad     bool   // the tables do not add up
+
+	group   bool // a line with a group of snapshots was read
+	inTable bool // a table has begun and not ended
+	ruled   bool // its first rule was read
+	counts  bool // this release prints a line that counts deleted files
+	bad     bool // the tables do not add up
 }
 
 // heard records that the process logged a line at t, and is still in its forget.
@@ -72,7 +73,7 @@ func (f *forgetState) end(p *Process) {
 	if failure != "" && p.Fatal == "" {
 		p.Fatal, p.Cause = failure, CauseOther
 	}
-	p.Done = p.Fatal == "" && f.tables == 0 && p.Forget != nil && f.deletes(p)
+	p.Done = p.Fatal == "" && !f.inTable && p.Forget != nil && f.deletes(p)
 }
 
 // deletes reports whether the forget has deleted what it wanted to. Releases that
@@ -102,18 +103,18 @@ func (s *state) forgetRemove(l *line) error { return s.forgetTable(l, false) }
 func (s *state) forgetTable(l *line, keep bool) error {
 	f := &s.forget
 	title := hash(l.text)
-	if f.tables > 0 && f.title == title && !f.ruled {
+	if f.inTable && f.title == title && !f.ruled {
 		return nil // a second copy of the line
 	}
 	n, err := count(l.word[0])
-	if err == nil && f.tables > 0 {
+	if err == nil && f.inTable {
 		err = errMisplaced // the table before has no end
 	}
 	if err != nil {
 		f.bad = true
 		return err
 	}
-	f.tables, f.size, f.title, f.ruled = 1, n, title, false
+	f.inTable, f.size, f.title, f.ruled = true, n, title, false
 	if s.process.Forget == nil {
 		s.process.Forget = new(Forget)
 	}
@@ -129,7 +130,7 @@ func (s *state) forgetTable(l *line, keep bool) error {
 func (s *state) forgetRule(*line) error {
 	f := &s.forget
 	f.ruled = true
-	if f.tables == 0 && f.title == 0 && !f.bad {
+	if !f.inTable && f.title == 0 && !f.bad {
 		f.bad = true
 		return s.unlessNamed(errMisplaced)
 	}
@@ -141,12 +142,12 @@ func (s *state) forgetTableEnd(l *line) error {
 	n, err := count(l.word[0])
 	switch {
 	case err == nil && n == f.size && f.title != 0: // possibly a second copy of the line
-		f.tables = 0
+		f.inTable = false
 		return nil
 	case err == nil:
 		err = errIncomplete
 	}
-	f.tables, f.bad = 0, true
+	f.inTable, f.bad = false, true
 	return err
 }
 
@@ -167,10 +168,10 @@ func (s *state) forgetDeleted(l *line) error {
 		return err
 	}
 	f.deleted, f.of = deleted, of
-	if s.process.Forget == nil && f.policy == 0 && f.tables == 0 {
+	if s.process.Forget == nil && f.policy == 0 && !f.inTable {
 		return nil // of snapshots that were named
 	}
-	if !f.bad && (f.tables > 0 || s.process.Forget == nil || s.process.Forget.Removed != of) {
+	if !f.bad && (f.inTable || s.process.Forget == nil || s.process.Forget.Removed != of) {
 		f.bad = true
 		return s.unlessNamed(errIncomplete)
 	}

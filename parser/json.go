@@ -72,6 +72,13 @@ type message struct {
 	Message string          `json:"message"`
 }
 
+// reportsProgress reports whether a line with --json is one of many that say nothing
+// more about the process s.
+func (s *state) reportsProgress(text []byte) bool {
+	return text[0] == '{' && !s.stream && !s.names.ended &&
+		(s.process.Command != "" && has(text, `{"message_type":"status",`) || s.restic && has(text, `{"message_type":"verbose_status",`))
+}
+
 // jsonStatus recognizes a backup by its report of progress.
 func (s *state) jsonStatus(l *line) error {
 	if s.process.Command == "" && (bytes.Contains(l.text, []byte(`"files_done":`)) || bytes.Contains(l.text, []byte(`"current_files":`))) {

@@ -2,6 +2,7 @@ package parser
 
 import (
 	"bytes"
+	"encoding/binary"
 	"strings"
 	"time"
 )
@@ -38,6 +39,22 @@ type form struct {
 	literal string // the pattern up to its first # or …
 	first   []byte // the same
 	rest    []part // the pattern from there on
+	head    head   // how literal begins
+	mask    head   // which bytes of a line's head to compare
+}
+
+// A head holds the first eight bytes of a text, filled up with zeros. It tells most
+// forms that a line does not have without a look at either.
+type head uint64
+
+func headOf(text []byte) (h head) {
+	if len(text) >= 8 {
+		return head(binary.LittleEndian.Uint64(text))
+	}
+	for i, c := range text {
+		h |= head(c) << (8 * i)
+	}
+	return h
 }
 
 // A part of a pattern is a # or …, and the text up to the next one.
@@ -101,6 +118,7 @@ func (f *form) compile() {
 	}
 	literal, wildcard, rest := cut(f.pattern)
 	f.literal, f.first = literal, []byte(literal)
+	f.head, f.mask = headOf(f.first), headOf(bytes.Repeat([]byte{0xff}, len(f.first)))
 	for wildcard != "" {
 		p := part{word: wildcard == "#"}
 		p.literal, wildcard, rest = cut(rest)
@@ -116,8 +134,9 @@ func (f *form) compile() {
 // find returns the form of the line in the output of command c; nil if it has none.
 func (l *line) find(text []byte, t time.Time, c Command) *form {
 	l.text, l.time = text, t
+	head := headOf(text)
 	for _, f := range forms[text[0]] {
-		if (f.within == "" || f.within == c) && f.match(l) {
+		if head&f.mask == f.head && (f.within == "" || f.within == c) && f.match(l) {
 			return f
 		}
 	}
@@ -195,26 +214,22 @@ func has(text []byte, prefix string) bool {
 // trim removes what surrounds a line: the newline, the blanks with which restic
 // pads sizes, and the control sequences with which it moves the cursor.
 func trim(text []byte) []byte {
-	for len(text) > 0 {
-		switch text[len(text)-1] {
-		case '\n', '\r', ' ', '\t':
-			text = text[:len(text)-1]
-			continue
-		}
-		break
+	for n := len(text); n > 0 && isBlank(text[n-1]); n = len(text) {
+		text = text[:n-1]
 	}
-	for len(text) > 0 {
-		switch text[0] {
-		case '\r':
-			text = text[1:]
-			continue
-		case escape:
-			if n := sequence(text); n > 0 {
-				text = text[n:]
-				continue
-			}
+	for len(text) > 0 && text[0] <= escape {
+		n := sequence(text)
+		if text[0] == '\r' {
+			n = 1
 		}
-		break
+		if n == 0 {
+			break
+		}
+		text = text[n:]
 	}
 	return text
+}
+
+func isBlank(c byte) bool {
+	return c <= ' ' && (c == ' ' || c == '\n' || c == '\t' || c == '\r')
 }

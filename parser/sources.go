@@ -7,14 +7,14 @@ type backupErrors struct {
 	missing    uint64 // sources that do not exist
 	unreadable uint64 // error lines about sources
 	damage     uint64 // error lines about the repository
-	lines      int    // all of these lines
 }
+
+func (e *backupErrors) lines() int { return int(e.missing + e.unreadable + e.damage) }
 
 func (e *backupErrors) add(more backupErrors) {
 	e.missing += more.missing
 	e.unreadable += more.unreadable
 	e.damage += more.damage
-	e.lines += more.lines
 }
 
 // sourceError reads an error of a backup or a check. In a stream an error after the
@@ -37,7 +37,6 @@ func (s *state) sourceError(h uint64, text []byte) {
 
 // read counts an error of a backup.
 func (e *backupErrors) read(text []byte) {
-	e.lines++
 	if isDamage(text) {
 		e.damage++
 	} else {

@@ -19,14 +19,11 @@ type state struct {
 	known   bool   // the process is restic itself
 	begun   bool   // it printed a line that restic prints only after it has looked for its sources
 	opened  bool   // it printed a first line of the command, which only --quiet leaves out
-	strange int    // lines since opened that have no form
 	odd     bool   // a line without a form looks like a complaint
+	stream  bool   // several restics may share this process, which forwards what they print: see stream.go
+	strange int    // lines since opened that have no form
 	unknown []byte // the first possible error without a form since the last line with one
 
-	// stream reports that several restics may share this process, which
-	// forwards what they print. Their commands are told apart by their first and
-	// last lines.
-	stream bool
 	after  aftermath
 	said   window              // what a backup says of its sources
 	seen   map[uint64]struct{} // hashes of complaints
@@ -71,7 +68,7 @@ func (s *state) add(text []byte, f *form) error {
 		}
 		s.odd = s.odd || s.known && !s.names.items && !s.names.complained && !s.process.Done && complains(text)
 		switch {
-		case s.restic && s.forget.tables > 0: // a row of a table
+		case s.restic && s.forget.inTable: // a row of a table
 		case s.restic:
 			s.strange++
 		case !s.known:
@@ -215,8 +212,8 @@ func complains(text []byte) bool {
 }
 
 func endsInReason(text []byte) bool {
-	i := bytes.LastIndex(text, []byte(": "))
-	return i >= 0 && reasons[string(text[i+2:])]
+	i := bytes.LastIndexByte(text, ':')
+	return i >= 0 && has(text[i:], ": ") && reasons[string(text[i+len(": "):])]
 }
 
 // onlyBackup discards what only other commands print: a process runs one command,

@@ -12,29 +12,26 @@ type stranger struct {
 // strangers remembers only the most recent strangers, because a script can start
 // very many programs. When recent is full, it becomes older.
 type strangers struct {
-	recent, older map[origin]*stranger
+	recent, older map[origin]stranger
 }
 
 // maxStrangers bounds each of the two maps.
 const maxStrangers = 1 << 12
 
-// get returns the stranger o. If o is new or was forgotten, it begins with this line.
-func (m *strangers) get(o origin, line int, t time.Time) *stranger {
-	if s := m.recent[o]; s != nil {
-		return s
+// take returns the stranger o, and removes it; zero if it is new or was forgotten.
+func (m *strangers) take(o origin) stranger {
+	for _, strangers := range []map[origin]stranger{m.recent, m.older} {
+		if s, ok := strangers[o]; ok {
+			delete(strangers, o)
+			return s
+		}
 	}
-	s := m.older[o]
-	if s == nil {
-		s = &stranger{line: line, start: t, end: t}
-	}
-	if m.recent == nil || len(m.recent) == maxStrangers {
-		m.recent, m.older = make(map[origin]*stranger), m.recent
-	}
-	m.recent[o] = s
-	return s
+	return stranger{}
 }
 
-func (m *strangers) forget(o origin) {
-	delete(m.recent, o)
-	delete(m.older, o)
+func (m *strangers) put(o origin, s stranger) {
+	if m.recent == nil || len(m.recent) == maxStrangers {
+		m.recent, m.older = make(map[origin]stranger), m.recent
+	}
+	m.recent[o] = s
 }

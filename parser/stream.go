@@ -51,7 +51,7 @@ func (s *state) over() bool {
 	case p.Fatal != "":
 		return !has([]byte(p.Fatal), refreshFailed)
 	case p.Command == CommandForget:
-		return p.Forget != nil && s.forget.tables == 0 && s.forget.deletes(p)
+		return p.Forget != nil && !s.forget.inTable && s.forget.deletes(p)
 	case p.Command == CommandPrune && p.DryRun:
 		return s.prune.planned()
 	}
@@ -97,7 +97,7 @@ func (s *state) begins(f *form) bool {
 	case c == CommandBackup && s.backup.warns && (s.names.doubted || p.Fatal != "") && has(s.line.text, "Files: "):
 		return false // the next backup of such a release names its parent first
 	case c == CommandForget:
-		if !has(s.line.text, "Applying Policy: ") || s.forget.tables > 0 {
+		if !has(s.line.text, "Applying Policy: ") || s.forget.inTable {
 			return false // the next group
 		}
 		again := s.forget.policy == hash(s.line.text) // a stream can hold a line twice
@@ -114,7 +114,7 @@ func (s *state) follows(before *state, f *form) {
 	if f.opens == CommandBackup || ofNoSource(s.line.text) {
 		s.backup.backupErrors = before.after.backupErrors
 		s.backup.add(before.after.repeated)
-		s.process.Errors = s.backup.lines
+		s.process.Errors = s.backup.lines()
 		if before.after.first > 0 {
 			s.first = before.after.first
 		}

@@ -56,9 +56,6 @@ func overwrites(sequence []byte) bool {
 // It always removes colours. It lets text overwrite the line only in a stream:
 // elsewhere a file's name with such characters could make any line of it.
 func visible(text []byte, stream bool) []byte {
-	if !stream && (len(text) == 0 || text[0] == '{' || isItem(text)) {
-		return text // JSON escapes them, and they change nothing in a line about a file
-	}
 	if bytes.IndexByte(text, escape) < 0 && (!stream || bytes.IndexByte(text, '\r') < 0) {
 		return text
 	}
