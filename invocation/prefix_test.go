@@ -7,11 +7,10 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
-
-	"github.com/restic-exporter/restic-exporter/journal"
 )
 
 // What restic 0.19.1 printed.
@@ -48,21 +47,13 @@ func before(lines string, prefix func(n int) string) string {
 
 // readPassedOn reads lines that a wrapper has passed on to the journal.
 func readPassedOn(t *testing.T, text string, o Options) *Run {
-	var export strings.Builder
-	entry := func(usec int, fields ...string) {
-		fmt.Fprintf(&export, "__REALTIME_TIMESTAMP=%d\n%s\n\n", 1764034260000000+usec, strings.Join(fields, "\n"))
-	}
-	n := 0
+	var log strings.Builder
+	at := time.Duration(0)
 	for line := range strings.Lines(text) {
-		entry(n, "MESSAGE="+strings.TrimSpace(line), "SYSLOG_IDENTIFIER=wrapper", "_PID=7", "_COMM=wrapper", "_EXE=/usr/bin/wrapper",
-			"_SYSTEMD_UNIT="+unit, "_SYSTEMD_INVOCATION_ID="+id1.String())
-		n++
+		log.WriteString(printed(at, "wrapper", 7, strings.TrimSpace(line)))
+		at += time.Microsecond
 	}
-	entry(n, "MESSAGE=done", "_PID=1", "_COMM=systemd", "UNIT="+unit, "INVOCATION_ID="+id1.String(),
-		"MESSAGE_ID=7ad2d189f7e94e70a38c781354912448")
-	recording, err := journal.OpenRecording(strings.NewReader(export.String()))
-	require.NoError(t, err)
-	run, err := Read(t.Context(), recording, unit, journal.ID{}, o)
+	run, err := readLog(t, log.String()+said(at, succeeded), o)
 	require.NoError(t, err)
 	return run
 }

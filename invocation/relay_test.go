@@ -1,14 +1,12 @@
 package invocation
 
 import (
-	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
-
-	"github.com/restic-exporter/restic-exporter/journal"
 )
 
 // TestRelayed: a wrapper forwards restic's standard error, and its standard output goes
@@ -67,23 +65,18 @@ func TestRelayed(t *testing.T) {
 			strings.Replace(warning, "wrapper", "restic-11111111", 1), failed, warning), StatusPartial, []int{1}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			var export strings.Builder
+			var text strings.Builder
 			pids := map[string]int{}
 			for i, line := range tt.lines {
-				who, text, _ := strings.Cut(line, " ")
+				who, words, _ := strings.Cut(line, " ")
 				if pids[who] == 0 {
 					pids[who] = 100 + len(pids)
 				}
 				program, _, _ := strings.Cut(who, "-")
-				fmt.Fprintf(&export, "__REALTIME_TIMESTAMP=%d\nMESSAGE=%s\n_PID=%d\n", 1764034260000000+1000*i, text, pids[who])
-				fmt.Fprintf(&export, "SYSLOG_IDENTIFIER=wrapper\n_COMM=%[1]s\n_EXE=/usr/bin/%[1]s\n", program)
-				fmt.Fprintf(&export, "_SYSTEMD_UNIT=%s\n_SYSTEMD_INVOCATION_ID=%v\n\n", unit, id1)
+				printed := printed(time.Duration(i)*time.Millisecond, program, pids[who], words)
+				text.WriteString(strings.Replace(printed, "IDENTIFIER="+program, "IDENTIFIER=wrapper", 1))
 			}
-			fmt.Fprintf(&export, "__REALTIME_TIMESTAMP=1764034261000000\nMESSAGE=done\n_PID=1\nUNIT=%s\nINVOCATION_ID=%v\n", unit, id1)
-			export.WriteString("MESSAGE_ID=7ad2d189f7e94e70a38c781354912448\n\n")
-			recording, err := journal.OpenRecording(strings.NewReader(export.String()))
-			require.NoError(t, err)
-			run, err := Read(t.Context(), recording, unit, journal.ID{}, Options{})
+			run, err := readLog(t, text.String()+said(time.Second, succeeded), Options{})
 			require.NoError(t, err)
 			var unreadable []int
 			for _, p := range run.Processes {
