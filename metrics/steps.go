@@ -69,7 +69,7 @@ func (b *builder) steps() {
 		case "":
 			continue
 		default:
-			if !p.Done && p.Fatal == "" {
+			if !p.Done && p.Fatal == "" && !p.Unfinished {
 				continue // not every release prints how these end
 			}
 		}

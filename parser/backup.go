@@ -26,6 +26,7 @@ var backupForms = []form{
 	{pattern: "Would add to the repository: # # (# # stored)", tells: CommandBackup, ends: true, read: (*state).backupWouldAdd}, // 0.14
 	{pattern: "processed # files, # # in #", tells: CommandBackup, ends: true, read: (*state).backupProcessed},
 	{pattern: "snapshot # saved", within: CommandCopy, read: (*state).otherDone},
+	{pattern: "snapshot # saved", within: another, read: (*state).copyUnheard},
 	{pattern: "snapshot # saved", ends: true, read: (*state).backupSaved},
 	{pattern: "skipped creating snapshot", tells: CommandBackup, ends: true, read: (*state).backupSkipped}, // 0.17
 

@@ -8,7 +8,7 @@ var checkForms = []form{
 	{pattern: "no errors were found", tells: CommandCheck, ends: true, read: (*state).checkGood},
 
 	{pattern: "error for tree …:", tells: CommandCheck, read: (*state).checkTree},
-	{pattern: " …", within: CommandCheck, read: (*state).checkTreeError},
+	{pattern: "  …", within: CommandCheck, read: (*state).checkTreeError},
 	{pattern: "pack …: does not exist", within: CommandCheck, read: (*state).checkError},
 	{pattern: "pack …: unexpected file size: got …", within: CommandCheck, read: (*state).checkError},
 	{pattern: "pack … contains … errors: […", within: CommandCheck, read: (*state).checkError},

@@ -236,7 +236,7 @@ func (c *Collector) start(l *Line) *state {
 func (c *Collector) Processes() []Process {
 	var processes []Process
 	for i, s := range c.sorted() {
-		if (s.restic || s.lastWords() != CauseNone || s.process.PID == 0 && s.backup.missing > 0) && !s.again(c.processes) {
+		if (s.restic || s.misheard() || s.lastWords() != CauseNone || s.process.PID == 0 && s.backup.missing > 0) && !s.again(c.processes) {
 			processes = append(slices.Grow(processes, len(c.processes)-i), s.result())
 		}
 	}

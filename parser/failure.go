@@ -17,7 +17,7 @@ var failureForms = []form{
 	{pattern: "unable to remove snapshot/…", tells: CommandForget, read: (*state).forgetFailed},  // 0.17 and later
 	{pattern: "unable to remove <snapshot/…", tells: CommandForget, read: (*state).forgetFailed}, // 0.10 to 0.16
 	{pattern: "unable to remove …", read: (*state).otherError},
-	{pattern: `Ignoring "…", could not load snapshot: …`, read: (*state).otherError}, // until 0.13
+	{pattern: `Ignoring "…", …`, read: (*state).otherError}, // until 0.13
 	{pattern: "failed to refresh stale lock: …", read: (*state).otherError},
 	{pattern: `Ignoring "…": …`, read: (*state).otherError}, // a snapshot that cannot be read
 

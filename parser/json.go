@@ -254,8 +254,7 @@ func (s *state) jsonError(m message) error {
 	case m.During != "restore":
 		return s.jsonUnknown(nil)
 	}
-	s.complaint()
-	return nil
+	return s.restoreIgnores(nil)
 }
 
 // jsonText reads the message of a check with --json: the text, errors and advice

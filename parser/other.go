@@ -1,5 +1,10 @@
 package parser
 
+import (
+	"bytes"
+	"slices"
+)
+
 // Of these commands, it matters only that they ran and whether they succeeded.
 var otherForms = []form{
 	{pattern: "created restic repository …", opens: CommandInit, read: (*state).otherDone},
@@ -8,19 +13,23 @@ var otherForms = []form{
 	{pattern: "the repository. Losing your password means that your data is", tells: CommandInit},
 	{pattern: "irrecoverably lost.", tells: CommandInit},
 
-	{pattern: "snapshot # of [… at …", opens: another, read: (*state).otherGoesOn}, // ls, rewrite, copy
+	{pattern: "snapshot # of […filtered by […", opens: another},                    // ls
+	{pattern: "snapshot # of [… at …", opens: another, read: (*state).otherGoesOn}, // rewrite, copy
 	{pattern: "  copy started, this may take a while...", within: another, read: (*state).copyBegins},
 	{pattern: "snapshot # saved, copied …", within: CommandCopy, read: (*state).otherDone}, // 0.19
+	{pattern: "snapshot # saved, copied …", within: another, read: (*state).copyUnheard},
 	{pattern: "skipping source snapshot …", within: another, read: (*state).copySkips},
 	{pattern: "skipping source snapshot …", tells: CommandCopy, read: (*state).otherDone},
 
+	{pattern: "restoring snapshot …", opens: CommandRestore, read: (*state).restoreBegins}, // 0.17 and later
 	{pattern: "restoring …", opens: CommandRestore},
 	{pattern: "Summary: Restored …", within: CommandRestore, read: (*state).otherDone},                    // 0.16 and later
 	{pattern: "Summary: Restored … files/dirs (…) in #", tells: CommandRestore, read: (*state).otherDone}, // with --quiet
-	{pattern: "verifying files in …", within: CommandRestore, read: (*state).otherGoesOn},
+	{pattern: "verifying files in …", within: CommandRestore, read: (*state).restoreVerifies},
 	{pattern: "finished verifying # files in …", within: CommandRestore, read: (*state).otherDone},
-	{pattern: "There were # errors", within: CommandRestore, read: (*state).otherFatal}, // to 0.11, which exits with 0
-	{pattern: "ignoring error for …", within: CommandRestore, read: (*state).otherError},
+	{pattern: "There were # errors", within: CommandRestore, read: (*state).restoreErrors}, // to 0.11, which exits with 0
+	{pattern: "Fatal: There were # errors", within: CommandRestore, read: (*state).restoreErrors},
+	{pattern: "ignoring error for …", tells: CommandRestore, read: (*state).restoreIgnores},
 
 	// These print names, and a name can hold any line.
 	{pattern: "comparing snapshot # to #", opens: another},
@@ -49,18 +58,52 @@ var otherForms = []form{
 	{pattern: "rclone: …"},
 }
 
+// An otherState is what a process of these commands, or of an unknown one, has said.
+type otherState struct {
+	shows   bool   // it shows something, and has no figures
+	unheard bool   // restic itself printed a first line that no known command prints
+	copies  bool   // it named a snapshot as a copy does
+	ends    bool   // this release says how the command ends
+	ignored uint64 // errors that a restore went on after
+}
+
 // another stands for the commands that are known only by why they gave up.
 const another Command = "another"
 
-// otherGoesOn notes that a command goes on: with the next snapshot, or to verify.
+// otherGoesOn notes that a command goes on with the next snapshot.
 func (s *state) otherGoesOn(*line) error {
-	s.process.Done = false
+	s.process.Done, s.other.copies = false, true
 	return nil
+}
+
+// restoreIgnores reads an error of a restore, which says at its end how many there were.
+func (s *state) restoreIgnores(*line) error {
+	s.complaint()
+	s.other.ignored++
+	return nil
+}
+
+func (s *state) restoreVerifies(*line) error {
+	s.process.Done, s.other.ends = false, true
+	return nil
+}
+
+// restoreErrors reads the last line of a restore with errors.
+func (s *state) restoreErrors(l *line) error {
+	n, err := count(l.word[0])
+	s.odd = s.odd || !s.stream && (err != nil || n != s.other.ignored)
+	return s.otherFatal(l)
 }
 
 // copyBegins notes that the command is a copy. Other commands name snapshots, too.
 func (s *state) copyBegins(*line) error {
-	s.process.Command = CommandCopy
+	s.process.Command, s.other.ends = CommandCopy, true
+	return nil
+}
+
+// copyUnheard reads the end of a copy that did not begin as copies do.
+func (s *state) copyUnheard(*line) error {
+	s.odd = s.odd || s.other.copies && !s.stream
 	return nil
 }
 
@@ -68,6 +111,33 @@ func (s *state) copySkips(*line) error {
 	s.process.Command, s.process.Done = CommandCopy, true
 	return nil
 }
+
+func (s *state) restoreBegins(*line) error {
+	s.other.ends = true
+	return nil
+}
+
+// shows are the beginnings of what commands say that have no figures for us, and of
+// errors in how a command was called.
+var shows = []string{
+	"{", "[", "null", "ID  ", " ID  ", "Repo ID  ", "scanning...", "restic ", // snapshots, key, cache, stats, version
+	"create exclusive lock", "modified ", "no ", "saved new key", "removed key ", "remove ", "successfully ", // tag, key, cache, unlock
+	"load ", "ensuring ", "available migrations", "migration ", "applying migration", "checking repository", "salvaging ",
+	"writing ", "find latest ", "latest version ", "Now serving ", "All ", "Command ", "Flag ", "unknown ", "flag needs ", "invalid ",
+}
+
+// unheard notes a line without a form of a restic whose command is unknown. It is of a
+// command that only shows something, or the beginning of one in the words of a new release.
+func (s *state) unheard(text []byte) {
+	first, rest, _ := bytes.Cut(text, []byte(" "))
+	if isID(first) || isID(rest) || slices.ContainsFunc(shows, func(begin string) bool { return has(text, begin) }) {
+		s.other.shows = true // list has the IDs
+	}
+	s.other.unheard = s.other.unheard || !s.other.shows
+}
+
+// misheard reports whether restic itself ran a command that is not known.
+func (s *state) misheard() bool { return s.other.unheard && s.process.Command == "" }
 
 // printsNames reports whether command c prints bare names of files. A name can hold
 // line breaks, so any line of its output may be part of a name.

@@ -501,7 +501,7 @@ func TestOtherLines(t *testing.T) {
 		},
 		"restore --verify, killed while it verifies": {
 			restoring + "Summary: Restored 3 files/dirs (29.300 KiB) in 0:00\nverifying files in t1\n",
-			one(parser.Process{Command: parser.CommandRestore}),
+			one(parser.Process{Command: parser.CommandRestore, Unfinished: true}),
 		},
 		"restore --verify of damaged data": {
 			restoring + "ignoring error for /src/a: ciphertext verification failed\n" +

@@ -222,7 +222,7 @@ func (s *state) pruneAction(*line) error {
 // repairIndex notes that the command is not a prune, though it begins like one.
 func (s *state) repairIndex(*line) error {
 	if s.prune.found == 0 {
-		s.process.Command = ""
+		s.process.Command = another
 	}
 	return nil
 }

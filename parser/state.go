@@ -36,6 +36,7 @@ type state struct {
 	prune   pruneState
 	check   checkState
 	failure failureState
+	other   otherState
 
 	line *line // the line being read
 }
@@ -67,6 +68,9 @@ func (s *state) add(text []byte, f *form) error {
 			s.unknown = append(s.unknown, text[:min(len(text), 512)]...)
 		}
 		s.odd = s.odd || s.known && !s.names.items && !s.names.complained && !s.process.Done && complains(text)
+		if s.known && s.process.Command == "" {
+			s.unheard(text)
+		}
 		switch {
 		case s.restic && s.forget.inTable: // a row of a table
 		case s.restic:
@@ -87,9 +91,9 @@ func (s *state) read(f *form) error {
 	var err error
 	switch {
 	case f == nil:
-	case printsNames(s.process.Command) && !f.failure && f.within != s.process.Command && f.opens != s.process.Command:
+	case printsNames(s.process.Command) && !f.failure && f.within != s.process.Command && cmp.Or(f.tells, f.opens) != s.process.Command:
 		// The line may be a file's name.
-	case printsNames(f.opens) && (s.names.complained || s.names.items):
+	case printsNames(cmp.Or(f.tells, f.opens)) && s.process.Command != CommandRestore && (s.names.complained || s.names.items):
 		// The line was part of a name: a backup does not turn into another command.
 	case f.ends && s.line.time.Before(s.failure.until):
 		// restic is waiting to retry, so this is from its server's error message.
@@ -267,7 +271,7 @@ func (s *state) result() Process {
 	if s.stream && s.failure.waits != "" && p.Command == "" && p.Fatal == "" {
 		p.Fatal, p.Cause, p.Lock = s.failure.waits, CauseLocked, new(Lock)
 	}
-	if p.Fatal != "" {
+	if p.Fatal != "" || p.Command == CommandRestore && s.other.ignored > 0 {
 		p.Done = false
 	}
 	if s.onlyComplains(&p) && !s.said.first.IsZero() {
@@ -280,6 +284,8 @@ func (s *state) result() Process {
 		switch p.Command {
 		case CommandBackup, CommandForget, CommandPrune, CommandCheck:
 			p.Unfinished = p.SyntaxErrors == 0
+		case CommandRestore, CommandCopy:
+			p.Unfinished = s.other.ends && p.SyntaxErrors == 0
 		}
 	}
 	return p
@@ -292,7 +298,7 @@ func (s *state) misunderstood(p *Process) bool {
 	switch {
 	case p.Lock != nil && p.Lock.Age == nil && !s.stream:
 		return true
-	case s.odd, p.Cause == CauseCheckErrors && strange, p.Cause == CauseOther && s.check.errors > 0:
+	case s.odd, p.Cause == CauseNoSource && s.other.unheard, p.Cause == CauseCheckErrors && strange, p.Cause == CauseOther && s.check.errors > 0:
 		return true
 	case p.Fatal != "":
 		return false
@@ -300,7 +306,7 @@ func (s *state) misunderstood(p *Process) bool {
 	switch p.Command {
 	case CommandBackup:
 		part := s.backup.stage != none && s.backup.stage != saved // of a summary
-		return s.backup.unclear || s.backup.unwarned(s) ||
+		return s.backup.unclear || s.backup.unwarned(s) || p.Incomplete && s.known && p.Errors == 0 ||
 			p.Backup == nil && !s.failure.signalled && (part && !p.DryRun || p.Incomplete && (s.opened || s.names.items))
 	case CommandForget, CommandPrune:
 		return !p.Done && s.opened && strange // its last lines are unknown
@@ -308,6 +314,10 @@ func (s *state) misunderstood(p *Process) bool {
 		return !p.Done && (s.opened && strange || s.check.errors > 0)
 	case CommandInit:
 		return !p.Done
+	case CommandRestore:
+		return s.other.ignored > 0 // it says at its end how many
+	case "":
+		return s.misheard()
 	}
 	return false
 }

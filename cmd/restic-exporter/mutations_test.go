@@ -121,12 +121,14 @@ var (
 	sizes    = regexp.MustCompile(`\b\d+(\.\d+)? ([KMGT]i)?B\b`)
 	jsonKey  = regexp.MustCompile(`"[a-z_]+":`)
 	jsonPair = regexp.MustCompile(`,"[a-z_]+":("[^"]*"|[-0-9.e+]+|true|false|null)`)
+	item     = regexp.MustCompile(`^(unchanged|new|modified) |, saved in `)
+	plural   = regexp.MustCompile(`\b(\d+) ([a-z]+)s\b`)
 	variable = regexp.MustCompile(`[0-9a-f]{8,}|\d+|/\S+`)
 
 	// events are lines that come once for each thing that went wrong. Where such a line
 	// is worded otherwise, the verdict and the reason may be less exact.
-	events = regexp.MustCompile(`^(error: |Fatal: |unable to create lock |error for tree |  |pack \S+ contains |Pack ID |lock was )` +
-		`|, skipping$`)
+	events = regexp.MustCompile(`^(error: |ignoring error for |Fatal: |unable to create lock |error for tree |  )` +
+		`|^(pack \S+ contains |Pack ID |lock was )|, skipping$`)
 	verdict = regexp.MustCompile(`^restic_(run_|backup_failure|lock_age)`)
 )
 
@@ -156,6 +158,16 @@ func mutations(line string) []mutation {
 		{"a prefix", func(s string) string { return "info: " + s }},
 		{"colours", func(s string) string { return "\x1b[32m" + s + "\x1b[0m" }},
 		{"numbers in colours", func(s string) string { return number.ReplaceAllString(s, "\x1b[1;32m$0\x1b[0m") }},
+		{"a blank in front", func(s string) string { return " " + s }},
+		{"wide blanks", func(s string) string { return strings.ReplaceAll(s, " ", "  ") }},
+		{"a clause at the end", func(s string) string { return s + ", see restic help" }},
+		{"a clause before a colon", func(s string) string { return strings.Replace(s, ": ", " by restic: ", 1) }},
+		{"in another language", func(s string) string {
+			return word.ReplaceAllStringFunc(s, translate)
+		}},
+		{"in one of one", func(s string) string { return plural.ReplaceAllString(s, "$1 $2") }},
+		{"with the unit first", func(s string) string { return sizes.ReplaceAllStringFunc(s, unitFirst) }},
+		{"a percentage", func(s string) string { return number.ReplaceAllString(s, "$0 (100%)") }},
 		{"decimal commas", func(s string) string { return fraction.ReplaceAllString(s, "$1,$2") }},
 		{"fields in another order", func(s string) string {
 			label, rest, ok := strings.Cut(s, ": ")
@@ -214,6 +226,18 @@ func mutations(line string) []mutation {
 		})
 	}
 	return ms
+}
+
+// translate returns another word of the same length.
+func translate(word string) string {
+	b := []byte(word)
+	slices.Reverse(b)
+	return string(b)
+}
+
+func unitFirst(size string) string {
+	value, unit, _ := strings.Cut(size, " ")
+	return unit + " " + value
 }
 
 func jsonMutations(line string) (ms []mutation) {
@@ -292,7 +316,7 @@ func (m *mutator) recording(name string) {
 		event := events.MatchString(text)
 		for _, mut := range mutations(text) {
 			switch {
-			case mut.name == "dropped" && event:
+			case event && (mut.name == "dropped" || mut.name == "in another language"):
 				continue
 			case mut.name == "dropped, key 9" && strings.HasPrefix(journaltest.Title(name), "0.17.3/") &&
 				strings.Contains(text, `"data_added_packed":`):
@@ -310,6 +334,14 @@ func (m *mutator) recording(name string) {
 			if m.tried%4 == 0 && !event && text[0] != '{' && !othersWords.MatchString(text) &&
 				!strings.HasSuffix(name, "hostile-names.export") {
 				m.try(tee, "tee, "+what, texts, event)
+			}
+		}
+		// Later in the output of the process, and earlier.
+		for what, j := range map[string]int{"first": x.edge(i, 1), "last": x.edge(i, -1)} {
+			// A line about a file after the summary shows that the summary was in a name.
+			forges := what == "last" && item.MatchString(text)
+			if j >= 0 && j != i && !forges && !event && !events.MatchString(x.texts[j]) {
+				m.try(straight, fmt.Sprintf("%s, %q %s", journaltest.Title(name), text, what), x.moved(i, j), false)
 			}
 		}
 		if next := x.next(i); next >= 0 && !event && !events.MatchString(x.texts[next]) {
@@ -331,6 +363,41 @@ func (x *exported) next(i int) int {
 		}
 	}
 	return -1
+}
+
+// edge returns the first entry of the i-th's process, or with step -1 the last.
+func (x *exported) edge(i, step int) int {
+	pid := processID.FindString(x.entries[i])
+	j := 0
+	if step < 0 {
+		j = len(x.entries) - 1
+	}
+	for ; j >= 0 && j < len(x.entries); j += step {
+		if x.output(j) && processID.FindString(x.entries[j]) == pid {
+			return j
+		}
+	}
+	return -1
+}
+
+// moved returns the texts with the i-th at the place of the j-th, and what was between
+// them one place on.
+func (x *exported) moved(i, j int) []string {
+	pid := processID.FindString(x.entries[i])
+	step := 1
+	if j < i {
+		step = -1
+	}
+	texts := slices.Clone(x.texts)
+	at := i
+	for k := i; k != j; {
+		k += step
+		if x.output(k) && processID.FindString(x.entries[k]) == pid {
+			texts[at], at = x.texts[k], k
+		}
+	}
+	texts[j] = x.texts[i]
+	return texts
 }
 
 var processID = regexp.MustCompile(`(?m)^_PID=.*\n`)

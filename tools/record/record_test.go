@@ -118,7 +118,7 @@ LogRateLimitBurst=100000000
 TimeoutStopSec=5s
 `+s.section+"\n"+exec, 0o644)
 	_, _, k.StartExit = m.Try("systemctl daemon-reload && systemctl start " + unit)
-	m.Run("journalctl --sync; pkill -x sleep || true; pkill -x restic || true")
+	m.Run("journalctl --sync; pkill -x sleep || true; pkill -x restic || true\n" + s.after)
 
 	id := m.Run("journalctl -q -o cat --output-fields=INVOCATION_ID -n 1 _PID=1 UNIT=" + unit +
 		" MESSAGE_ID=7d4958e842da4a758f6c1cdc7b36dcc5")

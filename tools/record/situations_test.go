@@ -9,6 +9,7 @@ type situation struct {
 	exec    string      // or the commands of the unit, without a script
 	section string      // further lines of [Service]
 	before  string      // bash, what happens before
+	after   string      // and after
 	twins   []string    // arguments of "restic backup" for each backup of the run, where a twin can be had
 }
 
@@ -108,6 +109,24 @@ until test -n "$(ls /srv/repo/locks)"; do sleep 0.1; done; sleep 2`,
 	{
 		name: "restore", scripts: [][2]string{{"restic-restore-test.sh", `restic restore latest --verify --target /srv/one
 restic restore latest --json --verify --include /srv/data/d1 --target /srv/two
+`}},
+	},
+	{
+		name: "restore-fails", before: "mkdir /srv/small; mount -t tmpfs -o size=32k tmpfs /srv/small",
+		scripts: [][2]string{{"restic-restore-test.sh", "restic restore latest --include /srv/data/d1 --target /srv/small\n"}},
+		after:   "umount /srv/small",
+	},
+	{
+		name: "copy", since: "0.10.0",
+		scripts: [][2]string{{"restic-copy.sh", `restic unlock
+restic --repo /srv/second init
+if restic copy --help | grep -q -e --from-repo; then # 0.14 and later
+  export RESTIC_FROM_PASSWORD=x RESTIC_FROM_REPOSITORY=/srv/repo RESTIC_REPOSITORY=/srv/second
+else
+  export RESTIC_PASSWORD2=x RESTIC_REPOSITORY2=/srv/second
+fi
+restic copy
+restic copy --json
 `}},
 	},
 	{
