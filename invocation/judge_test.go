@@ -62,6 +62,7 @@ func TestJudge(t *testing.T) {
 	}
 	const broken = "Files:           x new,     5 changed,   221 unmodified"
 	const begun = "using parent snapshot 53f36d46"
+	wrong := strings.Replace(good, begun, begun+"\n"+broken, 1)
 	const forget = "keep 3 snapshots:\nID        Time                 Host        Tags        Paths"
 	limited := entry(2*second, "MESSAGE=Suppressed 5 messages", "_PID=50", "_SYSTEMD_UNIT=systemd-journald.service",
 		"OBJECT_SYSTEMD_UNIT="+unit, "OBJECT_SYSTEMD_INVOCATION_ID="+id1.String(), "N_DROPPED=5")
@@ -109,6 +110,15 @@ func TestJudge(t *testing.T) {
 		"what the manager says later": {
 			[]string{oneshot, lines("restic", 7, good), ok, said(9*second, consumed)}, result{Succeeded, -1, 4, 10, 0},
 		},
+		"a second verdict": {
+			[]string{oneshot, lines("restic", 7, good), ok, said(5*second, failed, "UNIT_RESULT=exit-code")}, result{Succeeded, -1, 4, 10, 0},
+		},
+		"nothing ran, but ExecStopPost=": {
+			[]string{oneshot, exit("203"), printed(4*second, "sh", 9, "bye"), bad}, result{NotStarted, 203, 4, 4, 0},
+		},
+		"a script exits as if nothing had run": {
+			[]string{oneshot, printed(second, "sh", 9, "hello"), exit("203"), bad}, result{Failed, 203, 4, 4, 0},
+		},
 		"a line that comes later": {
 			[]string{oneshot, lines("restic", 7, good), ok, printed(9*second, "sh", 9, "bye")}, result{Succeeded, -1, 4, 11, 0},
 		},
@@ -123,7 +133,7 @@ func TestJudge(t *testing.T) {
 			result{Succeeded, -1, 4, 10, 0},
 		},
 		"a wrong line that comes twice": {
-			[]string{oneshot, lines("restic", 7, broken+"\n"+good), lines("logger", 8, broken+"\n"+good), ok},
+			[]string{oneshot, lines("tee", 7, wrong), lines("logger", 8, wrong), ok},
 			result{Succeeded, -1, 4, 20, 1},
 		},
 	} {
