@@ -350,6 +350,7 @@ func TestLabels(t *testing.T) {
 func TestCheckLabel(t *testing.T) {
 	assert.NoError(t, CheckLabel("site", "berlin"))
 	assert.NoError(t, CheckLabel("site", ""))
+	assert.NoError(t, CheckLabel("site", strings.Repeat("x", 1024)))
 	for _, bad := range [][2]string{
 		{"", "x"}, {"1a", "x"}, {"a-b", "x"}, {"__name__", "x"}, {"ä", "x"}, {"unit", "x"}, {"state", "x"}, {"a", "\xff"},
 		{"a", strings.Repeat("x", 1025)},
@@ -521,6 +522,7 @@ restic_repo_size_bytes{unit="restic-backup.service",state="new"} 14
 restic_repo_size_bytes{unit="restic-backup.service",state="total"} 15
 restic_backup_failure{unit="restic-backup.service",timestamp="1600000000"} 0
 restic_repo_files{unit="other.service",state="new"} 99
+restic_repo_dirs{unit="restic-backup.service",state="new"} NaN
 node_load1 1
 `
 	mfs, err := textfile.Decode(strings.NewReader(old))
