@@ -111,7 +111,8 @@ func TestJudge(t *testing.T) {
 			[]string{oneshot, lines("restic", 7, good), ok, said(9*second, consumed)}, result{Succeeded, -1, 4, 10, 0},
 		},
 		"a second verdict": {
-			[]string{oneshot, lines("restic", 7, good), ok, said(5*second, failed, "UNIT_RESULT=exit-code")}, result{Succeeded, -1, 4, 10, 0},
+			[]string{oneshot, lines("restic", 7, good), ok, said(5*second, failed, "UNIT_RESULT=exit-code")},
+			result{Succeeded, -1, 4, 10, 0},
 		},
 		"nothing ran, but ExecStopPost=": {
 			[]string{oneshot, exit("203"), printed(4*second, "sh", 9, "bye"), bad}, result{NotStarted, 203, 4, 4, 0},

@@ -319,7 +319,11 @@ func (c *collector) add(e journal.Entry) {
 		text = text[at[1]:]
 	}
 	err := c.Add(parser.Line{Source: e.Identifier, PID: author(s, e.PID), Restic: s == restic, Time: e.Time, Text: text})
-	if err != nil && c.options.Warn != nil {
-		c.options.Warn(fmt.Errorf("process %d of %s: %w", e.PID, e.Identifier, err))
+	if err == nil || c.options.Warn == nil {
+		return
 	}
+	if e.Identifier != "" {
+		err = fmt.Errorf("process %d of %s: %w", e.PID, e.Identifier, err)
+	}
+	c.options.Warn(err)
 }

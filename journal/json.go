@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"slices"
 	"strconv"
 )
 
@@ -108,14 +107,15 @@ func oneValue(raw json.RawMessage) ([]byte, bool) {
 			return []byte(s), true
 		}
 	case '[':
-		var numbers []uint16 // encoding/json takes []uint8 for base64
-		if json.Unmarshal(raw, &numbers) == nil && !slices.ContainsFunc(numbers, func(n uint16) bool { return n > 255 }) {
-			b := make([]byte, len(numbers))
-			for i, n := range numbers {
-				b[i] = byte(n)
+		b := make([]byte, 0, len(raw)/4)
+		for number := range bytes.SplitSeq(raw[1:len(raw)-1], []byte{','}) {
+			n, err := strconv.ParseUint(string(bytes.TrimSpace(number)), 10, 8)
+			if err != nil {
+				return nil, false
 			}
-			return b, true
+			b = append(b, byte(n))
 		}
+		return b, true
 	}
 	return nil, false
 }
