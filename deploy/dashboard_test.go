@@ -14,6 +14,14 @@ import (
 	"testing"
 	"time"
 
+	"github.com/grafana/grafana-foundation-sdk/go/cog"
+	"github.com/grafana/grafana-foundation-sdk/go/cog/variants"
+	sdk "github.com/grafana/grafana-foundation-sdk/go/dashboard"
+	"github.com/grafana/grafana-foundation-sdk/go/prometheus"
+	"github.com/grafana/grafana-foundation-sdk/go/stat"
+	"github.com/grafana/grafana-foundation-sdk/go/statetimeline"
+	"github.com/grafana/grafana-foundation-sdk/go/table"
+	"github.com/grafana/grafana-foundation-sdk/go/timeseries"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
@@ -54,6 +62,21 @@ func loadDashboard(t *testing.T) (d dashboard) {
 	t.Helper()
 	require.NoError(t, json.Unmarshal([]byte(read(t, "grafana/restic.json")), &d))
 	return d
+}
+
+// TestDashboardSchema: all is there that Grafana's schema of a dashboard wants, and nothing else.
+func TestDashboardSchema(t *testing.T) {
+	schema := cog.NewRuntime()
+	for _, panel := range []variants.PanelcfgConfig{
+		stat.VariantConfig(), statetimeline.VariantConfig(), table.VariantConfig(), timeseries.VariantConfig(),
+	} {
+		schema.RegisterPanelcfgVariant(panel)
+	}
+	schema.RegisterDataqueryVariant(prometheus.VariantConfig())
+	var d sdk.Dashboard
+	err := d.UnmarshalJSONStrict([]byte(read(t, "grafana/restic.json")))
+	assert.Nil(t, err, "%v", err) // if all is well, it is a nil of a type of its own
+	assert.NoError(t, d.Validate())
 }
 
 // panels are those of all rows, collapsed ones included.
@@ -146,7 +169,6 @@ func TestDashboard(t *testing.T) {
 	write := func(name, text string) {
 		require.NoError(t, os.WriteFile(filepath.Join(dir, name+".prom"), []byte(text), 0o644))
 	}
-	write("good", example(t, "0.19.1/second-run-prune", "good"))
 	write("old", strings.ReplaceAll(read(t, "../testdata/0.16.5/first-run.prom"), "restic-backup.service", "old.service"))
 	const success = "restic_run_last_success_timestamp_seconds"
 	hours := func(n int) int { return int(time.Now().Unix()) - n*3600 }
@@ -164,6 +186,12 @@ func TestDashboard(t *testing.T) {
 		lossy = set(lossy, family, value)
 	}
 	write("lossy", lossy)
+	steps := ""
+	for _, step := range []string{"copy", "restore"} {
+		steps += fmt.Sprintf("restic_step_duration_seconds{step=%q,unit=\"good.service\"} 3\n", step) +
+			fmt.Sprintf("restic_step_last_success_timestamp_seconds{step=%q,unit=\"good.service\"} %d\n", step, hours(1))
+	}
+	write("good", example(t, "0.19.1/second-run-prune", "good")+steps)
 	write("silent", example(t, "0.19.1/quiet-run", "silent"))
 	write("removed", example(t, "0.19.1/first-run", "removed"))
 	write("unreported.exporter", "# TYPE restic_exporter_failed gauge\nrestic_exporter_failed{unit=\"unreported.service\"} 1\n")
@@ -342,4 +370,62 @@ func TestSelector(t *testing.T) {
 			assert.Contains(t, m[1], `job="here"`, query)
 		}
 	}
+}
+
+// TestLabels: the labels of the mixin tell units apart that are the same in all others, in
+// the table, the variables and links of the dashboard, and in the texts of the alerts.
+func TestLabels(t *testing.T) {
+	const mixin = `((import "prometheus/mixin/mixin.libsonnet") + { _config+:: { labels: ["cluster", "host", "unit"] } })`
+	text := run(t, "jsonnet", "-e", mixin+`.grafanaDashboards["restic.json"]`)
+	var d dashboard
+	require.NoError(t, json.Unmarshal([]byte(text), &d))
+	var variables []string
+	for _, v := range d.Templating.List[1:] {
+		variables = append(variables, v.Name)
+	}
+	assert.Equal(t, []string{"cluster", "host", "unit"}, variables)
+	assert.NotContains(t, text, "$instance")
+	assert.Contains(t, text, "var-cluster=${__data.fields.cluster}&var-host=${__data.fields.host}&var-unit=${__value.raw}")
+
+	dir := t.TempDir()
+	rules := run(t, "jsonnet", "-e", `{ groups: `+mixin+`.prometheusAlerts.groups }`)
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "rules.yml"), []byte(rules), 0o644))
+	var b strings.Builder
+	b.WriteString("rule_files: [rules.yml]\nevaluation_interval: 1m\ntests:\n  - interval: 1m\n    input_series:\n")
+	for cluster, status := range map[string]int{"one": 3, "two": 7} {
+		for series, value := range map[string]int{
+			"restic_run_end_timestamp_seconds": 60, "restic_run_start_timestamp_seconds": 0, "restic_run_exit_code": status,
+			"restic_run_status|failed": 1, "restic_run_failure_reason|other": 1, "restic_run_consecutive_failures": 4,
+			"restic_snapshot_processed_bytes": 1, "restic_snapshot_added_bytes": 1, "restic_repository_size_bytes": 1,
+		} {
+			name, label, _ := strings.Cut(series, "|")
+			fmt.Fprintf(&b, "      - series: '%s{cluster=%q,status=%q,reason=%q,instance=\"db1:9100\",unit=\"a.service\"}'\n"+
+				"        values: %dx9\n", name, cluster, label, label, value)
+		}
+	}
+	b.WriteString("    promql_expr_test:\n")
+	for _, target := range d.panel(t, "Units").Targets {
+		expr := strings.ReplaceAll(fill(target.Expr, ".*"), "$cluster", ".*")
+		fmt.Fprintf(&b, "      - expr: count by (cluster) (%s)\n", strings.ReplaceAll(expr, "\n", " "))
+		b.WriteString("        eval_time: 5m\n        exp_samples: [")
+		if target.RefID != "D" { // since a success, of which there is none
+			b.WriteString(`{labels: '{cluster="one"}', value: 1}, {labels: '{cluster="two"}', value: 1}`)
+		}
+		b.WriteString("]\n")
+	}
+	b.WriteString("    alert_rule_test:\n      - alertname: ResticBackupFailedRepeatedly\n        eval_time: 5m\n        exp_alerts:\n")
+	for cluster, status := range map[string]int{"one": 3, "two": 7} {
+		fmt.Fprintf(&b, `          - exp_labels: {cluster: %s, instance: "db1:9100", unit: a.service, severity: critical}
+            exp_annotations:
+              summary: A backup fails again and again.
+              description: "a.service on db1:9100 has failed 4 times in a row, the last time: other, exit status %d."
+              runbook_url: %s
+`, cluster, status, runbook("ResticBackupFailedRepeatedly"))
+	}
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "test.yml"), []byte(b.String()), 0o644))
+	assert.Contains(t, run(t, "promtool", "test", "rules", filepath.Join(dir, "test.yml")), "SUCCESS")
+}
+
+func runbook(alert string) string {
+	return "https://github.com/restic-exporter/restic-exporter/blob/main/docs/runbooks/" + alert + ".md"
 }

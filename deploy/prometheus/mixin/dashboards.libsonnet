@@ -37,7 +37,16 @@
   local withoutService = [{ type: 'regex', options: { pattern: '^(.+)\\.service$', result: { text: '$1', index: 0 } } }],
 
   local stat(title, w, targets, description, none, extra={}) = panel('stat', title, w, 3, [t { instant: true } for t in targets], description, '', defaults({ noValue: none }) + {
-    options: { colorMode: 'background', graphMode: 'none', wideLayout: false, reduceOptions: { calcs: ['lastNotNull'] } },
+    options: {
+      colorMode: 'background',
+      graphMode: 'none',
+      justifyMode: 'auto',
+      orientation: 'auto',
+      percentChangeColorMode: 'standard',
+      showPercentChange: false,
+      wideLayout: false,
+      reduceOptions: { calcs: ['lastNotNull'] },
+    },
   } + extra),
   local count(title, expr, color, description) = stat(title, 3, [target(q.number(expr), title)], description, '–', defaults(steps(dim, [{ color: color, value: 1 }])) + { options+: { textMode: 'value' } }),
   local lines(title, unit, targets, description='', none='No metrics', dashed=null) = panel('timeseries', title, 12, 9, targets, description, unit, defaults({
@@ -48,7 +57,7 @@
     custom: { drawStyle: 'line', lineInterpolation: 'stepAfter', lineWidth: 1, fillOpacity: 0, showPoints: 'never', spanNulls: 172800000 },
   }) + {
     options: {
-      legend: { displayMode: 'table', placement: 'right', calcs: ['lastNotNull'], sortBy: 'Last *', sortDesc: true, width: 320 },
+      legend: { showLegend: true, displayMode: 'table', placement: 'right', calcs: ['lastNotNull'], sortBy: 'Last *', sortDesc: true, width: 320 },
       tooltip: { mode: 'multi', sort: 'desc' },
     },
   } + if dashed == null then {} else overrides([override('byRegexp', '/ %s$/' % dashed, { 'custom.lineStyle': { fill: 'dash', dash: [6, 6] } })])),
@@ -144,8 +153,8 @@
 
   local units = panel('table', 'Units', 24, 10, [table(v[1]) for v in values], |||
     One row a unit, the worst first. Status is that of the last run, unless it is one of these: "too old", the last success is older than the limit; "unclear", the run succeeded, but its log could not be read as a whole; "gone", the unit has no metrics any more, or its machine is off. The limit is the unit's --max-age, or %s without one.
-  ||| % c.maxAge, '', defaults({ noValue: 'No unit has metrics yet', custom: { align: 'auto', minWidth: 60, filterable: false } }) + {
-    options: { showHeader: true, cellHeight: 'sm' },
+  ||| % c.maxAge, '', defaults({ noValue: 'No unit has metrics yet', custom: { align: 'auto', minWidth: 60, filterable: false, inspect: false } }) + {
+    options: { showHeader: true, cellHeight: 'sm', frameIndex: 0 },
     transformations: [
       { id: 'merge', options: {} },
       { id: 'sortBy', options: { sort: [{ field: worst, desc: true }] } },
@@ -192,7 +201,7 @@
     custom: { fillOpacity: 80, lineWidth: 0 },
     mappings: states + [{ type: 'special', options: { match: 'null', result: { text: 'no metrics', color: q.states[5].color, index: 6 } } }],
   }) + {
-    options: { showValue: 'auto', alignValue: 'left', mergeValues: true, rowHeight: 0.8, perPage: 20, legend: { displayMode: 'list', placement: 'bottom', showLegend: true }, tooltip: { mode: 'single' } },
+    options: { showValue: 'auto', alignValue: 'left', mergeValues: true, rowHeight: 0.8, perPage: 20, legend: { displayMode: 'list', placement: 'bottom', showLegend: true, calcs: [] }, tooltip: { mode: 'single', sort: 'none' } },
   }),
 
   local rows = place([
@@ -247,12 +256,12 @@
     row('Time', [
       lines('Duration by step', 's', [
         line('restic_step_duration_seconds', step, 'step="%s"' % step)
-        for step in ['backup', 'forget', 'prune', 'check']
+        for step in ['backup', 'forget', 'prune', 'check', 'copy', 'restore']
       ], 'From the first to the last line of each restic command.'),
       lines('Duration of the backup', 's', [line('restic_snapshot_duration_seconds')], 'As restic itself measures it.'),
-      lines('Since forget, prune and check', 'd', [
+      lines('Since forget, prune, check and restore', 'd', [
         target(q.short('(time() - %s) / 86400' % q.top(q.unit(since, more), since, more)), legend(step))
-        for step in ['forget', 'prune', 'check']
+        for step in ['forget', 'prune', 'check', 'restore']
         for since in ['restic_step_last_success_timestamp_seconds']
         for more in ['step="%s"' % step]
       ], 'Since each of them last succeeded.', 'None of them has succeeded, or no metrics'),
@@ -294,7 +303,7 @@
         datasource: datasource,
         enable: true,
         expr: q.failures,
-        useValueForTime: 'on',
+        useValueForTime: true,
         iconColor: 'dark-red',
         titleFormat: '{{machine}} {{name}} failed',
         textFormat: '{{reason}}',
