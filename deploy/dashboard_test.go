@@ -73,7 +73,7 @@ func TestDashboardSchema(t *testing.T) {
 		schema.RegisterPanelcfgVariant(panel)
 	}
 	schema.RegisterDataqueryVariant(prometheus.VariantConfig())
-	var d sdk.Dashboard
+	var d sdk.Dashboard //lint:ignore SA1019 What comes after it needs Grafana 12.
 	err := d.UnmarshalJSONStrict([]byte(read(t, "grafana/restic.json")))
 	assert.Nil(t, err, "%v", err) // if all is well, it is a nil of a type of its own
 	assert.NoError(t, d.Validate())

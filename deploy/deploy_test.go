@@ -77,8 +77,11 @@ func rules(t *testing.T) []string {
 
 func TestRules(t *testing.T) {
 	run(t, "promtool", "check", "rules", "prometheus/restic.rules.yml")
-	assert.Contains(t, run(t, "promtool", "test", "rules", "prometheus/restic.rules.test.yml"), "SUCCESS")
-	tests := read(t, "prometheus/restic.rules.test.yml")
+	tests := ""
+	for _, name := range []string{"prometheus/restic.rules.test.yml", "prometheus/restic.rules.weeks.test.yml"} {
+		assert.Contains(t, run(t, "promtool", "test", "rules", name), "SUCCESS")
+		tests += read(t, name)
+	}
 	for _, name := range rules(t) {
 		_, test, ok := strings.Cut(tests, "  - name: "+name+"\n")
 		require.True(t, ok, "%s has no test", name)

@@ -13,7 +13,7 @@ import (
 
 // prose is what in the runbooks stands as code, begins with the name of a program, and
 // is not there to be run.
-var prose = []string{"restic backup", "restic check", "systemctl status"}
+var prose = []string{"restic backup", "restic check", "restic forget", "restic forget --prune", "restic prune", "systemctl status"}
 
 // commands returns what a runbook tells to run: the lines of its blocks, and what else
 // is code and begins with the name of one of these programs.

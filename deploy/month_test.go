@@ -260,6 +260,12 @@ func month() []*job {
 	// The store gets no more from this one, and its metrics stay as they were.
 	vault := daily("store:9100", "restic-backup.service", 11, 15)
 	vault.last = 25
+	// And it forgets, but nothing prunes.
+	vault.success = func(j *job, day int, v values) {
+		v[`restic_step_last_success_timestamp_seconds|step="forget"`] = j.end(day)
+		delete(v, `restic_step_success|step="prune"`)
+		delete(v, `restic_step_last_success_timestamp_seconds|step="prune"`)
+	}
 
 	return []*job{
 		daily("db1:9100", "restic-backup.service", 2, 15).maxAge(50).fails("network", nil, 18),
@@ -323,6 +329,7 @@ var firings = []struct {
 	{"ResticLegacyBackupFailed", "shell", "backup.service", at(3, 4, 15), at(4, 4, 15)},
 
 	{"ResticBackupTooOldDefault", "store", "restic-backup.service", at(26, 13, 30), at(31, 0, 0)},
+	{"ResticNeverPruned", "store", "restic-backup.service", at(30, 11, 15), at(31, 0, 0)},
 	{"ResticHostSilent", "store", "", at(26, 13, 45), at(31, 0, 0)},
 
 	{"ResticCollectorFailed", "store", everything, at(12, 10, 30), at(12, 14, 0)},

@@ -24,6 +24,7 @@
       std.join(' ', ['$labels.' + label for label in c.labels]),
       text,
     ],
+  local machine = [label for label in c.labels if label != 'unit'],
   local exitCode = also('restic_run_exit_code', ', exit status {{ . | first | value }}'),
   local failed = '\nand ignoring (reason, status) restic_run_status%s == 1' % s('status="failed"'),
 
@@ -128,6 +129,19 @@
           ||| % [s('step=~"%s"' % c.steps), $.duration(c.maxStepAge), s('step=~"%s"' % c.steps), s(), s('status="success"')],
           'The repository has not been pruned or checked for weeks.',
           'The step {{ $labels.step }} of ' + of + ' {{ if $value }}last succeeded {{ $value | humanizeDuration }} ago{{ else }}has never succeeded{{ end }}.',
+        ),
+        alert(
+          'ResticNeverPruned',
+          'warning',
+          // Fourteen days ago it forgot already: by default Prometheus knows no more than fifteen.
+          |||
+            last_over_time(restic_step_last_success_timestamp_seconds%s[1d] offset 14d)
+              and restic_step_last_success_timestamp_seconds%s
+              unless on (%s) restic_step_last_success_timestamp_seconds%s
+          ||| % [s('step="forget"'), s('step="forget"'), std.join(', ', machine), s('step="prune"')],
+          'Snapshots are forgotten, and nothing prunes the repository.',
+          of + ' has forgotten snapshots for 30 days, and nothing on the machine has ever pruned: the repository only grows.',
+          '16d',
         ),
         alert(
           'ResticSourceShrank',
