@@ -53,7 +53,7 @@ func (c *Collector) Add(l Line) error {
 
 	text := trim(l.Text)
 	item := isItem(text)
-	if l.PID == 0 || !item && bytes.IndexByte(text, escape) >= 0 {
+	if l.PID == 0 || !l.Restic && !item && bytes.IndexByte(text, escape) >= 0 { // restic itself prints no colours
 		text = trim(visible(text, l.PID == 0))
 		item = isItem(text)
 	}

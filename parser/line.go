@@ -2,6 +2,7 @@ package parser
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/binary"
 	"strings"
 	"time"
@@ -19,7 +20,8 @@ type form struct {
 	// there are no process IDs, such a line separates the command from the one
 	// before.
 	opens Command
-	// tells is the command that prints the line, anywhere in its output.
+	// tells is the command that prints the line, anywhere in its output. A form that
+	// opens a command need not say so.
 	tells Command
 	// within restricts the form to the output of this command.
 	within Command
@@ -118,6 +120,7 @@ func (f *form) compile() {
 	}
 	literal, wildcard, rest := cut(f.pattern)
 	f.literal, f.first = literal, []byte(literal)
+	f.tells = cmp.Or(f.tells, f.opens)
 	f.head, f.mask = headOf(f.first), headOf(bytes.Repeat([]byte{0xff}, len(f.first)))
 	for wildcard != "" {
 		p := part{word: wildcard == "#"}

@@ -2,7 +2,6 @@ package parser
 
 import (
 	"bytes"
-	"cmp"
 	"encoding/json"
 	"fmt"
 	"hash/maphash"
@@ -91,14 +90,14 @@ func (s *state) read(f *form) error {
 	var err error
 	switch {
 	case f == nil:
-	case printsNames(s.process.Command) && !f.failure && f.within != s.process.Command && cmp.Or(f.tells, f.opens) != s.process.Command:
+	case printsNames(s.process.Command) && !f.failure && f.within != s.process.Command && f.tells != s.process.Command:
 		// The line may be a file's name.
-	case printsNames(cmp.Or(f.tells, f.opens)) && s.process.Command != CommandRestore && (s.names.complained || s.names.items):
+	case printsNames(f.tells) && s.process.Command != CommandRestore && (s.names.complained || s.names.items):
 		// The line was part of a name: a backup does not turn into another command.
 	case f.ends && s.line.time.Before(s.failure.until):
 		// restic is waiting to retry, so this is from its server's error message.
 	default:
-		c := cmp.Or(f.tells, f.opens)
+		c := f.tells
 		if c != "" {
 			s.is(c)
 		}
@@ -216,8 +215,8 @@ func complains(text []byte) bool {
 }
 
 func endsInReason(text []byte) bool {
-	i := bytes.LastIndexByte(text, ':')
-	return i >= 0 && has(text[i:], ": ") && reasons[string(text[i+len(": "):])]
+	colon := []byte(": ")
+	return bytes.Contains(text, colon) && reasons[string(text[bytes.LastIndex(text, colon)+len(colon):])] // seldom
 }
 
 // onlyBackup discards what only other commands print: a process runs one command,
