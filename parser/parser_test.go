@@ -576,7 +576,24 @@ func TestCause(t *testing.T) {
 		parser.CauseLocked: {
 			"Fatal: unable to create lock in backend: repository is already locked by PID 31354 on t1 by root (UID 0, GID 0)",
 		},
-		parser.CauseOther: {"Fatal: invalid backend: \"x\""},
+		parser.CauseNoAccess: {
+			"Fatal: unable to open config file: open /srv/repo/config: permission denied",
+			"Fatal: unable to open repository at s3:host/bucket: client.ListObjects: Access Denied.",
+			"Fatal: /srv/no such host: access denied",
+			`Fatal: tag 'it is' access denied`,
+		},
+		parser.CauseOther: { // what a line quotes does not count
+			`Fatal: invalid backend: "x"`,
+			`Fatal: tag "accessdenied" is not valid`,
+			`Fatal: tag 'access denied' is not valid`,
+			`Fatal: tag "access denied has no end`,
+			"Fatal: cannot read /srv/access denied",
+			"Fatal: cannot read (/srv/access denied): file is bad",
+			"Fatal: open https://backup/access denied: not valid",
+			"Fatal: open sftp:backup/access denied: not valid",
+			"Fatal: accessdenied.example.org says nothing",
+			"Fatal: open /srv/repository: it does not exist",
+		},
 	}
 	for want, lines := range tests {
 		t.Run(string(want), func(t *testing.T) {
