@@ -13,7 +13,8 @@ var forgetForms = []form{
 	{pattern: "remove # snapshots:", opens: CommandForget, ends: true, read: (*state).forgetRemove},
 	{pattern: "--------…", within: CommandForget, ends: true, read: (*state).forgetRule},
 	{pattern: "# snapshots", within: CommandForget, ends: true, read: (*state).forgetTableEnd},
-	{pattern: "[… files deleted", within: CommandForget, ends: true, read: (*state).forgetDeleted},
+	{pattern: "[# # # / # files deleted", within: CommandForget, ends: true, read: (*state).forgetDeleted},
+	{pattern: "[… files deleted", within: CommandForget, ends: true, read: (*state).forgetDeletes}, // the total is unknown
 	{pattern: "Would have removed the following snapshots:", read: (*state).dryRun},
 	{pattern: "{…}", within: CommandForget, read: (*state).listed}, // the snapshots that a dry run would remove
 	{pattern: "failed to remove one or more snapshots", tells: CommandForget, read: (*state).otherFatal},
@@ -151,22 +152,23 @@ func (s *state) forgetTableEnd(l *line) error {
 	return err
 }
 
-// forgetDeleted reads "[0:00] 100.00%  3 / 3 files deleted". With
-// RESTIC_PROGRESS_FPS there are several such lines. They lack the total while it is
-// unknown.
+// forgetDeletes reads that a file was deleted. With RESTIC_PROGRESS_FPS there are
+// several such lines.
+func (s *state) forgetDeletes(l *line) error {
+	s.forget.counter, s.forget.deleted, s.forget.of = string(l.text), 0, 0
+	return nil
+}
+
+// forgetDeleted reads "[0:00] 100.00%  3 / 3 files deleted".
 func (s *state) forgetDeleted(l *line) error {
 	f := &s.forget
-	f.counter, f.deleted, f.of = string(l.text), 0, 0
-	var w [5][]byte
-	if fields(w[:], l.word[0]) != len(w) {
-		return nil
-	}
-	deleted, err := count(w[2])
-	of, err2 := count(w[4])
+	deleted, err := count(l.word[2])
+	of, err2 := count(l.word[3])
 	if err := cmp.Or(err, err2); err != nil {
-		f.counter = ""
+		f.counter, f.deleted, f.of = "", 0, 0
 		return err
 	}
+	f.counter = string(l.text)
 	f.deleted, f.of = deleted, of
 	if s.process.Forget == nil && f.policy == 0 && !f.inTable {
 		return nil // of snapshots that were named

@@ -2,33 +2,26 @@ package parser
 
 import (
 	"bytes"
-	"encoding/json"
 	"fmt"
 	"hash/maphash"
 	"strconv"
-	"syscall"
-	"time"
 )
 
 // A state is what one process has said so far.
 type state struct {
 	process Process
-	first   int    // number of the first line, counted over the whole log
-	restic  bool   // it printed a line of restic's
-	known   bool   // the process is restic itself
-	begun   bool   // it printed a line that restic prints only after it has looked for its sources
-	opened  bool   // it printed a first line of the command, which only --quiet leaves out
-	odd     bool   // a line without a form looks like a complaint
-	stream  bool   // several restics may share this process, which forwards what they print: see stream.go
-	strange int    // lines since opened that have no form
-	unknown []byte // the first possible error without a form since the last line with one
+	first   int                 // number of the first line, counted over the whole log
+	restic  bool                // it printed a line of restic's
+	known   bool                // the process is restic itself
+	begun   bool                // it printed a line that restic prints only after it has looked for its sources
+	opened  bool                // it printed a first line of the command, which only --quiet leaves out
+	odd     bool                // a line without a form looks like a complaint
+	stream  bool                // several restics may share this process, which forwards what they print: see stream.go
+	strange int                 // lines since opened that have no form
+	unknown []byte              // the first possible error without a form since the last line with one
+	seen    map[uint64]struct{} // hashes of complaints
 
-	after  aftermath
-	said   window              // what a backup says of its sources
-	seen   map[uint64]struct{} // hashes of complaints
-	last   uint64              // hash of the last line of the stream; 0 if it has no form
-	lastAt time.Time
-
+	streamState
 	names   suspicion
 	backup  backupState
 	forget  forgetState
@@ -38,21 +31,6 @@ type state struct {
 	other   otherState
 
 	line *line // the line being read
-}
-
-// A suspicion tracks which lines may be part of a file's name. restic prints some
-// names raw, and a name can hold line breaks.
-type suspicion struct {
-	item  bool // the last line was about a single file
-	items bool // there was a line about a single file
-
-	// A line about an unreadable source has the name in its middle and the
-	// reason at its end. If the name holds line breaks, the lines that follow are
-	// part of it, up to one that ends in a reason.
-	complained bool    // there was a line that may begin such a name
-	honest     Command // the command of the process before that line
-	ended      bool    // the end of a command was seen, and a later line may discard it
-	doubted    bool    // the same in a stream, where only another summary discards it
 }
 
 // add reads one line of the process. f is its form; nil if it has none.
@@ -125,85 +103,6 @@ func (s *state) is(c Command) {
 	}
 }
 
-// item notes a line about a single file of a backup. So the backup is still going
-// on, and what looked like its end, or like another command, was part of a file's
-// name.
-func (s *state) item() {
-	p := &s.process
-	switch {
-	case p.Command == another:
-		return
-	case s.stream && p.Done && !s.names.items && !s.names.complained:
-		return // the backup has printed no names, so its end is real
-	}
-	s.names.item = true
-	s.is(CommandBackup)
-	if p.Command == CommandRestore {
-		return
-	}
-	s.names.items = true
-	fatal, cause := p.Fatal, p.Cause
-	s.onlyBackup()
-	if has([]byte(fatal), refreshFailed) {
-		p.Fatal, p.Cause = fatal, cause // after this one restic goes on for a while
-	}
-	s.backup.stage, p.Backup, p.Done = none, nil, false
-	p.SyntaxErrors = 0
-	s.names.ended = false
-	s.notLast()
-}
-
-// notLast discards what restic prints last, because the backup is still going on.
-func (s *state) notLast() {
-	s.backup.warned, s.backup.unclear, s.process.ExitCode = false, false, nil
-}
-
-// complaining notes that the lines which follow may be part of a file's name.
-func (s *state) complaining() {
-	if !s.names.complained {
-		s.names.complained, s.names.honest = true, s.process.Command
-	}
-}
-
-// refute discards the end of a command if it was part of the name of an unreadable
-// source. That shows in a later line: the one that ends the name gives the reason.
-func (s *state) refute(text []byte) {
-	if !s.names.ended || !s.names.complained || !endsInReason(text) {
-		return
-	}
-	switch {
-	case has(text, "error: "), has(text, "error while unlocking: "), has(text, "Remove(<lock/"):
-		return
-	case string(text) == warningSources, string(text) == warningSourceData, text[0] == '{' && json.Valid(text):
-		return
-	}
-	if s.stream {
-		s.names.doubted = s.backup.warns // others speak there, too
-		return
-	}
-	s.refuted()
-}
-
-// refuted forgets the end of a command that stood in a name.
-func (s *state) refuted() {
-	s.names.ended, s.names.doubted = false, false
-	s.notLast()
-	s.onlyBackup()
-	s.backup.stage = none
-	p := &s.process
-	p.Command, p.Backup, p.Done, p.DryRun = s.names.honest, nil, false, false
-	s.opened = s.opened && p.Command != ""
-}
-
-// reasons are the system's error messages.
-var reasons = func() map[string]bool {
-	m := make(map[string]bool)
-	for n := syscall.Errno(1); n < 134; n++ {
-		m[n.Error()] = true
-	}
-	return m
-}()
-
 // complains reports whether a line looks like an error message or a warning.
 func complains(text []byte) bool {
 	for _, begin := range []string{"error", "warning", "fatal"} {
@@ -212,24 +111,6 @@ func complains(text []byte) bool {
 		}
 	}
 	return bytes.Contains(text, []byte("not exist")) || bytes.HasSuffix(text, []byte(", skipping")) || endsInReason(text)
-}
-
-func endsInReason(text []byte) bool {
-	colon := []byte(": ")
-	return bytes.Contains(text, colon) && reasons[string(text[bytes.LastIndex(text, colon)+len(colon):])] // seldom
-}
-
-// onlyBackup discards what only other commands print: a process runs one command,
-// and this one is a backup.
-func (s *state) onlyBackup() {
-	if s.stream {
-		return
-	}
-	p := &s.process
-	p.Command = CommandBackup
-	p.Forget, p.Prune, p.Check = nil, nil, nil
-	p.Fatal, p.Cause, p.Lock = "", "", nil
-	s.forget, s.prune, s.check, s.failure.locked = forgetState{}, pruneState{}, checkState{}, false
 }
 
 // repeated reports whether the process has printed a complaint with this hash
@@ -319,14 +200,6 @@ func (s *state) misunderstood(p *Process) bool {
 		return s.misheard()
 	}
 	return false
-}
-
-// unlessNamed returns err, or nil if the line may be part of a file's name.
-func (s *state) unlessNamed(err error) error {
-	if s.names.items || s.names.complained {
-		return nil
-	}
-	return err
 }
 
 // errMisplaced reports a line that is well formed, but not where restic prints it.

@@ -5,6 +5,14 @@ import "time"
 // This file tells apart the commands in a stream, in which several restics and other
 // programs print.
 
+// A streamState is what matters of a process only if it is a stream.
+type streamState struct {
+	after  aftermath
+	said   window    // from the first to the last line about sources that a backup could not read
+	last   uint64    // hash of the last line; 0 if it has no form
+	lastAt time.Time // when it was logged
+}
+
 // An aftermath is what a stream says about unreadable sources after the end of a
 // command. It belongs to that command if a warning follows, else to the next
 // backup.
