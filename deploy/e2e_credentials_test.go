@@ -1,6 +1,7 @@
 package deploy_test
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -16,6 +17,7 @@ func TestEndToEndCredentials(t *testing.T) {
 		{"they choose no program", s.loader},
 		{"odd passwords", s.passwords},
 		{"restic-job", s.resticJob},
+		{"what shells complete for it", s.completions},
 	})
 }
 
@@ -128,4 +130,28 @@ restic-job backup backup --stdin < /root/pipe > /root/out 2>&1 & job=$!
 until ls ` + repository + `/locks | grep -q .; do sleep 0.1; done; sleep 1; kill -TERM $job
 ! wait $job && ! ls ` + repository + `/locks | grep . && ! systemctl list-units --all | grep restic-job`)
 	s.Eventually(5*time.Second, "! pgrep -x restic")
+}
+
+// completions are a job, and what restic itself completes after that.
+func (s *system) completions(t *testing.T) {
+	s.Run("mkdir '/root/a directory'; touch /etc/restic-exporter/web.credentials")
+	lines := []string{"b", "web sna", "backup restore --tar", "backup backup a", "backup snapshots --host x --lat"}
+	want := "backup\nweb snapshots\nbackup restore --target\nbackup backup a directory\nbackup snapshots --host x --latest\n"
+	var typed, asked string
+	for _, line := range lines {
+		typed += "restic-job " + line + "\t\n"
+		asked += "complete -C \"restic-job " + line + "\"\n"
+	}
+	for shell, setUp := range map[string]string{
+		"bash --norc -i": "source /usr/share/bash-completion/completions/restic-job\n",
+		"zsh -f -i":      "autoload -U compinit; compinit -D -u\n",
+	} {
+		s.Machine.Write("/root/typed", setUp+"restic-job() { echo \"$*\" >> /root/got; }\n"+typed+"exit\n", 0o644)
+		out := s.Run("cd /root; rm -f got; TERM=dumb timeout 60 script -qec " + quote(shell) + " /dev/null < typed >/root/out 2>&1; cat out >&2; cat got")
+		// The slash may be taken away again, and what is completed may be followed by a blank.
+		assert.Equal(t, want, strings.NewReplacer("/\n", "\n", " \n", "\n").Replace(out), shell)
+	}
+	s.Machine.Write("/root/asked.fish", asked, 0o644)
+	assert.Equal(t, "backup\nsnapshots\n--target\na directory/\n--latest\n", s.Run("cd /root; fish asked.fish | sed 's/\\t.*//'"))
+	s.Run("rm /etc/restic-exporter/web.credentials")
 }
