@@ -134,9 +134,9 @@ until ls ` + repository + `/locks | grep -q .; do sleep 0.1; done; sleep 1; kill
 
 // completions are a job, and what restic itself completes after that.
 func (s *system) completions(t *testing.T) {
-	s.Run("mkdir '/root/a directory'; touch /etc/restic-exporter/web.credentials")
-	lines := []string{"b", "web sna", "backup restore --tar", "backup backup a", "backup snapshots --host x --lat"}
-	want := "backup\nweb snapshots\nbackup restore --target\nbackup backup a directory\nbackup snapshots --host x --latest\n"
+	s.Run("mkdir '/root/zz directory'; touch /etc/restic-exporter/web.credentials")
+	lines := []string{"b", "web sna", "backup restore --tar", "backup backup zz", "backup snapshots --host x --lat"}
+	want := "backup\nweb snapshots\nbackup restore --target\nbackup backup zz directory\nbackup snapshots --host x --latest\n"
 	var typed, asked string
 	for _, line := range lines {
 		typed += "restic-job " + line + "\t\n"
@@ -152,6 +152,6 @@ func (s *system) completions(t *testing.T) {
 		assert.Equal(t, want, strings.NewReplacer("/\n", "\n", " \n", "\n").Replace(out), shell)
 	}
 	s.Machine.Write("/root/asked.fish", asked, 0o644)
-	assert.Equal(t, "backup\nsnapshots\n--target\na directory/\n--latest\n", s.Run("cd /root; fish asked.fish | sed 's/\\t.*//'"))
+	assert.Equal(t, "backup\nsnapshots\n--target\nzz directory/\n--latest\n", s.Run("cd /root; fish asked.fish | sed 's/\\t.*//'"))
 	s.Run("rm /etc/restic-exporter/web.credentials")
 }
