@@ -147,7 +147,8 @@ func (s *system) completions(t *testing.T) {
 		"zsh -f -i":      "autoload -U compinit; compinit -D -u\n",
 	} {
 		s.Machine.Write("/root/typed", setUp+"restic-job() { echo \"$*\" >> /root/got; }\n"+typed+"exit\n", 0o644)
-		out := s.Run("cd /root; rm -f got; TERM=dumb timeout 60 script -qec " + quote(shell) + " /dev/null < typed >/root/out 2>&1; cat out >&2; cat got")
+		out := s.Run("cd /root; rm -f got; TERM=dumb timeout 60 script -qec " + quote(shell) +
+			" /dev/null < typed >out 2>&1; cat out >&2; cat got")
 		// The slash may be taken away again, and what is completed may be followed by a blank.
 		assert.Equal(t, want, strings.NewReplacer("/\n", "\n", " \n", "\n").Replace(out), shell)
 	}

@@ -77,7 +77,7 @@ func TestFaultsUnseen(t *testing.T) {
 		if strings.Contains(alerts, "RestoreTest") {
 			// It has nothing to prune or to check.
 			metrics = regexp.MustCompile(`(?m)^.*step="(prune|check)".*\n`).ReplaceAllString(metrics, "")
-			metrics = strings.NewReplacer("restic-backup.service", "restic-restore-test@backup.service", "180000", "3456000").Replace(metrics)
+			metrics = strings.NewReplacer("restic-backup.", "restic-restore-test@backup.", "180000", "3456000").Replace(metrics)
 		}
 		var series strings.Builder
 		for _, m := range regexp.MustCompile(`(?m)^(restic_\w+)\{(.*)\} (\S+)$`).FindAllStringSubmatch(metrics, -1) {
@@ -98,8 +98,8 @@ func TestFaultsUnseen(t *testing.T) {
 		}
 		fmt.Fprintf(&tests, "  - name: %q\n    interval: 1h\n    input_series:\n%s    promql_expr_test:\n", row[1], &series)
 		expect := func(at time.Duration, alerts string) {
-			fmt.Fprintf(&tests, "      - expr: count by (alertname) (ALERTS{alertstate=\"firing\"})\n        eval_time: %s\n        exp_samples: [",
-				at)
+			fmt.Fprintf(&tests, "      - expr: count by (alertname) (ALERTS{alertstate=\"firing\"})\n"+
+				"        eval_time: %s\n        exp_samples: [", at)
 			for _, alert := range strings.FieldsFunc(alerts, func(r rune) bool { return r == ',' || r == ' ' }) {
 				count := 1
 				if alert == "ResticStepTooOld" {
