@@ -278,6 +278,16 @@ func TestEntries(t *testing.T) {
 			},
 			[]says{{Output, "hello", 0, "", 0, 1}},
 		},
+		"an ID that is none, a note without a number": {
+			log{
+				line(id1, 7, "hello"), manager(id1, succeeded, "ok"), append(late("x"), "_SYSTEMD_INVOCATION_ID=x"),
+				{
+					"MESSAGE=Suppressed", "_PID=50", "_SYSTEMD_UNIT=systemd-journald.service",
+					"OBJECT_SYSTEMD_UNIT=" + unit, "OBJECT_SYSTEMD_INVOCATION_ID=" + id1.String(),
+				},
+			},
+			[]says{{Output, "hello", 0, "", 0, 1}, {Manager, "ok", EventSucceeded, Success, 0, 1}},
+		},
 		"forged as the unit's line": {
 			log{line(id1, 7, "hello"), append(slices.Clone(forger), "INVOCATION_ID="+id1.String(), "UNIT="+unit)},
 			[]says{{Output, "hello", 0, "", 0, 1}},
@@ -446,6 +456,7 @@ func TestWholeEntries(t *testing.T) {
 		manager(id1, exited, "Main process exited", "COMMAND=ExecStart", "EXIT_CODE=killed", "EXIT_STATUS=KILL",
 			fmt.Sprint("_SOURCE_REALTIME_TIMESTAMP=", t0.UnixMicro())),
 		dropped(id1, 12),
+		manager(id1, exited, "of ExecStart=-, at LogLevel=debug", "COMMAND=ExecStart", "EXIT_CODE=exited", "EXIT_STATUS=1", "PRIORITY=7"),
 	}
 	want := []Entry{
 		{
@@ -461,6 +472,10 @@ func TestWholeEntries(t *testing.T) {
 			Kind: Dropped, Time: t0.Add(2 * time.Second), Identifier: "systemd-journald", PID: 50, Comm: "systemd-journal",
 			Message: []byte("Suppressed"),
 			Parts:   1, Invocation: id1, Boot: boot, Dropped: 12,
+		},
+		{
+			Kind: Manager, Time: t0.Add(3 * time.Second), Identifier: "systemd", PID: 1, Comm: "systemd",
+			Message: []byte("of ExecStart=-, at LogLevel=debug"), Parts: 1, Invocation: id1, Boot: boot,
 		},
 	}
 	for kind, source := range l.sources(t, false) {
@@ -551,6 +566,12 @@ func TestLatest(t *testing.T) {
 				manager(id1, starting, "Starting"), manager(id1, skip, "Skipped"), manager(id2, starting, "Starting"),
 				manager(id2, skip, "Skipped"),
 			}, id2, nil,
+		},
+		"skipped, then not due": {
+			log{
+				manager(id1, starting, "Starting"), manager(id2, starting, "Starting"), manager(id2, skip, "Skipped"),
+				manager(id2, started, "x was skipped because of an unmet condition check"),
+			}, id1, nil,
 		},
 		// ExecCondition= itself could not be executed.
 		"not spawned": {
@@ -645,6 +666,19 @@ func TestReaderErrors(t *testing.T) {
 		assert.EqualError(t, err, "journalctl: signal: killed")
 		assert.Len(t, got, 1)
 	})
+	for script, want := range map[string]string{
+		"echo 'Failed to open: x' >&2; exit 1": "journalctl: exit status 1: Failed to open: x",
+		"exit 2":                               "journalctl: exit status 2",
+		"echo what else":                       "recording in export format, byte 0: not a field of an entry",
+	} {
+		t.Run("journalctl, "+script, func(t *testing.T) {
+			bin := t.TempDir()
+			require.NoError(t, os.WriteFile(bin+"/journalctl", []byte("#!/bin/sh\n"+script+"\n"), 0o700))
+			journalctlAt(t, bin+"/journalctl")
+			_, err := collect(throughJournalctl{Reader{Dir: log{line(id1, 7, "a")}.dir(t)}}.Entries(t.Context(), unit, id1))
+			assert.EqualError(t, err, want)
+		})
+	}
 	t.Run("a loop that ends early", func(t *testing.T) {
 		r := Reader{Dir: log{line(id1, 7, "a"), line(id1, 7, "b")}.dir(t)}
 		for _, source := range []Source{r, throughJournalctl{r}} {
@@ -771,7 +805,11 @@ func TestJSON(t *testing.T) {
 		"several":              {text: entry(`["a","b"]`), want: []says{{Output, "a", 0, "", 0, 1}}},
 		"several of bytes":     {text: entry(`[[97],[98]]`), want: []says{{Output, "a", 0, "", 0, 1}}},
 		"too long without all": {text: entry(`null`), want: []says{{Output, "", 0, "", 0, 1}}, lost: true},
-		"no byte":              {text: entry(`[256]`), want: []says{{Output, "", 0, "", 0, 1}}, lost: true},
+		"a part too long": {
+			text: strings.Replace(entry(`"a"`), "{", `{"_LINE_BREAK":"line-max",`, 1) + entry(`null`),
+			want: []says{{Output, "a", 0, "", 0, 2}}, lost: true,
+		},
+		"no byte": {text: entry(`[256]`), want: []says{{Output, "", 0, "", 0, 1}}, lost: true},
 		"broken in the middle": {
 			text: entry(`"a"`) + "{broken\n" + entry(`"b"`), want: []says{{Output, "a", 0, "", 0, 1}, {Output, "b", 0, "", 0, 1}},
 		},
@@ -825,6 +863,15 @@ func TestShortISO(t *testing.T) {
 			[]says{
 				{Manager, "Starting restic-backup.service - x...", EventStarting, "", 0, 1}, {Output, "two", 0, "", 0, 1},
 				{Manager, "restic-backup.service: Deactivated successfully.", EventSucceeded, Success, 0, 1},
+			},
+		},
+		"a line that came late, and one that overtook": {
+			text("systemd[1]: Starting restic-backup.service - x...", "a[7]: one",
+				"systemd[1]: restic-backup.service: Deactivated successfully.", "a[7]: late", "a[8]: early",
+				"systemd[1]: Starting restic-backup.service - x...", "a[8]: two"),
+			[]says{
+				{Output, "early", 0, "", 0, 1}, {Manager, "Starting restic-backup.service - x...", EventStarting, "", 0, 1},
+				{Output, "two", 0, "", 0, 1},
 			},
 		},
 		"a line that overtook": {
@@ -1280,4 +1327,28 @@ func TestManyOrphans(t *testing.T) {
 		held = max(held, len(o.entries))
 	}
 	assert.Equal(t, []int{maxOrphans - 1, 3 * maxOrphans}, []int{held, released + len(o.end())})
+}
+
+// TestBounds: what is held is bounded, and the last of it counts.
+func TestBounds(t *testing.T) {
+	var j joiner
+	part := record{}
+	part.fields[fieldLineBreak] = []byte("line-max")
+	passed := 0
+	for n := range maxStreams + 3 {
+		part.fields[fieldStream] = fmt.Append(nil, n)
+		if _, whole := j.add(Entry{Message: []byte("x")}, &part); whole {
+			passed++
+		}
+	}
+	assert.Equal(t, []int{3, maxStreams}, []int{passed, len(slices.Collect(j.rest()))})
+
+	var l log
+	for n := range maxRefused + 3 {
+		l = append(l, unnamed("be02cf6855d2428ba40df7e9d022f03d", fmt.Sprint("refused ", n), "JOB_RESULT=dependency"))
+	}
+	got, err := collect(recording(t, l.export()).Entries(t.Context(), unit, ID{}))
+	require.NoError(t, err)
+	require.Len(t, got, maxRefused)
+	assert.Equal(t, "refused 3", string(got[0].Message))
 }

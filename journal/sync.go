@@ -116,7 +116,7 @@ func (r Reader) settle(ctx context.Context, unit string) error {
 			return err
 		}
 		wait := quiet - time.Since(final.Time)
-		if wait <= 0 || final.Time.IsZero() || wait > quiet {
+		if wait <= 0 || wait > quiet { // there is none, or its clock was wrong
 			return nil
 		}
 		select {
