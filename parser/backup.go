@@ -334,8 +334,8 @@ func (s *state) warned() {
 // backupOtherWarning reads an unknown warning after the summary. Something is wrong
 // with the backup.
 func (s *state) backupOtherWarning(*line) error {
-	if s.backup.stage != saved && s.backup.stage != processed {
-		return nil
+	if s.stream || s.backup.stage != saved && s.backup.stage != processed {
+		return nil // in a stream others warn, too
 	}
 	s.backup.unclear = true
 	return s.unlessNamed(errMisplaced)
@@ -345,8 +345,9 @@ func (s *state) backupOtherWarning(*line) error {
 // these before anything else, so later ones are forged or belong to the next
 // backup. A script may print the same words, so they count only if the process
 // turns out to be a backup.
-func (s *state) backupMissing(*line) error {
-	switch {
+func (s *state) backupMissing(l *line) error {
+	switch name := l.word[0]; {
+	case s.stream && name[0] != '/' && (bytes.Contains(name, []byte(": ")) || bytes.Contains(name, []byte(" /"))): // a script says it
 	case !s.begun:
 		s.backup.missing++
 		s.process.Errors++

@@ -1,7 +1,7 @@
 package parser
 
 var checkForms = []form{
-	{pattern: "using temporary cache in …", opens: CommandCheck},
+	{pattern: "using temporary cache in /…", opens: CommandCheck},
 	{pattern: "load indexes", opens: CommandCheck},
 	{pattern: "check all packs", tells: CommandCheck},
 	{pattern: "read all data", tells: CommandCheck},

@@ -14,7 +14,7 @@ var failureForms = []form{
 	{pattern: "unable to refresh lock: …", read: (*state).otherError},
 	{pattern: "unable to remove snapshot/…", tells: CommandForget, read: (*state).forgetFailed},  // 0.17 and later
 	{pattern: "unable to remove <snapshot/…", tells: CommandForget, read: (*state).forgetFailed}, // 0.10 to 0.16
-	{pattern: "unable to remove …", read: (*state).otherError},
+	{pattern: "unable to remove … from the repository", read: (*state).otherError},
 	{pattern: `Ignoring "…", …`, read: (*state).otherError}, // until 0.13
 	{pattern: "failed to refresh stale lock: …", read: (*state).otherError},
 	{pattern: `Ignoring "…": …`, read: (*state).otherError}, // a snapshot that cannot be read
