@@ -3,6 +3,7 @@
 package victorialogs
 
 import (
+	"fmt"
 	"io"
 	"net/http"
 	"os"
@@ -85,8 +86,18 @@ func (n *Node) Stop(t testing.TB) {
 	n.cmd.Wait()
 }
 
-// Signal sends n a signal, such as SIGSTOP.
-func (n *Node) Signal(t testing.TB, s os.Signal) { require.NoError(t, n.cmd.Process.Signal(s)) }
+// Signal sends n a signal. After SIGSTOP it waits until n has stopped.
+func (n *Node) Signal(t testing.TB, s os.Signal) {
+	require.NoError(t, n.cmd.Process.Signal(s))
+	for stopped := s != syscall.SIGSTOP; !stopped; time.Sleep(time.Millisecond) {
+		states, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/stat", n.cmd.Process.Pid))
+		require.NoError(t, err)
+		stopped = !slices.ContainsFunc(states, func(name string) bool {
+			text, err := os.ReadFile(name)
+			return err == nil && !strings.Contains(string(text), ") T ")
+		})
+	}
+}
 
 // StartCluster starts a VictoriaLogs with flags, and two others that store what is sent to
 // it.
