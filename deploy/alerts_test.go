@@ -40,6 +40,9 @@ func TestAlertsPage(t *testing.T) {
 		if list, ok := value.([]any); ok {
 			text = strings.Join(strings.Fields(strings.Trim(fmt.Sprint(list), "[]")), ", ")
 		}
+		if text == "" {
+			text = "''"
+		}
 		defaults[name] = strings.ReplaceAll(text, "|", `\|`)
 	}
 	_, settings, _ := strings.Cut(page, "\n## Settings\n")
