@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -34,8 +35,33 @@ type verdict struct {
 	start     journal.Start
 	spoke     firstWords
 
+	stop stop // of a unit that has started well, and is then stopped
+
 	restarting bool      // Restart= will try again, so a start limit ends these tries and is no new start
 	refused    time.Time // when the manager last refused a start after the run; zero if it never did
+}
+
+// A stop is what the manager has said about the stop of a unit with RemainAfterExit=.
+type stop struct {
+	began  time.Time      // zero if the unit has not been stopped
+	result journal.Result // "" as long as there is none
+	time   time.Time      // when the manager gave it
+	exit   *journal.Exit  // how ExecStop= failed; nil if it did not
+}
+
+func (s *stop) add(e journal.Entry) {
+	if e.Event == journal.EventStopping {
+		*s = stop{began: e.Time}
+	}
+	if s.began.IsZero() {
+		return
+	}
+	if e.Exit != nil && e.Exit.Status != 0 && s.exit == nil {
+		s.exit = e.Exit
+	}
+	if e.Result != "" && s.result == "" {
+		s.result, s.time = e.Result, e.Time
+	}
 }
 
 // closing bounds the time between the verdict and the manager's other messages
@@ -73,6 +99,7 @@ func (v *verdict) add(e journal.Entry) bool {
 		v.refused = e.Time
 		return false
 	case v.result != "":
+		v.stop.add(e)
 		v.restarting = v.restarting || e.Event == journal.EventRestarting
 		v.started = v.started || e.Event == journal.EventStarted
 		v.stopped = v.stopped || e.Event == journal.EventStopped && !v.started && !v.restarting
@@ -127,6 +154,11 @@ const resources journal.Result = "resources"
 // systemd has told the caller. It returns ErrRunning if neither says how the run
 // ended.
 func (r *Run) judge(v *verdict, told told, local bool) error {
+	if began := v.stop.began; !began.IsZero() && slices.ContainsFunc(r.Processes, func(p parser.Process) bool { return !p.Start.Before(began) }) {
+		// ExecStop= runs restic, as for a backup at shutdown: the stop is the run.
+		v.result, v.time, v.exit = v.stop.result, v.stop.time, v.stop.exit
+		r.Start, r.End = began, cmp.Or(v.time, r.Processes[len(r.Processes)-1].End)
+	}
 	// The journal takes precedence, because a unit's Environment= could set these variables.
 	result := cmp.Or(v.result, told.result)
 	if exit := cmp.Or(v.exit, told.exit); exit != nil && exit.Status != 0 {

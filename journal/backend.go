@@ -75,24 +75,15 @@ func notSkipped(ctx context.Context, b backend, s selector, last ID) (ID, error)
 			break
 		}
 	}
-	// Few starts fail so early that one must look which process failed.
-	failed := make(map[ID]bool)
-	for rec, err := range b.read(ctx, s, match{s.match(Output, isSpawnFailed)}, time.Time{}) {
+	for rec, err := range b.read(ctx, s, s.unspawned(), time.Time{}) {
 		if err := cmp.Or(err, ctx.Err()); err != nil {
 			return ID{}, err
 		}
 		if _, id, ok := s.kind(rec); ok {
-			failed[id] = true
+			delete(said, id) // it could not be executed
 		}
 	}
 	for _, id := range order {
-		if said[id] && failed[id] {
-			none, err := skipped(ctx, b.read(ctx, s, s.whole(id), time.Time{}), s, id)
-			if err != nil {
-				return ID{}, err
-			}
-			said[id] = none
-		}
 		if !said[id] {
 			return id, nil
 		}

@@ -84,6 +84,13 @@ func dropped(id ID, n int, more ...string) fields {
 }
 
 // notSpawned is what a process of systemd says if it cannot become a command of the unit.
+func lastWordsOf(id ID, from ...string) fields {
+	return append(fields{
+		"MESSAGE=Failed at step EXEC spawning /usr/bin/x", "SYSLOG_IDENTIFIER=(x)", "_PID=8", "UNIT=" + unit,
+		"INVOCATION_ID=" + id.String(), "MESSAGE_ID=641257651c1b4ec9a8624d7a40a9e1e7",
+	}, from...)
+}
+
 func notSpawned(id ID, pid int) fields {
 	return fields{
 		"MESSAGE=Failed at step EXEC spawning /usr/bin/x", "SYSLOG_IDENTIFIER=(x)", fmt.Sprint("_PID=", pid), "_UID=0",
@@ -586,11 +593,30 @@ func TestLatest(t *testing.T) {
 				manager(id2, skip, "Skipped"), manager(id3, starting, "Starting"), manager(id3, skip, "Skipped"),
 			}, id2, nil,
 		},
-		"skipped, ExecStopPost= not spawned": {
+		// journald did not see in time whose process it was.
+		"not spawned, and gone": {
 			log{
-				manager(id1, starting, "Starting"), manager(id2, starting, "Starting"), line(id2, 7, "not now"),
-				notSpawned(id2, 8), manager(id2, skip, "Skipped"),
+				manager(id1, starting, "Starting"), manager(id2, starting, "Starting"), lastWordsOf(id2, "_UID=0"),
+				manager(id2, skip, "Skipped"),
+			}, id2, nil,
+		},
+		"not spawned, says a user": {
+			log{
+				manager(id1, starting, "Starting"), manager(id2, starting, "Starting"), lastWordsOf(id2, "_UID=1000"),
+				manager(id2, skip, "Skipped"),
 			}, id1, nil,
+		},
+		"not spawned, says another unit": {
+			log{
+				manager(id1, starting, "Starting"), manager(id2, starting, "Starting"),
+				lastWordsOf(id2, "_UID=0", "_SYSTEMD_UNIT=x.service"), manager(id2, skip, "Skipped"),
+			}, id1, nil,
+		},
+		"a second one not spawned": {
+			log{
+				manager(id1, starting, "Starting"), manager(id2, starting, "Starting"), line(id2, 7, "go on"),
+				notSpawned(id2, 8), manager(id2, skip, "Skipped"),
+			}, id2, nil,
 		},
 		"forged": {
 			log{

@@ -76,7 +76,7 @@ func (c journalctl) skim(ctx context.Context, s selector, id ID, _ skipFunc) rec
 func (c journalctl) print(ctx context.Context, m match, more ...string) records {
 	return func(yield func(*record, error) bool) {
 		args := append([]string{"--output=export", "--all"}, more...)
-		for i, and := range m {
+		for i, and := range m.present() {
 			if i > 0 {
 				args = append(args, "+")
 			}

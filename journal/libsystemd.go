@@ -83,7 +83,7 @@ func readingError(err error) error { return fmt.Errorf("reading the journal: %w"
 // set makes m the match of the journal, and goes to the beginning.
 func (l libsystemd) set(m match) error {
 	l.j.FlushMatches()
-	for i, and := range m {
+	for i, and := range m.present() {
 		if i > 0 {
 			if err := l.j.AddDisjunction(); err != nil {
 				return err

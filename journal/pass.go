@@ -193,7 +193,7 @@ func (p *pass) complete(again Entry) error {
 	if !p.begun() {
 		return ErrIncomplete
 	}
-	m, began := match{p.s.of(Output, p.id)}, p.firstLine
+	m, began := match{p.s.of(Output, p.id), p.s.of(lastWords, p.id)}, p.firstLine
 	if began.IsZero() {
 		m, began = p.s.notes(p.id), p.firstNote
 	}

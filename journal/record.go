@@ -82,11 +82,6 @@ func (r *record) id(field int) (ID, bool) {
 	return id, err == nil
 }
 
-func (r *record) pid() int {
-	n, _ := strconv.Atoi(string(r.fields[fieldPID]))
-	return n
-}
-
 // entry turns r into an Entry, which shares the message of r.
 func (r *record) entry(kind Kind, id ID) Entry {
 	e := Entry{
@@ -94,7 +89,7 @@ func (r *record) entry(kind Kind, id ID) Entry {
 		Exe:     string(r.fields[fieldExe]),
 		Message: r.fields[fieldMessage], Parts: 1, Lost: r.lost, Invocation: id,
 	}
-	e.PID = r.pid()
+	e.PID, _ = strconv.Atoi(string(r.fields[fieldPID]))
 	e.Boot, _ = r.id(fieldBoot)
 	e.Event, e.Result, e.Exit = r.event(kind)
 	switch kind {
@@ -204,7 +199,7 @@ func latest(ctx context.Context, rs records, s selector) (ID, error) {
 		}
 		if kind, id, ok := s.kind(r); ok && kind != Dropped && id != (ID{}) {
 			event, _, _ := r.event(kind)
-			all.add(id, kind, event, r.pid(), usec(r.usec))
+			all.add(id, kind, event)
 		}
 	}
 	if len(all.order) == 0 {

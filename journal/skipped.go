@@ -1,40 +1,27 @@
 package journal
 
-import (
-	"context"
-	"time"
-)
-
 // A Start finds out from the entries of an invocation whether its start was skipped. The
 // zero Start has seen none.
 type Start struct {
-	first  time.Time // when the first line of output came
-	pid    int       // from this process
-	spoke  bool
-	failed bool   // that process could not execute its command
+	failed bool   // a process could not execute its command
 	result Result // ExecCondition, or "" if the manager has not said so
 }
 
 // Add adds an entry of the invocation.
-func (s *Start) Add(e Entry) { s.add(e.Kind, e.Event, e.PID, e.Time) }
+func (s *Start) Add(e Entry) { s.add(e.Kind, e.Event) }
 
-func (s *Start) add(k Kind, e Event, pid int, t time.Time) {
+func (s *Start) add(k Kind, e Event) {
 	if k == Manager && e == EventSkipped {
 		s.result = ExecCondition
 	}
-	if k != Output {
-		return
-	}
-	if !s.spoke || t.Before(s.first) {
-		s.first, s.pid, s.spoke, s.failed = t, pid, true, false
-	}
-	s.failed = s.failed || e == EventSpawnFailed && pid == s.pid
+	s.failed = s.failed || k == Output && e == EventSpawnFailed
 }
 
 // Skipped reports whether the start was skipped if the manager's result is r: ExecCondition=
 // prevented it, so nothing ran and nothing failed. The manager gives the same result if it
-// could not execute ExecCondition= at all. Such a start has failed. Only what the first
-// process logged tells them apart.
+// could not execute ExecCondition= at all. Such a start has failed, and only what the process
+// logged tells them apart. If ExecCondition= said no, and then ExecStopPost= could not be
+// executed, that counts as a failure, too: nothing says which of the two it was.
 func (s *Start) Skipped(r Result) bool { return r == ExecCondition && !s.failed }
 
 func (s *Start) skipped() bool { return s.Skipped(s.result) }
@@ -46,7 +33,7 @@ type starts[K comparable] struct {
 	order []K // by first entry
 }
 
-func (s *starts[K]) add(k K, kind Kind, e Event, pid int, t time.Time) {
+func (s *starts[K]) add(k K, kind Kind, e Event) {
 	at := s.of[k]
 	if at == nil {
 		if s.of == nil {
@@ -56,7 +43,7 @@ func (s *starts[K]) add(k K, kind Kind, e Event, pid int, t time.Time) {
 		s.of[k] = at
 		s.order = append(s.order, k)
 	}
-	at.add(kind, e, pid, t)
+	at.add(kind, e)
 }
 
 // latest returns the invocation that began last, leaving out those that were skipped; if all
@@ -68,16 +55,4 @@ func (s *starts[K]) latest() (latest K) {
 		}
 	}
 	return latest
-}
-
-// skipped reports whether the start of an invocation was skipped, from its entries.
-func skipped(ctx context.Context, rs records, s selector, id ID) (bool, error) {
-	var start Start
-	for e, err := range entries(ctx, rs, s, id) {
-		if err != nil {
-			return false, err
-		}
-		start.Add(e)
-	}
-	return start.skipped(), nil
 }

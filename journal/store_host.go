@@ -37,8 +37,8 @@ func (h storeHost) latest(ctx context.Context, s selector) (ID, time.Time, error
 		return u.Run, u.Began.Add(-overtaken), nil
 	}
 	first := make(map[ID]time.Time)
-	said := map[Kind]map[ID]bool{Output: make(map[ID]bool), Manager: make(map[ID]bool)}
-	message := map[Kind]string{Output: isSpawnFailed, Manager: isSkipped}
+	said := map[Kind]map[ID]bool{Output: make(map[ID]bool), Manager: make(map[ID]bool), lastWords: make(map[ID]bool)}
+	message := map[Kind]string{Output: isSpawnFailed, Manager: isSkipped, lastWords: isSpawnFailed}
 	for k, some := range said {
 		field := fieldNames[s.scope[k].id]
 		query := fmt.Sprintf(`%s | stats by (%s) min(_time) first, count() if (%s) some`, h.query(match{s.match(k)}), field, storeFilter([]string{message[k]}))
@@ -65,17 +65,7 @@ func (h storeHost) latest(ctx context.Context, s selector) (ID, time.Time, error
 	}
 	order := slices.SortedFunc(maps.Keys(first), func(a, b ID) int { return first[b].Compare(first[a]) })
 	for _, id := range order {
-		none := said[Manager][id]
-		if none && said[Output][id] {
-			rs, err := h.records(ctx, s.whole(id), first[id])
-			if err != nil {
-				return ID{}, time.Time{}, err
-			}
-			if none, err = skipped(ctx, rs, s, id); err != nil {
-				return ID{}, time.Time{}, err
-			}
-		}
-		if !none {
+		if !said[Manager][id] || said[Output][id] || said[lastWords][id] {
 			return id, first[id], nil
 		}
 	}

@@ -169,7 +169,7 @@ func (r *Recording) text(ctx context.Context, unit string) iter.Seq2[Entry, erro
 	return func(yield func(Entry, error) bool) {
 		var all starts[int]
 		err := r.invocations(ctx, unit, func(n int, e Entry) bool {
-			all.add(n, e.Kind, e.Event, e.PID, e.Time)
+			all.add(n, e.Kind, e.Event)
 			return true
 		})
 		if err == nil {
@@ -233,6 +233,8 @@ func (r *Recording) invocations(ctx context.Context, unit string, f func(n int, 
 			continue
 		case e.Kind == Manager && (e.Result != "" || e.Event == EventStartFailed):
 			ended = true
+		case e.Event == EventStopping:
+			ended = false // ExecStop= of a unit with RemainAfterExit=
 		}
 		if e.Event == EventStarted || e.Event == EventStartFailed {
 			starting = false

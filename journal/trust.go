@@ -3,6 +3,7 @@ package journal
 import (
 	"bytes"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -16,7 +17,7 @@ type rule struct {
 	vouched  []condition
 }
 
-// A condition is a value that a field must have. uidOf in it stands for the UID of the
+// A condition is a value that a field must have; "" means that there is no such field. uidOf in it stands for the UID of the
 // user whose manager runs the unit.
 type condition struct {
 	field int
@@ -28,12 +29,20 @@ const uidOf = "$UID"
 // A scope has the rules for the units of one kind of manager, by Kind. It is the only
 // place for them: both the check of an entry ([selector.kind]) and the query to a journal
 // ([selector.match]) are made from it.
-type scope [3]rule
+type scope [4]rule
+
+// lastWords, as a Kind in a scope, are what a process of systemd's own logged when it could
+// not execute a command of the unit, and ended before journald looked whose process it was.
+// Only root, or the unit's user, can send such an entry. It counts as Output.
+const lastWords Kind = 3
 
 var systemScope = scope{
 	Output:  {fieldSystemdUnit, fieldSystemdInvocation, nil},
 	Manager: {fieldUnit, fieldInvocation, []condition{{fieldPID, "1"}}},
 	Dropped: {fieldObjectUnit, fieldObjectInvocation, []condition{{fieldSystemdUnit, "systemd-journald.service"}}},
+	lastWords: {fieldUnit, fieldInvocation, []condition{
+		{fieldMessageID, messageSpawnFailed}, {fieldUID, "0"}, {fieldSystemdUnit, ""},
+	}},
 }
 
 // A user's manager is an ordinary process, and runs in an invocation of its own.
@@ -43,6 +52,9 @@ var userScope = scope{
 		{fieldSystemdUserUnit, "init.scope"}, {fieldUID, uidOf}, {fieldSystemdUnit, "user@" + uidOf + ".service"},
 	}},
 	Dropped: {fieldObjectUserUnit, fieldObjectInvocation, []condition{{fieldSystemdUnit, "systemd-journald.service"}}},
+	lastWords: {fieldUserUnit, fieldUserInvocation, []condition{
+		{fieldMessageID, messageSpawnFailed}, {fieldUID, uidOf}, {fieldSystemdUnit, ""},
+	}},
 }
 
 // A selector selects the trustworthy records about a unit.
@@ -73,6 +85,8 @@ func (s selector) kind(r *record) (Kind, ID, bool) {
 		switch kind := Kind(k); kind {
 		case Dropped:
 			return kind, id, ok && len(r.fields[fieldDropped]) > 0
+		case lastWords:
+			return Output, id, ok
 		default:
 			return kind, id, ok || len(r.fields[rule.id]) == 0
 		}
@@ -98,8 +112,19 @@ func (s selector) vouched(rule *rule, r *record) bool {
 	return true
 }
 
-// A match is a disjunction of conjunctions of FIELD=value, as in sd_journal_add_match(3).
+// A match is a disjunction of conjunctions of FIELD=value, as in sd_journal_add_match(3). FIELD=
+// matches entries without that field.
 type match [][]string
+
+// present returns m without the conditions that a field is absent: a journal, unlike a store,
+// cannot be asked for that.
+func (m match) present() match {
+	p := make(match, len(m))
+	for i, and := range m {
+		p[i] = slices.DeleteFunc(slices.Clone(and), func(term string) bool { return strings.HasSuffix(term, "=") })
+	}
+	return p
+}
 
 // match matches entries of one kind, of any invocation.
 func (s selector) match(k Kind, more ...string) []string {
@@ -122,8 +147,13 @@ func (s selector) any() match { return match{s.match(Output), s.match(Manager)} 
 // whole matches all entries of one invocation.
 func (s selector) whole(id ID) match { return append(match{s.of(Output, id)}, s.notes(id)...) }
 
-// notes matches the entries of the manager and of journald about one invocation.
-func (s selector) notes(id ID) match { return match{s.of(Manager, id), s.of(Dropped, id)} }
+// notes matches the entries of the manager and of journald about one invocation, and last words.
+func (s selector) notes(id ID) match {
+	return match{s.of(Manager, id), s.of(Dropped, id), s.of(lastWords, id)}
+}
+
+// unspawned matches the reports that a command of the unit could not be executed.
+func (s selector) unspawned() match { return match{s.match(Output, isSpawnFailed), s.match(lastWords)} }
 
 // selector returns the selector for a unit in the journal of r.
 func (r Reader) selector(unit string) selector {

@@ -34,6 +34,7 @@ type situation struct {
 	retries       bool   // several runs fail, and not everyone hears of each
 	user          bool   // the same as a unit of a user's manager, too
 	alone         bool   // it changes what others meet
+	live          bool   // a recording of the unit lacks what tells it
 }
 
 type series = map[string]float64
@@ -59,6 +60,9 @@ var runSucceeded = series{
 // refused is a start without a run.
 var refused = with(with(runFailed("not_started"), code, none), "restic_exporter_log_entries{}", none)
 
+// unreadable is a call that leaves nothing but a note that it failed.
+var unreadable = series{"restic_exporter_failed{}": 1}
+
 const (
 	none          = -1 // there is no such series
 	wrongPassword = -2 // restic says 1, and from 0.17 on 12
@@ -80,6 +84,15 @@ const active = begun + `until ctl is-active --quiet NAME; do sleep 0.05; done
 
 // ended waits until the unit has ended.
 const ended = "until ctl show -P ActiveState,SubState NAME | grep -qE 'inactive|exited|failed'; do sleep 0.1; done"
+
+// outOfMemory marks the unit's control group as systemd-oomd does before it kills a process there.
+const outOfMemory = `perl -e '$n = qx(uname -m) =~ /aarch64/ ? 5 : 188; # setxattr
+	for (qw(ooms kill)) { $a = "user.oomd_$_"; $v = "1"; syscall($n, $ARGV[0], $a, $v, 1, 0) and die "$a: $!" }
+	' /sys/fs/cgroup"$(ctl show -P ControlGroup NAME)"
+`
+
+// atStop are lines of a unit that does its work when it is stopped.
+const atStop = "RemainAfterExit=yes\nExecStart=\nExecStart=/bin/true\nExecStop=BIN/restic-backup.sh"
 
 // tooOften lets a unit with Restart= fail until that is refused.
 const tooOften = "ctl reset-failed NAME; " +
@@ -106,10 +119,20 @@ var situations = map[string]situation{
 	"condition": {unit: "ConditionPathExists=!FLAGS/nope", do: failing("nope"), want: runSucceeded},
 	"condition, loaded": {unit: "ConditionPathExists=!FLAGS/nope", timer: true, do: failing("nope"), user: true,
 		want: runSucceeded},
-	// One that cannot be executed is in testdata/cases/starts: only the child's last words tell it, and
-	// journald may take them after the child has gone, without a unit.
 	"exec condition": {service: "ExecCondition=/bin/sh -c 'test ! -e FLAGS/nope'", do: failing("nope"), user: true,
 		want: runSucceeded, callers: "inside both"},
+	"exec condition, not executable": {service: "ExecCondition=BIN/program", do: without("BIN/program"), user: true,
+		want: with(runFailed("not_started"), code, none), callers: "inside both"},
+	"exec condition, second not executable": {service: "ExecCondition=/bin/echo yes\nExecCondition=BIN/program", do: without("BIN/program"),
+		want: with(runFailed("not_started"), code, none), callers: "inside both"},
+	// When journald comes to it, the process is gone, and nothing says whose it was.
+	"exec condition, not executable, journald late": {service: "ExecCondition=BIN/program",
+		do: "ctl kill --kill-whom=main --signal=STOP systemd-journald; mv BIN/program BIN/away; ctl start --no-block NAME; " +
+			"for i in $(seq 300); do test $(ctl show -P SubState NAME) = stop-post && break; sleep 0.05; done; " +
+			"ctl kill --kill-whom=main --signal=CONT systemd-journald; " + ended + "; mv BIN/away BIN/program",
+		want: with(runFailed("not_started"), code, none), callers: "inside both", alone: true, live: true},
+	"exec condition, 255": {service: "ExecCondition=/bin/sh -c 'test ! -e FLAGS/nope || exit 255'", do: failing("nope"),
+		want: with(runFailed("other"), code, 255), callers: "inside handler both"},
 	"start limit": {unit: "StartLimitBurst=1\nStartLimitIntervalSec=1h", timer: true, user: true,
 		want:    refused,
 		callers: "handler both"},
@@ -144,6 +167,12 @@ var situations = map[string]situation{
 		want: with(runFailed("other"), code, 226), callers: "inside handler both"},
 	"ExecStartPost": {service: "ExecStartPost=/bin/sh -c 'test ! -e FLAGS/nope || exit 5'", do: failing("nope"),
 		want: with(runFailed("other"), code, 5), callers: "inside handler both"},
+	"runtime directory": {service: "RuntimeDirectory=NAME", do: "touch /run/NAME; ctl start NAME; rm /run/NAME",
+		want: with(runFailed("not_started"), code, 233), callers: "handler both"},
+	"standard output": {service: "StandardOutput=append:FLAGS/writable/out", do: without("FLAGS/writable"), script: "true",
+		want: with(runFailed("not_started"), code, 209), callers: "handler both"},
+	"an ignored program": {service: "ExecStartPre=-/nosuch/program", do: failing("fail"),
+		want: with(runFailed("password"), code, wrongPassword), callers: "inside handler both"},
 	"credentials": {service: "LoadCredential=x:FLAGS/writable/credential", do: without("FLAGS/writable"),
 		want: with(runFailed("not_started"), code, 243), callers: "handler both"},
 	"resources": {service: "EnvironmentFile=FLAGS/writable/credential", do: without("FLAGS/writable"), user: true,
@@ -182,6 +211,14 @@ var situations = map[string]situation{
 	"killed": {typ: "simple",
 		do:   active + "ctl kill --kill-whom=main --signal=KILL NAME; " + ended,
 		want: with(runFailed("killed"), code, 137), callers: "inside handler both"},
+	"out of memory": {do: begun + outOfMemory + "ctl kill --kill-whom=main --signal=KILL NAME; " + ended,
+		want: with(runFailed("oom"), code, 137), callers: "inside handler both"},
+	"out of memory, restic alone": {
+		do:   begun + outOfMemory + "pkill --signal KILL --exact --parent $(ctl show -P MainPID NAME) restic; " + ended,
+		want: with(runFailed("oom"), code, 137), callers: "inside handler both"},
+	"bound to what dies": {unit: "BindsTo=bound@NAME.service\nAfter=bound@NAME.service", fresh: true,
+		do:   begun + "ctl kill --signal=KILL bound@NAME; " + ended,
+		want: with(runFailed("killed"), code, 143), callers: "inside handler both"},
 	"simple": {typ: "simple", user: true,
 		do:   "ctl start NAME; " + ended,
 		want: runSucceeded, callers: "inside both"},
@@ -204,6 +241,18 @@ var situations = map[string]situation{
 		do:      "ctl stop NAME; " + failing("fail"),
 		want:    with(runFailed("password"), code, wrongPassword),
 		callers: "inside handler both"},
+	"a backup at shutdown": {service: atStop, do: "ctl stop NAME; ctl start NAME; ctl stop NAME",
+		want: runSucceeded, callers: "inside both"},
+	"a backup at shutdown, failed": {service: atStop, do: "ctl stop NAME; ctl start NAME; touch FLAGS/fail; ctl stop NAME; rm FLAGS/fail",
+		want: with(runFailed("password"), code, wrongPassword), callers: "inside handler both"},
+	"ExecStop": {service: "ExecStop=/bin/sh -c 'test ! -e FLAGS/nope || exit 5'", do: failing("nope"),
+		want: with(runFailed("other"), code, 5), callers: "inside handler both"},
+	"namespace, dependency": {unit: "Requires=dep@NAME.service\nAfter=dep@NAME.service", service: "LogNamespace=starts", timer: true,
+		do: failing("dep"), want: refused, callers: "handler both"},
+	"namespace, program": {service: "LogNamespace=starts", do: without("BIN/restic-backup.sh"),
+		want: with(runFailed("not_started"), code, 203), callers: "inside handler both"},
+	// The manager and the unit are silenced: all that is left is to say that nothing can be said.
+	"log level": {service: "LogLevelMax=warning", fresh: true, want: unreadable, callers: "inside both"},
 	"quiet": {script: "restic backup --quiet /srv/data; sleep 1.5",
 		want: runSucceeded, callers: "inside both"},
 	"an ignored failure, at debug": {service: "ExecStart=-/bin/sh -c 'exit 9'\nExecStart=/bin/sh -c 'test ! -e FLAGS/fail7 || exit 7'",
@@ -393,6 +442,7 @@ func setUpStarts(m *machine.Machine, all []start) {
 	for scope, user := range map[string]string{"system": "", "user": " --user"} {
 		dir := "/etc/systemd/" + scope + "/"
 		m.Write(dir+"dep@.service", shared+"/bin/sh -c 'test ! -e \"/srv/flags/%I/dep\" -a ! -e \"/srv/flags/%i/dep\"'\n", 0o644)
+		m.Write(dir+"bound@.service", "[Service]\nExecStart=sleep 1000\n", 0o644)
 		m.Write(dir+"slow@.service", shared+"/bin/sh -c 'test ! -e /srv/flags/%i/slow || sleep 10'\n", 0o644)
 		for _, handler := range []string{"handler", "both"} {
 			m.Write(dir+handler+"@.service", shared+exporter+user+" --unit %i --output /srv/out/"+handler+"\n", 0o644)
@@ -469,7 +519,7 @@ func (s start) check(t *testing.T, files map[string]series, password float64) {
 				want[name] = password
 			}
 		}
-		if s.asUser && s.title == "simple" && slices.Contains([]string{"export", "json", "short-iso"}, caller) {
+		if (s.live || s.asUser && s.title == "simple") && slices.Contains([]string{"export", "json", "short-iso"}, caller) {
 			continue // a user's manager says nothing of such an end
 		}
 		switch caller {
@@ -489,7 +539,14 @@ func (s start) check(t *testing.T, files map[string]series, password float64) {
 		if kept, ok := files["before/"+caller+"/"+s.name()][lastSuccess]; ok && failed {
 			want[lastSuccess] = kept
 		}
-		wants[caller], got[caller] = want, metrictest.Pick(files["out/"+caller+"/"+s.name()], want, absent...)
+		file := "out/" + caller + "/" + s.name()
+		if _, ok := s.want["restic_exporter_failed{}"]; ok {
+			if !slices.Contains([]string{"inside", "handler", "both"}, caller) {
+				continue // a person sees the exit status
+			}
+			file += ".exporter"
+		}
+		wants[caller], got[caller] = want, metrictest.Pick(files[file], want, absent...)
 	}
 	assert.Equal(t, wants, got)
 }
