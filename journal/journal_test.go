@@ -60,6 +60,13 @@ func line(id ID, pid int, message string, more ...string) fields {
 	}, more...)
 }
 
+// contained is a line that conmon logs for a container.
+func contained(message string, more ...string) fields {
+	l := line(id1, 7, message, more...)
+	l[slices.Index(l, "_COMM=restic")] = "_COMM=conmon"
+	return l
+}
+
 // late is a line that journald took after the unit had ended.
 func late(message string, more ...string) fields {
 	return append(fields{"MESSAGE=" + message, "SYSLOG_IDENTIFIER=restic-backup.sh", "_PID=8", "_UID=0", "_SYSTEMD_UNIT=" + unit}, more...)
@@ -339,6 +346,15 @@ func TestEntries(t *testing.T) {
 				line(id1, 7, "end1", "_STREAM_ID=1"), line(id1, 8, "end2", "_STREAM_ID=2"),
 			},
 			[]says{{Output, long + "1end1", 0, "", 0, 2}, {Output, long + "2end2", 0, "", 0, 2}},
+		},
+		"a line in parts by conmon, one of standard error between": {
+			log{
+				contained("be", "PRIORITY=6", "CONTAINER_PARTIAL_MESSAGE=true"),
+				contained("between\n", "PRIORITY=3"),
+				contained("gin, ", "PRIORITY=6", "CONTAINER_PARTIAL_MESSAGE=true"),
+				contained("end\n", "PRIORITY=6"),
+			},
+			[]says{{Output, "between\n", 0, "", 0, 1}, {Output, "begin, end\n", 0, "", 0, 3}},
 		},
 		"a line whose end never came": {
 			log{line(id1, 7, long, "_STREAM_ID=1", "_LINE_BREAK=line-max")},
@@ -1041,6 +1057,10 @@ func TestSkim(t *testing.T) {
 		},
 		"in parts": {
 			line(id1, 7, "first"), line(id1, 7, long, "_STREAM_ID=1", "_LINE_BREAK=line-max"), line(id1, 7, "end", "_STREAM_ID=1"),
+		},
+		"in parts by conmon": {
+			contained("fir", "CONTAINER_PARTIAL_MESSAGE=true"), contained("st"),
+			contained("idle 1"),
 		},
 		"nothing": {line(id2, 7, "other")},
 		// A user's unit can have any ID.

@@ -145,8 +145,9 @@ var (
 		fieldExitCode, fieldExitStatus, fieldCommand, fieldDropped, fieldObjectUnit, fieldObjectUserUnit, fieldObjectInvocation,
 		fieldSourceTime, fieldJobResult, fieldPriority,
 	}
-	splitFields = []int{fieldLineBreak, fieldStream}
-	userField   = []int{fieldUID}
+	splitFields  = []int{fieldLineBreak, fieldStream}
+	conmonFields = []int{fieldPartial, fieldPriority}
+	userField    = []int{fieldUID}
 )
 
 // minLineMax is the smallest LineMax= that journald accepts (journald.conf(5)). It
@@ -164,12 +165,18 @@ func (l libsystemd) fill(rec *record, s selector) (err error) {
 	if err := l.get(rec, commonFields); err != nil {
 		return err
 	}
+	if rec.is(fieldComm, "conmon") {
+		if err := l.get(rec, conmonFields); err != nil {
+			return err
+		}
+		rec.split = rec.split || rec.part()
+	}
 	// The last part of a line may be short.
 	if rec.split || len(rec.fields[fieldMessage]) >= minLineMax {
 		if err := l.get(rec, splitFields); err != nil {
 			return err
 		}
-		rec.split = rec.split || len(rec.fields[fieldLineBreak]) > 0
+		rec.split = rec.split || rec.part()
 	}
 	output := s.scope[Output]
 	if rec.is(output.unit, s.unit) && len(rec.fields[output.id]) > 0 && !rec.unspawned() {

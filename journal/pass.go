@@ -99,7 +99,7 @@ func (p *pass) skim(skipper Skipper) error {
 	if err := p.entries(p.b.read(p.ctx, p.s, p.s.notes(p.id), time.Time{})); err != nil {
 		return err
 	}
-	split, err := first(p.ctx, p.b, p.s, match{p.s.of(Output, p.id, "_LINE_BREAK=line-max")})
+	split, err := first(p.ctx, p.b, p.s, match{p.s.of(Output, p.id, "_LINE_BREAK=line-max"), p.s.of(Output, p.id, "CONTAINER_PARTIAL_MESSAGE=true")})
 	if err != nil {
 		return err
 	}

@@ -47,6 +47,7 @@ const (
 	fieldSourceTime
 	fieldJobResult
 	fieldPriority
+	fieldPartial
 	fieldCount
 )
 
@@ -55,7 +56,7 @@ var fieldNames = [fieldCount]string{
 	"_SYSTEMD_INVOCATION_ID", "_STREAM_ID", "_LINE_BREAK", "_BOOT_ID", "UNIT", "INVOCATION_ID", "USER_UNIT",
 	"USER_INVOCATION_ID", "MESSAGE_ID", "UNIT_RESULT", "EXIT_CODE", "EXIT_STATUS", "COMMAND", "N_DROPPED",
 	"OBJECT_SYSTEMD_UNIT", "OBJECT_SYSTEMD_USER_UNIT", "OBJECT_SYSTEMD_INVOCATION_ID",
-	"_SOURCE_REALTIME_TIMESTAMP", "JOB_RESULT", "PRIORITY",
+	"_SOURCE_REALTIME_TIMESTAMP", "JOB_RESULT", "PRIORITY", "CONTAINER_PARTIAL_MESSAGE",
 }
 
 var fieldByName = func() map[string]int {
@@ -262,15 +263,19 @@ type joiner struct {
 	order   []string // the streams in waiting, ordered by their first part
 }
 
+// part reports whether r is a part of a line, and not the last one. journald splits long
+// lines. conmon, which logs what containers print, reads 8 KiB at once and splits lines there.
+func (r *record) part() bool { return r.is(fieldLineBreak, "line-max") || r.is(fieldPartial, "true") }
+
 // add returns the line that e completes, or false if e is not its last part.
 func (j *joiner) add(e Entry, r *record) (Entry, bool) {
-	more := r.is(fieldLineBreak, "line-max")
+	more := r.part()
 	if e.Kind != Output || !more && len(j.waiting) == 0 {
 		return e, true
 	}
 	stream := string(r.fields[fieldStream])
 	if stream == "" {
-		stream = string(r.fields[fieldPID])
+		stream = string(r.fields[fieldPID]) + " " + string(r.fields[fieldPriority]) // conmon's tell standard error
 	}
 	begun := j.waiting[stream]
 	if begun == nil {

@@ -245,7 +245,7 @@ func (h storeHost) records(ctx context.Context, m match, since time.Time) (recor
 	return func(yield func(*record, error) bool) {
 		split := false
 		for _, r := range found {
-			split = split || r.is(fieldLineBreak, "line-max")
+			split = split || r.part()
 			r.split = split
 			if !yield(&r.record, nil) {
 				return
