@@ -92,7 +92,7 @@ func unquoted(text []byte) []byte {
 					rest = rest[i+1:]
 				}
 			}
-		case bytes.Contains(name, []byte("//")), bytes.HasPrefix(name, []byte("/")), isLocation(name):
+		case has(name, "/"), isLocation(name):
 			if word[len(word)-1] != ':' {
 				_, after, ok := bytes.Cut(rest, []byte(": "))
 				if !ok {
@@ -110,7 +110,7 @@ func unquoted(text []byte) []byte {
 	return said
 }
 
-// isLocation reports whether a word is the location of a repository.
+// isLocation reports whether a word is a URL, or the location of a repository.
 func isLocation(name []byte) bool {
 	scheme, rest, ok := bytes.Cut(name, []byte(":"))
 	if !ok || len(rest) == 0 {
@@ -120,12 +120,11 @@ func isLocation(name []byte) bool {
 	case "s3", "b2", "azure", "gs", "swift", "rest", "rclone", "sftp", "local":
 		return true
 	}
-	return false
+	return has(rest, "//")
 }
 
-// isHost reports whether a word has a dot in it, and is not one of the names that
-// the backends give their operations, such as "client.Open".
+// isHost reports whether a word has a dot in it, as no word in causes has but this one.
 func isHost(name []byte) bool {
 	i := bytes.IndexByte(name, '.')
-	return i > 0 && i < len(name)-1 && !has(name, "client.") && !has(name, "Client.") && !has(name, "net/") && !has(name, "http.")
+	return i > 0 && i < len(name)-1 && !has(name, "Client.Timeout")
 }

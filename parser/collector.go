@@ -97,8 +97,13 @@ func (c *Collector) Add(l Line) error {
 
 // widen extends the time from start to end to include t.
 func widen(start, end *time.Time, t time.Time) {
+	if t != *end { // often they are equal: journald reads several lines at once
+		extend(start, end, t)
+	}
+}
+
+func extend(start, end *time.Time, t time.Time) {
 	switch {
-	case t == *end: // often: journald reads several lines at once
 	case t.After(*end):
 		if start.IsZero() {
 			*start = t

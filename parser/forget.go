@@ -38,6 +38,12 @@ type forgetState struct {
 	bad     bool // the tables do not add up
 }
 
+// isRow reports whether a line that has no form is a row of a table, in which names
+// stand.
+func (f *forgetState) isRow(text []byte) bool {
+	return f.inTable && (text[0] == ' ' || len(text) > 8 && isID(text[:8]))
+}
+
 // heard records that the process logged a line at t, and is still in its forget.
 func (f *forgetState) heard(p *Process, t time.Time) {
 	if p.Forget != nil && p.Command == CommandForget {
@@ -62,7 +68,7 @@ func (f *forgetState) end(p *Process) {
 		switch {
 		case f.failed > 0:
 			forget.Failed = min(f.failed, forget.Removed)
-		case forget.Removed == f.of:
+		default:
 			forget.Failed = f.of - f.deleted
 		}
 		forget.Removed -= forget.Failed

@@ -310,6 +310,11 @@ snapshot deadbeef saved
 			"no parent snapshot found, will read all files\n" + `new       "/srv/a\nFatal: x", saved in 0.003s (0 B added)` + smallText,
 			parser.Process{Done: true, Backup: &small},
 		},
+		"JSON in the name of a file that cannot be read": {
+			"error: open /srv/a" + forged + `{"message_type":"status",: permission denied` + "\n" + smallText +
+				"Warning: at least one source file could not be read\n",
+			parser.Process{Done: true, Incomplete: true, Errors: 1, Backup: with(small, func(b *parser.Backup) { b.Unreadable = new(uint64(1)) })},
+		},
 		"a summary, and the kill before it": {begin + "\n" + forged + "unchanged /srv/b\n", parser.Process{Unfinished: true}},
 	}
 	for name, test := range tests {
@@ -533,6 +538,17 @@ func TestOtherLines(t *testing.T) {
 			one(parser.Process{Command: parser.CommandRestore, Errors: 1, Fatal: "Fatal: There were 1 errors", Cause: parser.CauseOther,
 				ExitCode: new(1)}),
 		},
+		"an empty line": {"load indexes\n\n", one(parser.Process{Command: parser.CommandCheck, Unfinished: true})},
+		"an init after a failure": {"Fatal: wrong password or no key found\nFatal: create repository at /srv/repo failed: config file already exists\n",
+			one(parser.Process{Fatal: "Fatal: wrong password or no key found", Cause: parser.CausePassword})},
+		"a consequence of a failure": {"Fatal: wrong password or no key found\ncontext canceled\n",
+			one(parser.Process{Fatal: "Fatal: wrong password or no key found", Cause: parser.CausePassword})},
+		"a snapshot that cannot be removed, said twice": {"Applying Policy: keep 1 latest snapshots\nremove 1 snapshots:\n" +
+			"ID        Time                 Host  Tags  Paths\n----------------\n298b4840  2026-11-23 00:40:22  h           /srv\n" +
+			"----------------\n1 snapshots\nunable to remove snapshot/298b4840 from the repository\n" +
+			"unable to remove <snapshot/298b4840> from the repository\n",
+			one(parser.Process{Command: parser.CommandForget, Forget: &parser.Forget{Failed: 1}, Errors: 2, Cause: parser.CauseOther,
+				Fatal: "unable to remove snapshot/298b4840 from the repository"})},
 		"retries": {"Save(<data/0123456789>) returned error, retrying after 604.30163ms: server response unexpected: 500\n" +
 			"Save(<data/0123456789>) operation successful after 1 retries\n",
 			one(parser.Process{Retries: 1})},
@@ -588,6 +604,8 @@ func TestCause(t *testing.T) {
 			`Fatal: tag 'access denied' is not valid`,
 			`Fatal: tag "access denied has no end`,
 			"Fatal: cannot read /srv/access denied",
+			"Fatal: cannot read /srv/my access denied",
+			"Fatal: no access /srv/my files: denied",
 			"Fatal: cannot read (/srv/access denied): file is bad",
 			"Fatal: open https://backup/access denied: not valid",
 			"Fatal: open sftp:backup/access denied: not valid",
@@ -696,10 +714,21 @@ func TestSpans(t *testing.T) {
 	for i, source := range []string{"restic-backup.sh", "cleanup-backups.sh", "restic-backup.sh", "restic-backup.sh"} {
 		require.NoError(t, c.Add(parser.Line{Source: source, PID: i, Time: at(int64(10 * i)), Text: []byte("x")}))
 	}
-	assert.Equal(t, []parser.Span{
+	want := []parser.Span{
 		{Source: "restic-backup.sh", Start: at(0), End: at(30)},
 		{Source: "cleanup-backups.sh", Start: at(10), End: at(10)},
-	}, c.Spans())
+	}
+	assert.Equal(t, want, c.Spans())
+	for second := range int64(2) {
+		for i := range 20 {
+			source := "script-" + strconv.Itoa(i)
+			require.NoError(t, c.Add(parser.Line{Source: source, Time: at(100 + second), Text: []byte("x")}))
+			if second == 0 {
+				want = append(want, parser.Span{Source: source, Start: at(100), End: at(101)})
+			}
+		}
+	}
+	assert.Equal(t, want, c.Spans())
 }
 
 // Who skips lines adds their first and last times at the end.
@@ -707,7 +736,8 @@ func TestEarlierTimes(t *testing.T) {
 	at := func(s int64) time.Time { return time.Unix(s, 0) }
 	var c parser.Collector
 	for _, l := range []parser.Line{
-		{Time: at(20), Text: []byte("open repository")},
+		{Text: []byte("open repository")},
+		{Time: at(20), Text: []byte("lock repository")},
 		{Time: at(30), Text: []byte("load index files")},
 		{Time: at(10)},
 		{Time: at(40)},
@@ -747,19 +777,24 @@ func TestManyProcesses(t *testing.T) {
 	before := heap()
 	for i := range many {
 		add(1000+i, 4, "copied a file")
-		if i == many/2 {
+		switch i {
+		case many/2 - 4096:
+			add(10, 3, "a script that goes on after many others")
+		case many / 2:
+			add(10, 5, "open repository")
 			backup(9, 5)
 		}
 	}
 	assert.Less(t, heap(), before+4<<20)
 	backup(7, 6)
 	backup(8, 7)
+	backup(10, 8)
 	type process struct{ PID, Start, End int }
 	var got []process
 	for _, p := range c.Processes() {
 		got = append(got, process{p.PID, int(p.Start.Unix()), int(p.End.Unix())})
 	}
-	assert.Equal(t, []process{{7, 1, 6}, {8, 2, 7}, {9, 5, 5}}, got)
+	assert.Equal(t, []process{{7, 1, 6}, {8, 2, 7}, {10, 3, 8}, {9, 5, 5}}, got)
 }
 
 // TestSkipAsksWho: a line about a file discards the summary of its own process, so it

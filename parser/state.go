@@ -40,7 +40,7 @@ func (s *state) add(text []byte, f *form) error {
 	if f != nil && f.complaint {
 		widen(&s.said.first, &s.said.last, s.line.time)
 	}
-	if f == nil {
+	if f == nil && !s.forget.isRow(text) {
 		if (s.restic || s.known) && len(s.unknown) == 0 && bytes.Contains(text, []byte(": ")) {
 			s.unknown = append(s.unknown, text[:min(len(text), 512)]...)
 		}

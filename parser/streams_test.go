@@ -70,6 +70,35 @@ func said(lines []parser.Line) (processes []parser.Process) {
 	return processes
 }
 
+// TestStreamOfProcesses: in a process that other programs share, each backup counts, a line
+// that comes twice at once counts once, and what a terminal overwrites does not count.
+func TestStreamOfProcesses(t *testing.T) {
+	times := func(pid int, at map[time.Duration]string) (commands []parser.Command) {
+		var lines []parser.Line
+		for _, after := range slices.Sorted(maps.Keys(at)) {
+			for text := range strings.Lines(at[after]) {
+				lines = append(lines, parser.Line{PID: pid, Time: time.Unix(10, 0).Add(after), Text: []byte(text)})
+			}
+		}
+		for _, p := range runs(lines) {
+			commands = append(commands, p.Command)
+		}
+		return commands
+	}
+	const locked = "Fatal: unable to create lock in backend: repository is already locked\n"
+	backup := parser.CommandBackup
+	assert.Equal(t, []parser.Command{backup, backup}, times(7, map[time.Duration]string{0: "a script\n", 1: smallText, 2: other}), "one PID")
+	assert.Equal(t, []parser.Command{""}, times(0, map[time.Duration]string{0: locked, time.Second: locked}), "said twice")
+	assert.Equal(t, []parser.Command{"", ""}, times(0, map[time.Duration]string{0: locked, 2 * time.Second: locked}), "two that wait")
+	assert.Equal(t, []parser.Command{""}, times(0, map[time.Duration]string{0: "[0:00] 1 / 2 packs\r" + locked}), "overwritten")
+
+	retry := "Save(<data/0123456789>) returned error, retrying after 1.5s: server response unexpected: 500\n"
+	assert.Equal(t, []parser.Command{backup}, times(7, map[time.Duration]string{0: retry, time.Second: smallText}), "whole seconds")
+}
+
+// other is the summary of another backup than smallText.
+var other = strings.ReplaceAll(smallText, "298b4840", "398b4840")
+
 // unended are recordings in which restic does not come to an end of its own, or does
 // not say so: what follows in a stream may be its.
 var unended = regexp.MustCompile(`/(killed|sigkill|quiet-run)$`)
