@@ -65,12 +65,7 @@ func (f *forgetState) end(p *Process) {
 	}
 	if failure != "" && p.Forget != nil {
 		forget := *p.Forget
-		switch {
-		case f.failed > 0:
-			forget.Failed = min(f.failed, forget.Removed)
-		default:
-			forget.Failed = f.of - f.deleted
-		}
+		forget.Failed = min(cmp.Or(f.failed, f.of-f.deleted), forget.Removed)
 		forget.Removed -= forget.Failed
 		p.Forget = &forget
 	}

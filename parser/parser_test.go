@@ -311,9 +311,9 @@ snapshot deadbeef saved
 			parser.Process{Done: true, Backup: &small},
 		},
 		"JSON in the name of a file that cannot be read": {
-			"error: open /srv/a" + forged + `{"message_type":"status",: permission denied` + "\n" + smallText +
-				"Warning: at least one source file could not be read\n",
-			parser.Process{Done: true, Incomplete: true, Errors: 1, Backup: with(small, func(b *parser.Backup) { b.Unreadable = new(uint64(1)) })},
+			"no parent snapshot found, will read all files\nerror: open /srv/a" + forged +
+				`{"message_type":"status",: permission denied` + "\n",
+			parser.Process{Unfinished: true, Errors: 1, Unreadable: 1},
 		},
 		"a summary, and the kill before it": {begin + "\n" + forged + "unchanged /srv/b\n", parser.Process{Unfinished: true}},
 	}
@@ -538,8 +538,11 @@ func TestOtherLines(t *testing.T) {
 			one(parser.Process{Command: parser.CommandRestore, Errors: 1, Fatal: "Fatal: There were 1 errors", Cause: parser.CauseOther,
 				ExitCode: new(1)}),
 		},
+		"what is no ID": {smallText[:len(smallText)-len("298b4840 saved\n")] + "298b48401 saved\n",
+			one(parser.Process{Command: parser.CommandBackup, SyntaxErrors: 1})},
 		"an empty line": {"load indexes\n\n", one(parser.Process{Command: parser.CommandCheck, Unfinished: true})},
-		"an init after a failure": {"Fatal: wrong password or no key found\nFatal: create repository at /srv/repo failed: config file already exists\n",
+		"an init after a failure": {"Fatal: wrong password or no key found\n" +
+			"Fatal: create repository at /srv/repo failed: config file already exists\n",
 			one(parser.Process{Fatal: "Fatal: wrong password or no key found", Cause: parser.CausePassword})},
 		"a consequence of a failure": {"Fatal: wrong password or no key found\ncontext canceled\n",
 			one(parser.Process{Fatal: "Fatal: wrong password or no key found", Cause: parser.CausePassword})},
@@ -582,6 +585,7 @@ func TestCause(t *testing.T) {
 		parser.CauseNetwork: {
 			`Fatal: unable to open config file: Head "http://127.0.0.1:1/config": dial tcp 127.0.0.1:1: connect: connection refused`,
 			"unable to create lock in backend: dial tcp 192.0.2.1:443: connect: connection refused",
+			`Fatal: unable to open config file: Head "http://backup/config": net/http: request canceled (Client.Timeout exceeded while x)`,
 		},
 		parser.CauseNoSource: {"Fatal: all source directories/files do not exist"},
 		parser.CauseNoSpace: {
@@ -642,6 +646,10 @@ func TestSyntaxError(t *testing.T) {
 			parser.SyntaxError{Line: 3, Text: "Added to the repo: 17.000 EiB", Err: strconv.ErrRange}},
 		"a duration that is none": {block + "Added to the repo: 1.000 KiB\nprocessed 7 files, 7.000 GiB in 7:77\n",
 			parser.SyntaxError{Line: 4, Text: "processed 7 files, 7.000 GiB in 7:77", Err: strconv.ErrSyntax}},
+		"a duration of one digit too few": {block + "Added to the repo: 1.000 KiB\nprocessed 7 files, 7.000 GiB in 7:7\n",
+			parser.SyntaxError{Line: 4, Text: "processed 7 files, 7.000 GiB in 7:7", Err: strconv.ErrSyntax}},
+		"a duration with days": {block + "Added to the repo: 1.000 KiB\nprocessed 7 files, 7.000 GiB in 1:02:03:04\n",
+			parser.SyntaxError{Line: 4, Text: "processed 7 files, 7.000 GiB in 1:02:03:04", Err: strconv.ErrSyntax}},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -665,6 +673,24 @@ func TestSyntaxError(t *testing.T) {
 		require.Error(t, err)
 		assert.Equal(t, []parser.Process{{Command: parser.CommandBackup, Done: true, Backup: &small, SyntaxErrors: 1}}, runs)
 	})
+}
+
+// TestRows: what a row of a table quotes is no complaint of restic's; the same elsewhere is.
+func TestRows(t *testing.T) {
+	read := func(log string) []parser.Process {
+		var c parser.Collector
+		for text := range bytes.Lines([]byte(log)) {
+			require.NoError(t, c.Add(parser.Line{PID: 7, Restic: true, Text: text}))
+		}
+		return c.Processes()
+	}
+	row := "298b4840  2026-11-23 00:40:22  h           /srv/a: permission denied\n"
+	table := "Applying Policy: keep 1 latest snapshots\nkeep 1 snapshots:\n" +
+		"ID        Time                 Host  Tags  Paths\n----------------\n" + row + "----------------\n1 snapshots\n"
+	process := parser.Process{Command: parser.CommandForget, Done: true, Forget: &parser.Forget{Kept: 1}}
+	assert.Equal(t, one(process), read(table))
+	process = parser.Process{Command: parser.CommandBackup, Unfinished: false, SyntaxErrors: 1}
+	assert.Equal(t, one(process), read("no parent snapshot found, will read all files\n"+row))
 }
 
 // Without process IDs commands are told by their first and last lines.

@@ -87,7 +87,8 @@ func TestStreamOfProcesses(t *testing.T) {
 	}
 	const locked = "Fatal: unable to create lock in backend: repository is already locked\n"
 	backup := parser.CommandBackup
-	assert.Equal(t, []parser.Command{backup, backup}, times(7, map[time.Duration]string{0: "a script\n", 1: smallText, 2: other}), "one PID")
+	two := map[time.Duration]string{0: "a script\n", 1: smallText, 2: other}
+	assert.Equal(t, []parser.Command{backup, backup}, times(7, two), "one PID")
 	assert.Equal(t, []parser.Command{""}, times(0, map[time.Duration]string{0: locked, time.Second: locked}), "said twice")
 	assert.Equal(t, []parser.Command{"", ""}, times(0, map[time.Duration]string{0: locked, 2 * time.Second: locked}), "two that wait")
 	assert.Equal(t, []parser.Command{""}, times(0, map[time.Duration]string{0: "[0:00] 1 / 2 packs\r" + locked}), "overwritten")
