@@ -154,7 +154,9 @@ const resources journal.Result = "resources"
 // systemd has told the caller. It returns ErrRunning if neither says how the run
 // ended.
 func (r *Run) judge(v *verdict, told told, local bool) error {
-	if began := v.stop.began; !began.IsZero() && slices.ContainsFunc(r.Processes, func(p parser.Process) bool { return !p.Start.Before(began) }) {
+	if began := v.stop.began; !began.IsZero() && slices.ContainsFunc(r.Processes, func(p parser.Process) bool {
+		return !p.Start.Before(began) && (p.Command != "" || p.Fatal != "")
+	}) {
 		// ExecStop= runs restic, as for a backup at shutdown: the stop is the run.
 		v.result, v.time, v.exit = v.stop.result, v.stop.time, v.stop.exit
 		r.Start, r.End = began, cmp.Or(v.time, r.Processes[len(r.Processes)-1].End)

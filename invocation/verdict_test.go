@@ -8,6 +8,7 @@ import (
 
 	_ "github.com/restic-exporter/restic-exporter/internal/golden" // go test ./... -update
 	"github.com/restic-exporter/restic-exporter/journal"
+	"github.com/restic-exporter/restic-exporter/parser"
 )
 
 func TestVerdict(t *testing.T) {
@@ -83,6 +84,43 @@ func TestVerdict(t *testing.T) {
 			}
 			got.spoke, got.start = firstWords{}, journal.Start{}
 			assert.Equal(t, tt.want, got)
+		})
+	}
+}
+
+// TestStop: if ExecStop= makes the backup, as at shutdown, that is the run. If it only tidies up, it is not.
+func TestStop(t *testing.T) {
+	start := time.Unix(1_700_000_000, 0)
+	at := func(s int) time.Time { return start.Add(time.Duration(s) * time.Second) }
+	var entries []journal.Entry
+	for _, e := range []journal.Entry{
+		{Event: journal.EventStarting, Time: at(0)},
+		{Event: journal.EventStarted, Result: journal.Success, Time: at(10)},
+		{Event: journal.EventStopping, Time: at(100)},
+		{Event: journal.EventExited, Exit: &journal.Exit{Command: "ExecStop", Status: 1}, Time: at(105)},
+		{Event: journal.EventFailed, Result: journal.ExitCode, Time: at(106)},
+	} {
+		e.Kind = journal.Manager
+		entries = append(entries, e)
+	}
+	backup := parser.Process{Command: parser.CommandBackup, Start: at(5), End: at(9), Done: true}
+	for name, tt := range map[string]struct {
+		last parser.Process
+		want Outcome
+		end  time.Time
+	}{
+		"tidies up":     {parser.Process{Start: at(101), End: at(102)}, Succeeded, at(10)},
+		"cannot do so":  {parser.Process{Fatal: "Fatal: x", Start: at(101), End: at(102)}, Failed, at(106)},
+		"makes another": {parser.Process{Command: parser.CommandBackup, Start: at(101), End: at(102)}, Failed, at(106)},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var v verdict
+			for _, e := range entries {
+				v.add(e)
+			}
+			r := Run{Start: start, End: at(10), Processes: []parser.Process{backup, tt.last}}
+			assert.NoError(t, r.judge(&v, none, false))
+			assert.Equal(t, []any{tt.want, tt.end}, []any{r.Outcome, r.End})
 		})
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"maps"
+	"os"
 	"slices"
 	"strconv"
 	"strings"
@@ -13,6 +14,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/restic-exporter/restic-exporter/internal/golden"
 	"github.com/restic-exporter/restic-exporter/internal/machine"
 	"github.com/restic-exporter/restic-exporter/internal/metrictest"
 	"github.com/restic-exporter/restic-exporter/internal/testenv"
@@ -37,7 +39,7 @@ type situation struct {
 	live          bool   // a recording of the unit lacks what tells it
 }
 
-type series = map[string]float64
+type series map[string]float64
 
 func runFailed(reason string) series {
 	return series{
@@ -549,4 +551,53 @@ func (s start) check(t *testing.T, files map[string]series, password float64) {
 		wants[caller], got[caller] = want, metrictest.Pick(files[file], want, absent...)
 	}
 	assert.Equal(t, wants, got)
+}
+
+// TestStartsPage: docs/starts.md lists all situations and what they give.
+func TestStartsPage(t *testing.T) {
+	const name = "../../docs/starts.md"
+	page, err := os.ReadFile(name)
+	require.NoError(t, err)
+	const head = "\n| situation | status, reason, exit code |"
+	text, table, ok := strings.Cut(string(page), head)
+	require.True(t, ok)
+	assert.Contains(t, text, fmt.Sprintf(" %d situations ", len(situations)))
+	var b strings.Builder
+	further := make(map[string]string) // columns
+	for row := range strings.Lines(table) {
+		if cells := strings.SplitN(row, "|", 4); len(cells) == 4 && strings.Contains(row, " ") && cells[0] == "" {
+			further[cells[1]] = cells[3]
+		} else {
+			b.WriteString(row) // the rest of the head
+		}
+	}
+	for _, title := range slices.Sorted(maps.Keys(situations)) {
+		cell := " " + title + " "
+		fmt.Fprintf(&b, "|%s| %s |%s", cell, situations[title].want.words(), cmp.Or(further[cell], "\n"))
+	}
+	golden.Equal(t, name, text+head+b.String())
+}
+
+// words returns what docs/starts.md says of a run.
+func (s series) words() string {
+	var words []string
+	for _, status := range []string{"success", "failed"} {
+		if s["restic_run_status{status="+status+"}"] == 1 {
+			words = append(words, status)
+		}
+	}
+	for name, value := range s {
+		if reason, ok := strings.CutPrefix(name, "restic_run_failure_reason{reason="); ok && value == 1 {
+			words = append(words, strings.TrimSuffix(reason, "}"))
+		}
+	}
+	switch n := s[code]; {
+	case s["restic_exporter_failed{}"] == 1:
+		words = append(words, "only `restic_exporter_failed`")
+	case n == wrongPassword:
+		words = append(words, "1 or 12")
+	case n > 0:
+		words = append(words, fmt.Sprint(n))
+	}
+	return strings.Join(words, ", ")
 }
