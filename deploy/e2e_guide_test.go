@@ -32,6 +32,7 @@ case $1 in */backup.conf) cat /run/answer >> $1 ;; *) cat /run/answer > $1 ;; es
 		{"the disk is unplugged", s.guideUnplugged},
 		{"a server", s.guideServer},
 		{"a laptop", s.guideLaptop},
+		{"a server that deletes nothing", s.guideAppendOnly},
 	})
 }
 
@@ -43,7 +44,11 @@ var (
 // follow does what the section of the guide says, and returns what it printed.
 func (s *system) follow(heading string) string {
 	s.t.Helper()
-	guide := read(s.t, "../docs/getting-started.md")
+	return s.followIn(read(s.t, "../docs/getting-started.md"), heading)
+}
+
+func (s *system) followIn(guide, heading string) string {
+	s.t.Helper()
 	var blocks [][]string
 	for _, at := range guideHeading.FindAllStringSubmatchIndex(guide, -1) {
 		text := guide[at[1]:]
@@ -155,4 +160,39 @@ func (s *system) guideLaptop(t *testing.T) {
 	verdict, got := s.ended()
 	assert.Equal(t, "success", verdict)
 	assert.Equal(t, success, metrictest.Pick(got, success))
+}
+
+// guideAppendOnly follows docs/append-only.md: one machine adds, and another job, at the
+// server's, prunes.
+func (s *system) guideAppendOnly(t *testing.T) {
+	page := strings.ReplaceAll(read(t, "../docs/append-only.md"), "NAME", "server")
+	serve := guideBlock.FindStringSubmatch(page)[2]
+	s.Run("systemctl stop rclone restic-backup.timer; rm -f /var/lib/restic-exporter/*; mkdir /srv/backups\n" +
+		"systemd-run --quiet --unit=append-only -p NetworkNamespacePath=/run/netns/server --setenv=HOME=/root " + serve)
+	s.Eventually(10*time.Second, "curl -s "+there+":8080")
+	s.remote(rest)
+	s.Run("sed -i \"s/^RESTIC_PASSWORD=.*/RESTIC_PASSWORD='a long password'/\" " + credentials)
+	s.config("CHECK_WEEKDAY=daily")
+	s.start("restic-backup")
+
+	s.followIn(page, "The machine that is backed up")
+	got := s.metrics("restic-backup")
+	assert.Equal(t, success, metrictest.Pick(got, success))
+	assert.NotContains(t, got, "restic_step_success{step=prune}", "which alerts are about")
+	s.Run("for year in 2021 2022; do restic-job backup backup --time \"$year-01-01 00:00:00\" /srv/data; done; restic-job backup check")
+	// restic tries for a minute.
+	s.Run(`restic-job backup forget --keep-last 1 >/run/refused 2>&1 & job=$!
+until grep -q '403 Forbidden' /run/refused; do sleep 0.1; done; kill -TERM $job; ! wait $job`)
+	s.Run("test $(ls /srv/backups/snapshots | wc -l) = 4")
+
+	s.followIn(page, "The machine that prunes")
+	want := map[string]float64{
+		"restic_run_status{status=success}": 1, "restic_step_success{step=prune}": 1, "restic_step_success{step=check}": 1,
+		"restic_forget_snapshots{result=kept}": 2, "restic_forget_snapshots{result=removed}": 2, "restic_exporter_unparsed_lines{}": 0,
+	}
+	assert.Equal(t, want, metrictest.Pick(s.metrics("restic-prune@server"), want))
+	s.Run("systemctl is-active restic-prune@server.timer; systemctl stop append-only; ls /srv/backups/locks | (! grep .)")
+	verdict, got := s.start("restic-prune@server")
+	assert.Equal(t, "success", verdict)
+	assert.Equal(t, 1.0, got["restic_step_success{step=prune}"], "it is not due twice")
 }

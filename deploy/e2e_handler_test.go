@@ -40,4 +40,20 @@ printf ` + quote(environment) + ` right > /home/admin/environment`)
 	s.Run("printf " + quote(environment) + " wrong > /home/admin/environment; ! systemctl start his")
 	s.Eventually(20*time.Second, "grep -q 'reason=\"password\".* 1$' "+textfiles+"/his.prom")
 	s.Run("test ! -e /root/owned")
+
+	// Wherever the exporter is called, with a dash before it, it makes no good backup fail.
+	for name, lines := range map[string]string{
+		"handler":    "[Unit]\nOnSuccess=restic-exporter@%n.service\nOnFailure=restic-exporter@%n.service\n",
+		"stop-post":  "[Service]\nExecStopPost=-/usr/bin/restic-exporter --unit %n\n",
+		"start-post": "[Service]\nExecStartPost=-/usr/bin/restic-exporter --unit %n\n",
+		"start":      "[Service]\nExecStart=-/usr/bin/restic-exporter --unit %n\nExecStart=restic --no-cache forget --keep-last 9\n",
+	} {
+		s.Machine.Write("/etc/systemd/system/"+name+".service", "[Service]\nType=oneshot\nEnvironment=RESTIC_PASSWORD=right "+
+			"RESTIC_REPOSITORY=/home/admin/repository\nExecStart=restic --no-cache backup /srv/data\n"+lines, 0o644)
+	}
+	s.Run(`systemctl daemon-reload; mount --bind -o ro ` + textfiles + " " + textfiles + `
+for name in handler stop-post start-post start; do
+	systemctl start $name; test "$(systemctl show -P Result $name)" = success
+	until journalctl -q -o cat -t restic-exporter -g "$name.prom.*read-only file system" | grep -q .; do sleep 0.1; done
+done`)
 }

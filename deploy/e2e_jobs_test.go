@@ -84,6 +84,17 @@ func (s *system) restoreTest(t *testing.T) {
 	assert.Contains(t, got, "restic_step_last_success_timestamp_seconds{step=restore}")
 	assert.Contains(t, s.Run("journalctl -n 30 -o cat -u "+unit), "\nRestoring /srv/data/")
 
+	// The owner of a file chooses its name, and what is there when it is compared.
+	s.config("BACKUP_PATHS=(/srv/odd)")
+	s.Run("mkdir /srv/odd; cd /srv/odd; touch --date=yesterday -- '--a $(b)  '")
+	s.start("restic-backup")
+	for _, script := range []string{"true", "rm -- --a*; mkfifo -- '--a $(b)  '; touch --date=yesterday -- *"} {
+		s.Run("cd /srv/odd; " + script)
+		verdict, _ = s.start(unit)
+		assert.Equal(t, "success", verdict, s.Run("journalctl -n 30 -o cat -u "+unit))
+	}
+	s.config()
+
 	// What was backed up is not what comes out: here it is the source that changed.
 	s.Run("cd /var/lib/restic-exporter; cp -a backup.canary /root/canary; echo other > backup.canary; : > /var/mail/admin")
 	verdict, got = s.start(unit)
@@ -106,46 +117,4 @@ rm -rf /var/cache/restic-exporter/*`)
 	s.Run("rm -rf " + repository + "; mv /root/good " + repository + "; rm -rf /var/cache/restic-exporter/*")
 	verdict, _ = s.start(unit)
 	assert.Equal(t, "success", verdict)
-}
-
-// appendOnly: a server that lets this machine add and not delete, and another job that
-// prunes at the server's.
-func (s *system) appendOnly(t *testing.T) {
-	s.Run("cd /etc/systemd/system; sed 's/:8080/:8081 --append-only/; s|/server/rest|/server/append|' rclone.service > append.service; " +
-		"systemctl daemon-reload; systemctl start append")
-	s.Eventually(10*time.Second, "curl -s "+there+":8081")
-	const address = "rest:http://backup:secret@" + there + ":8081/"
-	s.remote(address)
-	s.Run("rm -f /var/lib/restic-exporter/* " + textfiles + "/restic-backup.prom")
-	s.config("CHECK_WEEKDAY=daily")
-	for range 3 {
-		s.Run("date +%N >> /srv/data/changing; rm -f /var/lib/restic-exporter/backup.checked")
-		verdict, got := s.start("restic-backup")
-		assert.Equal(t, "success", verdict)
-		assert.Equal(t, success, metrictest.Pick(got, success))
-		assert.Equal(t, 1.0, got["restic_step_success{step=check}"])
-		assert.NotContains(t, got, "restic_step_success{step=prune}", "which alerts are about")
-	}
-	_, errOut, status := s.Try("restic-job backup forget --keep-last 1 --prune")
-	assert.NotZero(t, status, "the server forbids it: %s", errOut)
-	s.Run("test $(ls /var/lib/server/append/snapshots | wc -l) = 3")
-
-	// The other machine gets at the files themselves.
-	s.Machine.Write("/etc/restic-exporter/server.conf", "FORGET_OPTIONS=(--keep-last 1)\nCHECK_WEEKDAY=0\n", 0o644)
-	s.Machine.Write("/etc/restic-exporter/server.credentials",
-		"RESTIC_REPOSITORY=/var/lib/server/append\nRESTIC_PASSWORD=right\n", 0o600)
-	s.Machine.Write("/etc/systemd/system/restic-prune@server.service.d/here.conf",
-		"[Service]\nReadWritePaths=/var/lib/server/append\n", 0o644)
-	s.Run("systemctl daemon-reload")
-	verdict, got := s.start("restic-prune@server")
-	assert.Equal(t, "success", verdict, "what was never done is due: %s", s.Run("journalctl -n 30 -o cat -u restic-prune@server"))
-	want := map[string]float64{
-		"restic_run_status{status=success}": 1, "restic_step_success{step=prune}": 1, "restic_forget_snapshots{result=removed}": 2,
-		"restic_exporter_unparsed_lines{}": 0,
-	}
-	assert.Equal(t, want, metrictest.Pick(got, want))
-	s.Run("test $(ls /var/lib/server/append/snapshots | wc -l) = 1; systemctl stop append")
-	verdict, got = s.start("restic-prune@server")
-	assert.Equal(t, "success", verdict, "and is not due twice")
-	assert.Equal(t, 1.0, got["restic_step_success{step=prune}"])
 }

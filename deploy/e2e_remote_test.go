@@ -54,7 +54,6 @@ func TestEndToEndRemote(t *testing.T) {
 	s.steps([]step{
 		{"rest", func(t *testing.T) { s.remoteRuns("rest:http://backup:secret@" + there + ":8080/") }},
 		{"sftp", func(t *testing.T) { s.remoteRuns("sftp:root@" + there + ":/var/lib/server/sftp") }},
-		{"a server to which may only be added", s.appendOnly},
 		{"the server refuses", s.refused},
 		{"the server is down for a while", s.serverDown},
 		{"the server is down for too long", s.serverGone},

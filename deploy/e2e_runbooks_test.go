@@ -1,6 +1,7 @@
 package deploy_test
 
 import (
+	"os"
 	"regexp"
 	"slices"
 	"strings"
@@ -9,6 +10,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/restic-exporter/restic-exporter/internal/machine"
 )
 
 // prose is what in the runbooks stands as code, begins with the name of a program, and
@@ -41,14 +44,18 @@ func TestEndToEndRunbooks(t *testing.T) {
 	s.Run("rm /etc/systemd/system/restic-backup.timer.d/now.conf; systemctl daemon-reload")
 	s.goneWrong()
 	snapshots := strings.Fields(s.restic("snapshots --json | jq -r '.[].short_id'"))
-	fill := strings.NewReplacer("UNIT.timer", "restic-backup.timer", "UNIT", "restic-backup.service", "JOB", "backup",
-		"MACHINE", "machine", "SERVER", "localhost", "OLDER", snapshots[0], "NEWER", snapshots[1], "namespace=NAME", "namespace=elsewhere")
 
-	// Those that do more, or something else, than to end with 0.
-	special := map[string]struct {
-		before, after string
-		status        int
-	}{
+	// As the runbook says: Debian 12 has none that can repair, and Debian 13 has.
+	program, err := os.ReadFile(machine.Suite(t, "trixie") + "/usr/bin/restic")
+	require.NoError(t, err)
+	s.Machine.Write("/root/restic", string(program), 0o755)
+	require.Greater(t, len(snapshots), 2)
+	blob := strings.Fields(s.restic("list blobs --no-lock | grep -m 1 ^data"))[1]
+	fill := strings.NewReplacer("UNIT.timer", "restic-backup.timer", "UNIT", "restic-backup.service", "JOB", "backup",
+		"MACHINE", "machine", "SERVER", "localhost", "OLDER", snapshots[0], "NEWER", snapshots[1], "namespace=NAME", "namespace=elsewhere",
+		"BLOB", blob, "SNAPSHOT", snapshots[2])
+	newer := how{before: "mv /root/restic /usr/local/bin/", after: "mv /usr/local/bin/restic /root/"}
+	special := map[string]how{
 		// Inactive, as it is most of the time.
 		"systemctl status UNIT": {status: 3},
 		// A distribution has one of them.
@@ -62,24 +69,74 @@ func TestEndToEndRunbooks(t *testing.T) {
 		"restic-job JOB init": {
 			before: "mv " + repository + " /var/lib/away; mkdir " + repository,
 			after:  "rm -r " + repository + "; mv /var/lib/away " + repository},
-		// Of restic 0.16 and later; before, it has another name, and the second is not there.
-		"restic-job JOB repair index":              {status: 1, after: "restic-job backup rebuild-index"},
-		"restic-job JOB repair snapshots --forget": {status: 1},
+		"restic-job JOB repair index":              newer,
+		"restic-job JOB repair snapshots --forget": newer,
 	}
-	var texts, words []string
-	ofStore := regexp.MustCompile(`Restic(Host.*|Collector.*)\.md$`)
+	var texts []string
 	for _, name := range glob(t, "../docs/runbooks/*.md") {
-		// The store of many machines has a test of its own.
+		// TestEndToEndStore has a store of many machines.
 		if !ofStore.MatchString(name) {
 			texts = append(texts, read(t, name))
 		}
 	}
+	s.runbooks(texts, fill, special)
+	s.repair()
+}
+
+// repair damages the repository, and does what the runbook says: with a newer restic, and
+// with Debian's alone.
+func (s *system) repair() {
+	t := s.t
+	text := read(t, "../docs/runbooks/ResticCheckErrors.md")
+	_, text, _ = strings.Cut(text, "\n## How to fix it\n")
+	steps := commands(text, []string{"restic-job", "systemctl"})
+	require.Len(t, steps, 8, "the last is about when to stop worrying")
+	step := func(i int) string {
+		return strings.NewReplacer("JOB", "backup", "UNIT", "restic-backup").Replace(steps[i])
+	}
+	snapshots := "restic-job backup snapshots --json | jq length"
+	before := strings.TrimSpace(s.Run("restic-job backup unlock >&2; cp -a " + repository + " /var/lib/good; " + snapshots))
+	for _, restic := range []string{"newer", "Debian's"} {
+		// What only the source of one snapshot had is lost.
+		s.Run(`touch /run/before; head -c 50k /dev/urandom > /srv/data/lost; systemctl start restic-backup; rm /srv/data/lost
+find ` + repository + `/data -newer /run/before -size +40k -type f -delete`)
+		if restic == "newer" {
+			s.Run("mv /root/restic /usr/local/bin/; " + strings.Join([]string{step(0), step(1), step(2)}, "; ") +
+				"; mv /usr/local/bin/restic /root/; " + step(7))
+		} else {
+			out, errOut, status := s.Try(strings.Join([]string{step(3), step(1), step(4)}, "; "))
+			assert.NotZero(t, status)
+			missing := regexp.MustCompile(`file "lost" blob (\w{64}) not found in index`).FindStringSubmatch(out + errOut)
+			require.NotNil(t, missing, out+errOut)
+			found := s.Run(strings.Replace(step(5), "BLOB", missing[1], 1))
+			of := regexp.MustCompile(`in snapshot (\w+) `).FindStringSubmatch(found)
+			require.NotNil(t, of, found)
+			s.Run(strings.Replace(step(6), "SNAPSHOT", of[1], 1) + "; " + step(7))
+		}
+		s.Run("rm -rf " + repository + "; mv /var/lib/good " + repository + "; cp -a " + repository + " /var/lib/good")
+	}
+	assert.Equal(t, before, strings.TrimSpace(s.Run(snapshots)))
+}
+
+// ofStore are the runbooks about a store of many machines.
+var ofStore = regexp.MustCompile(`Restic(Host|Collector)\w*\.md$`)
+
+// how a command is run that does more, or something else, than to end with 0.
+type how struct {
+	before, after string
+	status        int
+}
+
+// runbooks runs each command of the texts once.
+func (s *system) runbooks(texts []string, fill *strings.Replacer, special map[string]how) {
+	t := s.t
+	var words []string
 	for _, m := range regexp.MustCompile("`(\\S+)[^`]*`").FindAllStringSubmatch(strings.Join(texts, "\n"), -1) {
 		words = append(words, quote(m[1]))
 	}
 	programs := strings.Fields(s.Run("for word in " + strings.Join(words, " ") +
 		"; do ! command -v -- $word >/dev/null || echo $word; done"))
-	require.Contains(t, programs, "restic-job")
+	require.Contains(t, programs, "systemctl")
 
 	done := make(map[string]bool)
 	for _, text := range texts {
@@ -131,7 +188,12 @@ func (s *system) goneWrong() {
 	s.Machine.Write("/etc/systemd/system/elsewhere.service", "[Service]\nType=oneshot\nLogNamespace=elsewhere\nExecStart=echo\n", 0o644)
 	s.Run("echo '{' > " + textfiles + "/bad.prom; curl -sf localhost:9100/metrics >/dev/null; systemctl daemon-reload")
 	s.Run("systemctl start restic-backup.timer chatty elsewhere; systemctl stop systemd-journald@elsewhere.service; journalctl --sync")
+	s.sshd("machine")
+}
+
+// sshd lets root of the machine, whose name is host, log in to it.
+func (s *system) sshd(host string) {
 	s.Run("mkdir -p /run/sshd /root/.ssh; ssh-keygen -A; ssh-keygen -q -t ed25519 -N '' -f /root/.ssh/id_ed25519; " +
 		"cp /root/.ssh/id_ed25519.pub /root/.ssh/authorized_keys; /usr/sbin/sshd; " +
-		"until ssh -o StrictHostKeyChecking=accept-new machine true; do sleep 0.1; done")
+		"until ssh -o StrictHostKeyChecking=accept-new " + host + " true; do sleep 0.1; done")
 }

@@ -82,6 +82,7 @@ func TestEndToEndStore(t *testing.T) {
 		{"a sender that forges", f.forged},
 		{"to Prometheus", f.served},
 		{"one drop-in for all units", f.hundred},
+		{"the runbook of a silent host", f.runbook},
 	} {
 		if !t.Run(step.name, func(t *testing.T) {
 			f.t = t
@@ -348,4 +349,25 @@ func (f *fleet) served(t *testing.T) {
 				"| jq -e '.data.result | length == 1'")
 		}
 	}
+}
+
+// runbook runs what the runbooks about a store say.
+func (f *fleet) runbook(t *testing.T) {
+	s := &system{f.alpha, t}
+	s.sshd("alpha")
+	s.Machine.Write("/etc/default/prometheus-alertmanager", "ARGS=--cluster.listen-address=\n", 0o644)
+	s.Run("systemctl start prometheus-alertmanager; systemctl reset-failed")
+	s.Eventually(30*time.Second, "curl -sf localhost:9093/-/ready")
+	var texts []string
+	for _, name := range glob(t, "../docs/runbooks/*.md") {
+		if ofStore.MatchString(name) {
+			texts = append(texts, read(t, name))
+		}
+	}
+	const status = "systemctl status restic-exporter-collect.timer restic-exporter-collect.service victorialogs.service"
+	s.runbooks(texts,
+		strings.NewReplacer("HOST", "alpha", "STORE", "http://127.0.0.1:9428"), map[string]how{
+			// It runs now and then, and fails since somebody has forged.
+			status: {status: 3}, status + " nginx.service": {status: 3}, "systemctl start restic-exporter-collect": {status: 1},
+		})
 }

@@ -34,9 +34,11 @@ func deb(t *testing.T) string {
 
 // TestPackage: what the packages hold and ask for, and what Debian's checker says.
 func TestPackage(t *testing.T) {
+	t.Parallel()
 	testenv.Long(t)
 	for arch, rpm := range map[string]string{"amd64": "x86_64", "arm64": "aarch64"} {
 		t.Run(arch, func(t *testing.T) {
+			t.Parallel()
 			deb, rpm := one(t, "*_"+arch+".deb"), one(t, "*."+rpm+".rpm")
 			assert.NotRegexp(t, "(?m)^[EW]: ", run(t, "lintian", "--allow-root", deb), "what is not explained is wrong")
 
@@ -106,6 +108,7 @@ func TestPackage(t *testing.T) {
 
 // TestPackagePiuparts: what is installed and purged leaves nothing, says Debian's checker.
 func TestPackagePiuparts(t *testing.T) {
+	t.Parallel()
 	testenv.Long(t)
 	testenv.Root(t)
 	assert.Contains(t, run(t, "piuparts", "--existing-chroot="+machine.Suite(t, "trixie"), "--distribution=trixie", "--skip-minimize",
@@ -117,6 +120,7 @@ func TestPackagePiuparts(t *testing.T) {
 
 // TestPackageTarballs: each has a program of its machine's that needs no library.
 func TestPackageTarballs(t *testing.T) {
+	t.Parallel()
 	testenv.Long(t)
 	for name, want := range map[string]struct {
 		machine elf.Machine

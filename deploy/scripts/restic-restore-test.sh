@@ -63,11 +63,13 @@ cmp -- "$TO$CANARY" "$CANARY" || die "what was restored is not what was backed u
 
 chosen=$(chance)
 [[ -n $chosen ]] || die "there is no other file in the last snapshot"
-IFS=' ' read -r id size modified file <<<"$chosen"
+read -r id size modified _ <<<"$chosen"
+file=/${chosen#*/} # the blanks at its end, too
 echo "Restoring $file"
 # Its content alone: it may be anybody's, and the sandbox lets nobody become that.
 restic --no-lock dump "$id" "$file" >"$TO/file"
-if [[ $(stat --format='%s %Y' -- "$file" 2>/dev/null) == "$size $(date --date="$modified" +%s)" ]]; then
+# It may be something else by now, such as a pipe.
+if [[ -f $file && ! -L $file && $(stat --format='%s %Y' -- "$file" 2>/dev/null) == "$size $(date --date="$modified" +%s)" ]]; then
 	cmp -- "$TO/file" "$file" || die "what was restored is not what was backed up"
 elif (($(stat --format=%s "$TO/file") != size)); then
 	die "what was restored is not what was backed up: $file had $size bytes"
