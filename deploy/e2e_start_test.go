@@ -43,6 +43,11 @@ func TestEndToEndNotStarted(t *testing.T) {
 		{name: "no such user", dropIn: "User=nobody-knows", verdict: "exit-code", words: "status=217/USER"},
 		{name: "restic is missing", script: "mv /usr/bin/restic /root/restic", undo: "mv /root/restic /usr/bin/restic",
 			verdict: "exit-code", words: "restic-backup.sh: there is no restic", reason: "exit-code"},
+		{name: "the repository is not in ReadWritePaths=", dropIn: "ReadOnlyPaths=" + repository, verdict: "exit-code",
+			words: repository + " cannot be written", reason: "exit-code"},
+		{name: "a configuration from Windows", script: `sed -i 's/$/\r/' /etc/restic-exporter/backup.conf`,
+			undo: `sed -i 's/\r$//' /etc/restic-exporter/backup.conf`, verdict: "exit-code", words: "line ends of Windows",
+			reason: "exit-code"},
 	} {
 		ok := t.Run(r.name, func(t *testing.T) {
 			s.use(t)

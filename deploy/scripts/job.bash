@@ -73,6 +73,7 @@ load_job() {
 	own "$config"
 	(((8#$(mode "$config") & 8#022) == 0)) ||
 		die "$config may be changed by others than its owner: chmod go-w $config"
+	! grep --quiet $'\r' "$config" || die "$config has the line ends of Windows: sed -i 's/\r$//' $config"
 	# shellcheck source=/dev/null
 	source "$config"
 

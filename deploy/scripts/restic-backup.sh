@@ -56,6 +56,14 @@ here() {
 	realpath --canonicalize-missing -- "$repository"
 }
 
+# check_writable says at once what restic would try for a quarter of an hour.
+check_writable() {
+	local repository
+	repository=$(here)
+	[[ ! -d $repository || -w $repository ]] ||
+		die "$repository cannot be written: is its disk mounted read-only, or not in ReadWritePaths= of the unit?"
+}
+
 # exclude_repository adds an option for each path to back up that the repository
 # lies below: else each backup would hold all those before it.
 exclude_repository() {
@@ -136,6 +144,7 @@ OWNERS='' BEGUN=
 owner BEFORE_BACKUP || die "BEFORE_BACKUP failed, so there is no backup"
 BEGUN=yes
 trap finish EXIT
+check_writable
 initialise
 status=0
 patiently backup --one-file-system --exclude-caches "${BACKUP_OPTIONS[@]}" -- "${BACKUP_PATHS[@]}" || status=$?
