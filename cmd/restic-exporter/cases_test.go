@@ -51,6 +51,8 @@ func TestCases(t *testing.T) {
 		"streams/stdout-through-tee.export":                       {"--unit", "td"},
 		"streams/summary-twice.txt":                               nil,
 		"streams/tee-and-logger.export":                           {"--unit", "tc"},
+		"streams/podman-and-conmon.export":                        {"--unit", "json"},
+		"streams/podman-passthrough.export":                       {"--unit", "passthrough"},
 		"streams/terminal.export":                                 {"--unit", "te2"},
 		"forget/none-removed-0.17.2.export":                       {"--unit", "sit@forget-failrm"},
 		"forget/one-not-removed.export":                           nil,
