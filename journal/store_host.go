@@ -168,13 +168,8 @@ func (h storeHost) filter() string {
 	if h.known != nil {
 		since = sinceFilter(h.known.since) + " "
 	}
-	return since + h.stream() + storeFilter(and)
+	return since + storeFilter(and)
 }
-
-// stream returns a filter for the streams that can have entries of the host, which is what
-// VictoriaLogs finds fastest. Streams have the host name, unless -journald.streamFields says
-// otherwise: so streams without one match, too.
-func (h storeHost) stream() string { return `{_HOSTNAME in ("",` + strconv.Quote(h.host) + `)} ` }
 
 // storeFilter translates a conjunction of FIELD=value to the language of VictoriaLogs.
 func storeFilter(and []string) string {
@@ -221,7 +216,47 @@ type numbered struct {
 // records returns the records in the store since a time, each once and in the order of the
 // journal. The zero time means from the beginning.
 func (h storeHost) records(ctx context.Context, m match, since time.Time) (records, error) {
-	query := sinceFilter(since) + " " + h.query(m) + " | fields _time, " + cursor + ", " + machine
+	stream := ""
+	if h.known != nil && h.known.Entries > 0 {
+		// To look into the streams of the host alone is half the work.
+		stream = "{_HOSTNAME=" + strconv.Quote(h.host) + "} "
+	}
+	found, err := h.find(ctx, stream, m, since)
+	if err == nil && stream != "" && h.count(found) < h.known.Entries {
+		// The store finds a new stream some seconds after the entries in it, and
+		// -journald.streamFields can leave the host's name out.
+		found, err = h.find(ctx, "", m, since)
+	}
+	if err != nil {
+		return nil, err
+	}
+	found = inOrder(found)
+	return func(yield func(*record, error) bool) {
+		split := false
+		for _, r := range found {
+			split = split || r.part()
+			r.split = split
+			if !yield(&r.record, nil) {
+				return
+			}
+		}
+	}, nil
+}
+
+// count returns the number of entries that [StoreUnit.Entries] counts.
+func (h storeHost) count(found []*numbered) (n uint64) {
+	s := selectorOf(h.known.Unit, false)
+	for _, r := range found {
+		if kind, id, ok := s.kind(&r.record); ok && id == h.known.Run && (kind == Output || kind == Manager) {
+			n++
+		}
+	}
+	return n
+}
+
+// find returns the records in some streams since a time, as the store gives them.
+func (h storeHost) find(ctx context.Context, stream string, m match, since time.Time) ([]*numbered, error) {
+	query := sinceFilter(since) + " " + stream + h.query(m) + " | fields _time, " + cursor + ", " + machine
 	for _, name := range fieldNames {
 		query += ", " + storeField(name)
 	}
@@ -241,17 +276,7 @@ func (h storeHost) records(ctx context.Context, m match, since time.Time) (recor
 		}
 		found = append(found, r)
 	}
-	found = inOrder(found)
-	return func(yield func(*record, error) bool) {
-		split := false
-		for _, r := range found {
-			split = split || r.part()
-			r.split = split
-			if !yield(&r.record, nil) {
-				return
-			}
-		}
-	}, nil
+	return found, nil
 }
 
 func numberedOf(row storeRow) (*numbered, error) {

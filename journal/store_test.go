@@ -50,8 +50,7 @@ func TestStoreWithoutCursor(t *testing.T) {
 }
 
 func TestStoreTrust(t *testing.T) {
-	// Streams that do not have the host name are searched, too.
-	at := victorialogs.Start(t, append([]string{"-journald.streamFields=_SYSTEMD_UNIT"}, victorialogs.Flags...)...)
+	at := victorialogs.Start(t, victorialogs.Flags...)
 	for _, s := range []struct{ host, machine, sender string }{
 		{"good", "1", "good"}, {"victim", "2", "mallory"}, {"two", "3", "two"}, {"two", "4", "two"}, {`q"uote`, "5", `q"uote`},
 	} {

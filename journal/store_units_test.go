@@ -3,6 +3,11 @@ package journal
 import (
 	"bytes"
 	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
 	"regexp"
 	"slices"
 	"strconv"
@@ -92,4 +97,37 @@ func TestStoreUnits(t *testing.T) {
 			assert.NotEmpty(t, got, u)
 		}
 	}
+}
+
+// TestStoreNewStream has a store that cannot find the stream of a run yet, only its entries.
+func TestStoreNewStream(t *testing.T) {
+	at := victorialogs.Start(t, victorialogs.Flags...)
+	run := log{manager(id1, starting, "Starting"), line(id1, 7, "hello"), manager(id1, succeeded, "ok")}
+	victorialogs.Send(t, at, bytes.NewReader(run.exportOf("new", time.Now().Add(-time.Hour))))
+	to, err := url.Parse(at)
+	require.NoError(t, err)
+	proxy := httputil.NewSingleHostReverseProxy(to)
+	asked := 0
+	store := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, err := io.ReadAll(r.Body)
+		assert.NoError(t, err)
+		form, err := url.ParseQuery(string(body))
+		assert.NoError(t, err)
+		if strings.Contains(form.Get("query"), `{_HOSTNAME="new"}`) {
+			asked++
+			w.Header().Set("Content-Type", "application/stream+json")
+			return
+		}
+		r.Body = io.NopCloser(bytes.NewReader(body))
+		proxy.ServeHTTP(w, r)
+	}))
+	defer store.Close()
+	s := Store{URL: store.URL}
+	hosts, err := s.Hosts(t.Context(), time.Unix(0, 0), "*")
+	require.NoError(t, err)
+	require.Len(t, hosts, 1)
+	got, err := collectWhole(s.Source(hosts[0].Units[0]).Entries(t.Context(), unit, ID{}))
+	require.NoError(t, err)
+	assert.Len(t, got, len(run))
+	assert.Equal(t, 1, asked)
 }
