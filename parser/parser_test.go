@@ -421,6 +421,9 @@ Fatal: repository contains errors
 			Command: parser.CommandCheck, Errors: 2, Check: &parser.Check{Errors: 2}, Fatal: "Fatal: repository contains errors",
 			Cause: parser.CauseCheckErrors,
 		}},
+		"check, damaged, with a line of a later release": {"load indexes\nsomething new\nFatal: repository contains errors\n",
+			parser.Process{Command: parser.CommandCheck, SyntaxErrors: 1, Fatal: "Fatal: repository contains errors",
+				Cause: parser.CauseCheckErrors}},
 		"check, JSON": {`{"message_type":"summary","num_errors":0,"broken_packs":null,"suggest_repair_index":false,"suggest_prune":false}
 `, parser.Process{Command: parser.CommandCheck, Done: true, Check: &parser.Check{}}},
 		"check, JSON, damaged": {`{"message_type":"error","message":"error for tree c6eb0003:\n"}
@@ -540,7 +543,8 @@ func TestOtherLines(t *testing.T) {
 		},
 		"what is no ID": {smallText[:len(smallText)-len("298b4840 saved\n")] + "298b48401 saved\n",
 			one(parser.Process{Command: parser.CommandBackup, SyntaxErrors: 1})},
-		"an empty line": {"load indexes\n\n", one(parser.Process{Command: parser.CommandCheck, Unfinished: true})},
+		"a terminal's cursor is saved": {"\x1b7open repository\n", one(parser.Process{Command: parser.CommandBackup})},
+		"an empty line":                {"load indexes\n\n", one(parser.Process{Command: parser.CommandCheck, Unfinished: true})},
 		"an init after a failure": {"Fatal: wrong password or no key found\n" +
 			"Fatal: create repository at /srv/repo failed: config file already exists\n",
 			one(parser.Process{Fatal: "Fatal: wrong password or no key found", Cause: parser.CausePassword})},
@@ -646,6 +650,10 @@ func TestSyntaxError(t *testing.T) {
 			parser.SyntaxError{Line: 3, Text: "Added to the repo: 17.000 EiB", Err: strconv.ErrRange}},
 		"a duration that is none": {block + "Added to the repo: 1.000 KiB\nprocessed 7 files, 7.000 GiB in 7:77\n",
 			parser.SyntaxError{Line: 4, Text: "processed 7 files, 7.000 GiB in 7:77", Err: strconv.ErrSyntax}},
+		"a prune that does not add up": {"loading indexes...\nto repack: 0 blobs / 0 B\nthis removes: 0 blobs / 0 B\n" +
+			"to delete: 2 blobs / 1.000 KiB\ntotal prune: 3 blobs / 1.000 KiB\nremaining: 0 blobs / 0 B\n" +
+			"unused size after prune: 0 B (0.00% of remaining size)\ndone\n",
+			parser.SyntaxError{Line: 8, Text: "done", Err: strconv.ErrSyntax}},
 		"a duration of one digit too few": {block + "Added to the repo: 1.000 KiB\nprocessed 7 files, 7.000 GiB in 7:7\n",
 			parser.SyntaxError{Line: 4, Text: "processed 7 files, 7.000 GiB in 7:7", Err: strconv.ErrSyntax}},
 		"a duration with days": {block + "Added to the repo: 1.000 KiB\nprocessed 7 files, 7.000 GiB in 1:02:03:04\n",

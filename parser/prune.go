@@ -70,9 +70,8 @@ type pruneState struct {
 	prune Prune
 	found uint16 // set of the lines below that were read
 
-	oldTotal   Blobs
-	duplicates uint64
-	parts      Blobs // what is removed by repacking and by deleting, added up
+	total uint64 // bytes in the repository, which releases until 0.11 give
+	parts uint64 // blobs that are removed by repacking and by deleting, added up
 }
 
 const (
@@ -130,7 +129,7 @@ func (s *state) pruneDeletes(l *line) error       { return s.part(l, foundDelete
 func (s *state) part(l *line, found uint16) error {
 	b, err := l.blobs()
 	if err == nil && s.prune.found&found == 0 {
-		s.prune.parts.Count += b.Count
+		s.prune.parts += b.Count
 		s.prune.found |= found
 	}
 	return err
@@ -173,10 +172,10 @@ func (s *state) pruneContents(l *line) (err error) {
 	if _, err = count(l.word[0]); err != nil {
 		return err
 	}
-	if s.prune.oldTotal.Count, err = count(l.word[1]); err != nil {
+	if _, err = count(l.word[1]); err != nil {
 		return err
 	}
-	if s.prune.oldTotal.Bytes, err = size(l.word[2], l.word[3]); err != nil {
+	if s.prune.total, err = size(l.word[2], l.word[3]); err != nil {
 		return err
 	}
 	s.prune.found |= foundContents
@@ -184,7 +183,7 @@ func (s *state) pruneContents(l *line) (err error) {
 }
 
 func (s *state) pruneDuplicates(l *line) (err error) {
-	s.prune.duplicates, err = count(l.word[1])
+	_, err = count(l.word[1])
 	return err
 }
 
@@ -241,9 +240,9 @@ func (s *state) pruneDone(*line) error {
 	pr, found := s.prune.prune, s.prune.found
 	switch {
 	case found&old == old:
-		pr.TotalBytes = s.prune.oldTotal.Bytes
+		pr.TotalBytes = s.prune.total
 		pr.Remaining.Bytes = pr.TotalBytes - min(pr.Removed.Bytes, pr.TotalBytes)
-	case found&all == all && pr.Repacked != nil && s.prune.parts.Count == pr.Removed.Count:
+	case found&all == all && pr.Repacked != nil && s.prune.parts == pr.Removed.Count:
 		pr.TotalBytes = pr.Remaining.Bytes + pr.Removed.Bytes
 	default:
 		return s.unlessNamed(errIncomplete)

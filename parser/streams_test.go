@@ -93,6 +93,14 @@ func TestStreamOfProcesses(t *testing.T) {
 	assert.Equal(t, []parser.Command{"", ""}, times(0, map[time.Duration]string{0: locked, 2 * time.Second: locked}), "two that wait")
 	assert.Equal(t, []parser.Command{""}, times(0, map[time.Duration]string{0: "[0:00] 1 / 2 packs\r" + locked}), "overwritten")
 
+	assert.Equal(t, []parser.Command{backup, backup}, times(0, map[time.Duration]string{
+		0: "using parent snapshot 298b4840\nusing parent snapshot 398b4840\n" + smallText}), "two parents")
+
+	damaged, err := parser.Parse(bytes.Lines([]byte("load indexes\nerror: a\nerror: b\nFatal: repository contains errors\n")))
+	require.NoError(t, err)
+	require.Len(t, damaged, 1)
+	assert.Equal(t, &parser.Check{Errors: 2}, damaged[0].Check)
+
 	retry := "Save(<data/0123456789>) returned error, retrying after 1.5s: server response unexpected: 500\n"
 	assert.Equal(t, []parser.Command{backup}, times(7, map[time.Duration]string{0: retry, time.Second: smallText}), "whole seconds")
 }
