@@ -346,8 +346,8 @@ func (s *state) backupOtherWarning(*line) error {
 // backup. A script may print the same words, so they count only if the process
 // turns out to be a backup.
 func (s *state) backupMissing(l *line) error {
-	switch name := l.word[0]; {
-	case s.stream && name[0] != '/' && (bytes.Contains(name, []byte(": ")) || bytes.Contains(name, []byte(" /"))): // a script says it
+	switch {
+	case s.stream && !isName(l.word[0]): // a script says it
 	case !s.begun:
 		s.backup.missing++
 		s.process.Errors++

@@ -17,6 +17,12 @@ func (e *backupErrors) add(more backupErrors) {
 	e.damage += more.damage
 }
 
+// isName reports whether text looks like the name of a source, not like a sentence that
+// another program begins with one.
+func isName(text []byte) bool {
+	return has(text, "/") || len(text) > 0 && !bytes.Contains(text, []byte(": ")) && !bytes.Contains(text, []byte(" /"))
+}
+
 // sourceError reads an error of a backup or a check. In a stream an error after the
 // end of a command may belong to the next command.
 func (s *state) sourceError(h uint64, text []byte) {

@@ -28,6 +28,8 @@ var others = map[string][]string{
 		"optional config /etc/backup.d does not exist, skipping",
 		"mysql: table does not exist, skipping",
 		"nas: share cannot be accessed, skipping",
+		" does not exist, skipping",
+		`pattern "" does not match any files, skipping`,
 		`pattern "*.sql" does not match any files, skipping it`,
 		"keep 9 snapshots: ok",
 		"we keep 9 snapshots:",
