@@ -253,8 +253,9 @@ var situations = map[string]situation{
 		do: failing("dep"), want: refused, callers: "handler both"},
 	"namespace, program": {service: "LogNamespace=starts", do: without("BIN/restic-backup.sh"),
 		want: with(runFailed("not_started"), code, 203), callers: "inside handler both"},
-	// The manager and the unit are silenced: all that is left is to say that nothing can be said.
-	"log level": {service: "LogLevelMax=warning", fresh: true, want: unreadable, callers: "inside both"},
+	// The manager and the unit are silenced: all that is left is to say that nothing can be said. Inside, systemd 262
+	// warns of control groups, and $SERVICE_RESULT makes that a run without a backup.
+	"log level": {service: "LogLevelMax=warning", fresh: true, want: unreadable, callers: "both"},
 	"quiet": {script: "restic backup --quiet /srv/data; sleep 1.5",
 		want: runSucceeded, callers: "inside both"},
 	"an ignored failure, at debug": {service: "ExecStart=-/bin/sh -c 'exit 9'\nExecStart=/bin/sh -c 'test ! -e FLAGS/fail7 || exit 7'",
@@ -293,8 +294,9 @@ var situations = map[string]situation{
 		want: with(runFailed("password"), code, wrongPassword), callers: "inside handler both"},
 }
 
+// A restic that waits for standard input ends when that does: what is stopped must end the sleep, too.
 const aBackup = `test ! -e FLAGS/fail || export RESTIC_PASSWORD=wrong
-if test -e FLAGS/hang; then touch FLAGS/begun; restic backup --verbose --stdin <>FLAGS/never; fi
+if test -e FLAGS/hang; then touch FLAGS/begun; restic backup --verbose --stdin < <(exec sleep 1000); fi
 restic backup /srv/data
 `
 
@@ -493,8 +495,7 @@ useradd --home-dir /srv/plain --create-home plain
 for i in 1 2 3; do head -c $((i * 1000)) /dev/urandom > /srv/data/$i; done
 cp -r /usr/local/share/starts/* /srv/bin
 for name in $(ls /srv/bin); do
-	cp /bin/true /srv/bin/$name/program; mkdir -p /srv/flags/$name/{writable,device}
-	mkfifo /srv/flags/$name/never; touch /srv/flags/$name/writable/credential
+	cp /bin/true /srv/bin/$name/program; mkdir -p /srv/flags/$name/{writable,device}; touch /srv/flags/$name/writable/credential
 done
 chown -R plain /srv/bin/user-* /srv/flags/user-*
 chmod 777 /srv/flags/*
