@@ -36,7 +36,7 @@ var causes = []struct {
 	{CauseNoAccess, []string{
 		"(401)", "401 unauthorized", "(403)", "403 forbidden", "access denied", "accessdenied", "access key id",
 		"signature we calculated does not match", "signaturedoesnotmatch", "invalidaccesskeyid", "not entitled", "bad_auth_token",
-		"permission denied (", "host key verification failed", "ssh: handshake failed", "unable to authenticate",
+		"permission denied (", "permission denied, please try again", "host key verification failed", "ssh: handshake failed", "unable to authenticate",
 		"request time and the", "requesttimetooskewed", "authentication failed", "authorizationfailure", "authenticationfailed",
 	}},
 	{CauseSourceUnreadable, []string{
