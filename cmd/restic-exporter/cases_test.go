@@ -75,6 +75,8 @@ func TestCases(t *testing.T) {
 		"wrappers/resticprofile-stderr-apart-two.export":          {"--unit", "lab-resticprofile-two-unread"},
 		"wrappers/resticprofile-stopped.export":                   {"--unit", "lab-resticprofile-stopped"},
 		"wrappers/autorestic-two-one-partial.export":              {"--unit", "autorestic"},
+		"wrappers/podman-tty.export":                              {"--unit", "ttyk8s"},
+		"wrappers/podman-detached-json.export":                    {"--unit", "jsondetached"},
 		"wrappers/erikw-stopped.export":                           {"--unit", "restic-backup@default"},
 		"wrappers/nixos-files-from-missing.export":                {"--unit", "restic-backups-nix"},
 		"wrappers/nixos-init-locked.export":                       {"--unit", "restic-backups-nix"},
