@@ -1397,4 +1397,11 @@ func TestBounds(t *testing.T) {
 	require.NoError(t, err)
 	require.Len(t, got, maxRefused)
 	assert.Equal(t, "refused 3", string(got[0].Message))
+
+	var lengths []int
+	for line, err := range lines(strings.NewReader("a\n" + strings.Repeat("x", maxKept+7) + "\nb")) {
+		require.NoError(t, err)
+		lengths = append(lengths, len(line))
+	}
+	assert.Equal(t, []int{2, maxKept, 1}, lengths)
 }
