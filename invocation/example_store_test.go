@@ -32,7 +32,7 @@ func lastBackups(ctx context.Context, w io.Writer, store journal.Store) error {
 			case err != nil:
 				return err
 			default:
-				fmt.Fprintf(w, "%s %s %s %s\n", u.Host, u.Unit, run.Status(), run.Reason())
+				fmt.Fprintf(w, "%s %s %s %s\n", run.Host, run.Unit, run.Status(), run.Reason())
 			}
 		}
 	}

@@ -47,6 +47,7 @@ type Options struct {
 // process.
 type Run struct {
 	Unit string // with its ".service"
+	Host string // the machine, of a run in a store; else ""
 	// ID is zero if the manager refused the start, and in recordings of a
 	// format without IDs.
 	ID journal.ID

@@ -86,8 +86,8 @@ func Read(ctx context.Context, from journal.Source, unit string, id journal.ID, 
 		v.result = journal.Success
 	}
 	err = r.judge(v, told, local)
-	if b, ok := from.(booted); ok && errors.Is(err, ErrRunning) {
-		over, bootErr := rebooted(ctx, b, v)
+	if h, ok := from.(host); ok && errors.Is(err, ErrRunning) {
+		over, bootErr := rebooted(ctx, h, v)
 		switch {
 		case bootErr != nil:
 			err = bootErr
@@ -115,13 +115,15 @@ func Read(ctx context.Context, from journal.Source, unit string, id journal.ID, 
 	return r, nil
 }
 
-// A booted source knows the boot in which its machine was last.
-type booted interface {
+// A host is a source that has the journal of a host of a store. Boot returns the boot in
+// which that machine was last.
+type host interface {
+	Host() string
 	Boot(context.Context) (journal.ID, error)
 }
 
 // rebooted reports whether the machine of a run without a verdict has been rebooted since.
-func rebooted(ctx context.Context, from booted, v *verdict) (bool, error) {
+func rebooted(ctx context.Context, from host, v *verdict) (bool, error) {
 	last, err := from.Boot(ctx)
 	return v.boot != (journal.ID{}) && last != (journal.ID{}) && last != v.boot, err
 }
@@ -201,6 +203,9 @@ func read(ctx context.Context, from journal.Source, unit string, id journal.ID, 
 // number of the line with which the last run begins.
 func readFrom(ctx context.Context, from journal.Source, unit string, id journal.ID, o Options, first int) (*Run, *verdict, int, error) {
 	r := &Run{Unit: unit}
+	if h, ok := from.(host); ok {
+		r.Host = h.Host()
+	}
 	v := new(verdict)
 	lines := collector{options: o}
 	line := 0

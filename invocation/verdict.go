@@ -282,7 +282,7 @@ func (r *Run) lastUnfinished(c parser.Command) bool {
 
 // refuse turns r into a start that the manager refused at t.
 func (r *Run) refuse(t time.Time) {
-	*r = Run{Unit: r.Unit, Start: t, End: t, Outcome: NotStarted}
+	*r = Run{Unit: r.Unit, Host: r.Host, Start: t, End: t, Outcome: NotStarted}
 }
 
 // endedWithBoot reports whether a run in that boot is over because the machine has

@@ -129,6 +129,9 @@ func (h storeHost) Skim(ctx context.Context, unit string, id ID, _ Skipper) iter
 // has not sent yet.
 func (h storeHost) Sync(context.Context, string) error { return nil }
 
+// Host returns the name of the host.
+func (h storeHost) Host() string { return h.host }
+
 // Boot returns the boot of the machine of which the manager's latest word is, the zero ID
 // if it has none.
 func (h storeHost) Boot(ctx context.Context) (id ID, err error) {
