@@ -68,7 +68,7 @@ func (s *state) read(f *form) error {
 	var err error
 	switch {
 	case f == nil:
-	case printsNames(s.process.Command) && !f.failure && f.within != s.process.Command && f.tells != s.process.Command:
+	case printsNames(s.process.Command) && !f.failure && f.within != s.process.Command && f.tells != s.process.Command && !s.ofNext(f):
 		// The line may be a file's name.
 	case printsNames(f.tells) && s.process.Command != CommandRestore && (s.names.complained || s.names.items):
 		// The line was part of a name: a backup does not turn into another command.

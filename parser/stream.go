@@ -66,6 +66,10 @@ func (s *state) over() bool {
 	return p.Done
 }
 
+// ofNext reports whether a line of the form f, about a source, is what the next backup
+// in the stream says first, after the end of a command that prints names.
+func (s *state) ofNext(f *form) bool { return f.complaint && f.tells == "" && s.stream && s.over() }
+
 // echo reports whether a line of a stream repeats the line before, as where two
 // programs forward the same output.
 func (s *state) echo(text []byte, t time.Time, f *form) bool {
