@@ -4,7 +4,7 @@ import "github.com/restic-exporter/restic-exporter/parser"
 
 var (
 	exporterBuildInfo      = gauge("restic_exporter_build_info", "Build of the exporter that wrote this file; the value is always 1.", thisRun, "version", "revision", "goversion")
-	exporterCollected      = gauge("restic_exporter_collected_timestamp_seconds", "Time at which the hosts of a store were last collected, in Unix seconds.", thisRun)
+	exporterCollected      = gauge("restic_exporter_collected_timestamp_seconds", "Unix time at which the hosts of a store were last collected.", thisRun)
 	exporterFailed         = gauge("restic_exporter_failed", "Whether the last call of the exporter for the unit failed, which leaves its other metrics out of date.", thisRun)
 	exporterLogEntries     = gauge("restic_exporter_log_entries", "Number of log entries of the last run that the exporter read.", thisRun)
 	exporterDroppedEntries = gauge("restic_exporter_dropped_entries", "Number of log entries of the last run that journald reports as dropped.", thisRun)
