@@ -39,7 +39,7 @@ type situation struct {
 	live          bool   // a recording of the unit lacks what tells it
 }
 
-type series map[string]float64
+type series = map[string]float64
 
 func runFailed(reason string) series {
 	return series{
@@ -574,31 +574,31 @@ func TestStartsPage(t *testing.T) {
 	}
 	for _, title := range slices.Sorted(maps.Keys(situations)) {
 		cell := " " + title + " "
-		fmt.Fprintf(&b, "|%s| %s |%s", cell, situations[title].want.words(), cmp.Or(further[cell], "\n"))
+		fmt.Fprintf(&b, "|%s| %s |%s", cell, inWords(situations[title].want), cmp.Or(further[cell], "\n"))
 	}
 	golden.Equal(t, name, text+head+b.String())
 }
 
-// words returns what docs/starts.md says of a run.
-func (s series) words() string {
-	var words []string
+// inWords returns what docs/starts.md says of a run.
+func inWords(s series) string {
+	var said []string
 	for _, status := range []string{"success", "failed"} {
 		if s["restic_run_status{status="+status+"}"] == 1 {
-			words = append(words, status)
+			said = append(said, status)
 		}
 	}
 	for name, value := range s {
 		if reason, ok := strings.CutPrefix(name, "restic_run_failure_reason{reason="); ok && value == 1 {
-			words = append(words, strings.TrimSuffix(reason, "}"))
+			said = append(said, strings.TrimSuffix(reason, "}"))
 		}
 	}
 	switch n := s[code]; {
 	case s["restic_exporter_failed{}"] == 1:
-		words = append(words, "only `restic_exporter_failed`")
+		said = append(said, "only `restic_exporter_failed`")
 	case n == wrongPassword:
-		words = append(words, "1 or 12")
+		said = append(said, "1 or 12")
 	case n > 0:
-		words = append(words, fmt.Sprint(n))
+		said = append(said, fmt.Sprint(n))
 	}
-	return strings.Join(words, ", ")
+	return strings.Join(said, ", ")
 }
