@@ -109,8 +109,8 @@ func TestStreamOfProcesses(t *testing.T) {
 var other = strings.ReplaceAll(smallText, "298b4840", "398b4840")
 
 // unended are recordings in which restic does not come to an end of its own, or does
-// not say so: what follows in a stream may be its.
-var unended = regexp.MustCompile(`/(killed|sigkill|quiet-run)$`)
+// not say so, as a restore up to 0.16 without --verify: what follows in a stream may be its.
+var unended = regexp.MustCompile(`/(killed|sigkill|quiet-run)$|^0\.11\.0/restore-fails$`)
 
 // A stream in which each line stands twice, which foreign lines follow, which comes
 // interleaved with another, or after another, holds the same processes.
