@@ -408,7 +408,7 @@ func TestLabels(t *testing.T) {
 		expr := strings.ReplaceAll(fill(target.Expr, ".*"), "$cluster", ".*")
 		fmt.Fprintf(&b, "      - expr: count by (cluster) (%s)\n", strings.ReplaceAll(expr, "\n", " "))
 		b.WriteString("        eval_time: 5m\n        exp_samples: [")
-		if target.RefID != "D" { // since a success, of which there is none
+		if target.RefID != "D" { // D is the time since the last success, and the unit has had none
 			b.WriteString(`{labels: '{cluster="one"}', value: 1}, {labels: '{cluster="two"}', value: 1}`)
 		}
 		b.WriteString("]\n")

@@ -37,7 +37,7 @@ const (
 	consumed  = "ae8f7b866b0347b9af31fe1c80b127c0"
 )
 
-// said returns what the manager said of the unit.
+// said returns an entry of the manager about the unit.
 func said(at time.Duration, messageID string, more ...string) string {
 	return entry(at, append([]string{"MESSAGE=of the unit", "_PID=1", "_COMM=systemd", "UNIT=" + unit, "INVOCATION_ID=" + id1.String(),
 		"MESSAGE_ID=" + messageID}, more...)...)
@@ -86,7 +86,7 @@ func TestJudge(t *testing.T) {
 		"stopped in its backup": {
 			[]string{simple, lines("restic", 7, begun), ok}, result{Killed, -1, 4, 3, 0},
 		},
-		"a backup of which lines were dropped": {
+		"a backup with dropped lines": {
 			[]string{simple, lines("restic", 7, begun), limited, ok}, result{Succeeded, -1, 4, 4, 0},
 		},
 		"stopped in its forget": {

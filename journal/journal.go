@@ -127,7 +127,7 @@ const (
 	EventSucceeded         // the run has ended well
 	EventSkipped           // ExecCondition= prevented the run; see [Start]
 	EventNotDue            // a condition of the unit was not met; the entry has the ID of the last run, or none
-	EventStopping          // the unit is stopped; not said of a oneshot unit that runs
+	EventStopping          // the unit is stopped; the manager does not report it of a oneshot unit that still runs
 	EventStopped           // the unit has been stopped
 	EventRestarting        // Restart= tries again
 	EventStartLimit        // the start was refused because StartLimitBurst= was reached

@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"iter"
-	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -36,12 +35,19 @@ func (h storeHost) latest(ctx context.Context, s selector) (ID, time.Time, error
 	if u := h.known; u != nil && u.Unit == s.unit && u.Run != (ID{}) {
 		return u.Run, u.Began.Add(-overtaken), nil
 	}
+	var all starts[ID]
 	first := make(map[ID]time.Time)
-	said := map[Kind]map[ID]bool{Output: make(map[ID]bool), Manager: make(map[ID]bool), lastWords: make(map[ID]bool)}
-	message := map[Kind]string{Output: isSpawnFailed, Manager: isSkipped, lastWords: isSpawnFailed}
-	for k, some := range said {
-		field := fieldNames[s.scope[k].id]
-		query := fmt.Sprintf(`%s | stats by (%s) min(_time) first, count() if (%s) some`, h.query(match{s.match(k)}), field, storeFilter([]string{message[k]}))
+	for _, q := range []struct {
+		scope, kind Kind
+		event       Event
+		message     string
+	}{
+		{Manager, Manager, EventSkipped, isSkipped},
+		{Output, Output, EventSpawnFailed, isSpawnFailed},
+		{lastWords, Output, EventSpawnFailed, isSpawnFailed},
+	} {
+		field := fieldNames[s.scope[q.scope].id]
+		query := fmt.Sprintf(`%s | stats by (%s) min(_time) first, count() if (%s) some`, h.query(match{s.match(q.scope)}), field, storeFilter([]string{q.message}))
 		for row, err := range h.store.ask(ctx, query) {
 			if err != nil {
 				return ID{}, time.Time{}, err
@@ -57,19 +63,19 @@ func (h storeHost) latest(ctx context.Context, s selector) (ID, time.Time, error
 			if earlier, ok := first[id]; !ok || t.Before(earlier) {
 				first[id] = t
 			}
-			some[id] = row.get("some") != "0"
+			event := EventOther
+			if row.get("some") != "0" {
+				event = q.event
+			}
+			all.add(id, q.kind, event)
 		}
 	}
 	if len(first) == 0 {
 		return ID{}, time.Time{}, ErrNotFound
 	}
-	order := slices.SortedFunc(maps.Keys(first), func(a, b ID) int { return first[b].Compare(first[a]) })
-	for _, id := range order {
-		if !said[Manager][id] || said[Output][id] || said[lastWords][id] {
-			return id, first[id], nil
-		}
-	}
-	return order[0], first[order[0]], nil
+	slices.SortFunc(all.order, func(a, b ID) int { return first[a].Compare(first[b]) })
+	id := all.latest()
+	return id, first[id], nil
 }
 
 // Entries implements [Source]. It returns ErrIncomplete after the last entry if the store

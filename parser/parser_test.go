@@ -683,7 +683,7 @@ func TestSyntaxError(t *testing.T) {
 	})
 }
 
-// TestRows: what a row of a table quotes is no complaint of restic's; the same elsewhere is.
+// TestRows: a complaint that a row of a table quotes does not count. Elsewhere the same words count.
 func TestRows(t *testing.T) {
 	read := func(log string) []parser.Process {
 		var c parser.Collector
