@@ -20,6 +20,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
 
@@ -44,9 +45,9 @@ func WriteFile(name string, mfs []*dto.MetricFamily) error {
 //
 // Update holds an advisory lock (flock) on the directory, so that programs which update
 // files in the same directory take turns. Whoever can open the directory can hold the
-// lock forever, so Update goes on without it after five seconds. It also goes on without
-// a lock if it may write the directory but not read it, and on file systems without
-// locks. Without the lock, one of two simultaneous updates can be lost, but the file is
+// lock forever, so Update goes on without it after five seconds; the next call for a file
+// in that directory does not wait again. It also goes on without a lock if it may write
+// the directory but not read it, and on file systems without locks. Without the lock, one of two simultaneous updates can be lost, but the file is
 // complete all the same.
 func Update(name string, f func(old []*dto.MetricFamily, err error) ([]*dto.MetricFamily, error)) error {
 	if err := checkName(name); err != nil {
@@ -184,6 +185,10 @@ const sweepLimit = 10_000
 // lockTimeout bounds the wait for the lock. Whoever can open the directory can hold it.
 const lockTimeout = 5 * time.Second
 
+// held has the directories whose lock could not be had in time. A program that updates many
+// files waits for such a lock once, not for each file.
+var held sync.Map
+
 // lock takes an advisory lock on the directory itself, which needs no lock file.
 func lock(dir string) (unlock func(), err error) {
 	d, err := os.OpenFile(dir, os.O_RDONLY|syscall.O_DIRECTORY, 0)
@@ -194,10 +199,22 @@ func lock(dir string) (unlock func(), err error) {
 	if err != nil {
 		return nil, err
 	}
-	for deadline := time.Now().Add(lockTimeout); ; time.Sleep(10 * time.Millisecond) {
+	deadline := time.Now().Add(lockTimeout)
+	if _, ok := held.Load(dir); ok {
+		deadline = time.Now()
+	}
+	for ; ; time.Sleep(10 * time.Millisecond) {
 		err := syscall.Flock(int(d.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
-		if err == nil || err != syscall.EWOULDBLOCK && err != syscall.EINTR || time.Now().After(deadline) {
-			return func() { d.Close() }, nil
+		switch {
+		case err == syscall.EINTR:
+			continue
+		case err == syscall.EWOULDBLOCK && time.Now().Before(deadline):
+			continue
+		case err == syscall.EWOULDBLOCK:
+			held.Store(dir, true)
+		default:
+			held.Delete(dir)
 		}
+		return func() { d.Close() }, nil
 	}
 }

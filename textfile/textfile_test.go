@@ -196,12 +196,12 @@ func TestWriteFile(t *testing.T) {
 	}
 }
 
-// TestLockHeld: a lock that somebody holds is waited for, and not for ever.
+// TestLockHeld: a lock that somebody holds is waited for, not for ever, and once.
 func TestLockHeld(t *testing.T) {
 	dir := t.TempDir()
 	held, err := os.Open(dir)
 	require.NoError(t, err)
-	defer held.Close()
+	defer func() { held.Close() }()
 	require.NoError(t, syscall.Flock(int(held.Fd()), syscall.LOCK_EX))
 	begun := time.Now()
 	require.NoError(t, WriteFile(filepath.Join(dir, "x.prom"), []*dto.MetricFamily{gauge("x", 1)}))
@@ -209,6 +209,18 @@ func TestLockHeld(t *testing.T) {
 	assert.Less(t, time.Since(begun), time.Minute)
 	_, text := content(t, filepath.Join(dir, "x.prom"))
 	assert.Equal(t, oneText, text)
+
+	begun = time.Now()
+	require.NoError(t, WriteFile(filepath.Join(dir, "y.prom"), []*dto.MetricFamily{gauge("x", 1)}))
+	assert.Less(t, time.Since(begun), 4*time.Second, "the next file")
+	held.Close()
+	require.NoError(t, WriteFile(filepath.Join(dir, "z.prom"), []*dto.MetricFamily{gauge("x", 1)}))
+	held, err = os.Open(dir)
+	require.NoError(t, err)
+	require.NoError(t, syscall.Flock(int(held.Fd()), syscall.LOCK_EX))
+	begun = time.Now()
+	require.NoError(t, WriteFile(filepath.Join(dir, "x.prom"), []*dto.MetricFamily{gauge("x", 1)}))
+	assert.Greater(t, time.Since(begun), 4*time.Second, "it was free in between")
 }
 
 // TestLongName: the longest name of a unit makes a file.
