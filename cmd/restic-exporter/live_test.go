@@ -61,6 +61,7 @@ ExecStart=`+exporter+` --unit %i
 		{"noise", testNoise},
 		{"user unit", testUserUnit},
 		{"many units", testManyUnits},
+		{"many units, and a journald that hangs", testFrozen},
 		{"namespaces", testNamespaces},
 		{"wrappers", testWrappers},
 		{"reboot in mid-run", testReboot},
@@ -510,6 +511,36 @@ systemctl start --no-block many-running; until journalctl -q -u many-running -o 
 		assert.Equal(t, 1.0, metrictest.Flat(t, m.Run("cat /run/many/many-early.prom"))[status+"other}"])
 	}
 	m.Run("systemctl stop many-running")
+}
+
+// testFrozen has a journald that does not answer. One call has one deadline, however many
+// units it is for, and marks those without an answer. A namespace takes no other unit's time.
+func testFrozen(t *testing.T, m *machine.Machine) {
+	const unitsOf = "$(seq -f 'frozen-%g' 10)"
+	unit(m, "frozen-1", "echo 1\n", "[Service]\nLogNamespace=frozen")
+	for i := 2; i <= 10; i++ {
+		unit(m, fmt.Sprint("frozen-", i), "echo 1\n", "[Service]")
+	}
+	m.Run("systemctl start " + unitsOf + "; journalctl --sync; rm -rf /run/frozen; mkdir /run/frozen")
+	files := func(format string, from, to int) (all string) {
+		for i := from; i <= to; i++ {
+			all += fmt.Sprintf(format+"\n", i)
+		}
+		return all
+	}
+	for _, tt := range []struct{ journald, want string }{
+		{"systemd-journald@frozen", files("frozen-%d.prom", 2, 10) + "frozen-1.exporter.prom\n"},
+		{"systemd-journald", files("frozen-%d.exporter.prom", 1, 10)},
+	} {
+		m.Run("rm -f /run/frozen/*; systemctl start frozen-1 --no-block; kill -STOP $(systemctl show -P MainPID " + tt.journald + ")")
+		began := time.Now()
+		_, _, status := m.Try("systemd-run --wait --quiet " + exporter + " --output /run/frozen $(seq -f '--unit frozen-%g' 10)")
+		took := time.Since(began)
+		m.Run("kill -CONT $(systemctl show -P MainPID " + tt.journald + ")")
+		assert.Equal(t, 1, status)
+		assert.Less(t, took, 40*time.Second)
+		assert.ElementsMatch(t, strings.Fields(tt.want), strings.Fields(m.Run("ls /run/frozen")))
+	}
 }
 
 // A run that ended with the machine has no verdict, and is not going on.

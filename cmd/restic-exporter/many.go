@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/restic-exporter/restic-exporter/invocation"
 )
@@ -23,10 +24,9 @@ func (p *program) exportMany(ctx context.Context, o options) error {
 		return err
 	}
 	defer from.close()
+	ctx, cancel := o.bounded(ctx)
+	defer cancel()
 	if o.local() {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, readTimeout)
-		defer cancel()
 		for i, name := range o.units.names {
 			o.units.names[i] = invocation.UnitName(name, o.user)
 		}
@@ -36,11 +36,13 @@ func (p *program) exportMany(ctx context.Context, o options) error {
 		return o.explain(err, from.name)
 	}
 	bad, none := 0, 0
-	for _, name := range names {
+	for i, name := range names {
+		ctx, cancel := share(ctx, len(names)-i)
 		one := o
 		one.unit, one.output = name, dir
 		one.found = !slices.Contains(o.units.names, name)
 		err := p.export(ctx, one, from)
+		cancel()
 		switch {
 		case err == nil:
 			p.removeNote(one)
@@ -62,4 +64,15 @@ func (p *program) exportMany(ctx context.Context, o options) error {
 		return fmt.Errorf("no unit %s in %s has run restic: is the pattern right, and has a backup run?", &o.units, from.name)
 	}
 	return nil
+}
+
+// share returns the context for the next of several units. Each but the last gets half of
+// the time that is left. So a unit whose journal does not answer, such as that of a
+// namespace, leaves time for the others.
+func share(ctx context.Context, units int) (context.Context, context.CancelFunc) {
+	deadline, ok := ctx.Deadline()
+	if !ok || units == 1 {
+		return context.WithCancel(ctx)
+	}
+	return context.WithTimeout(ctx, time.Until(deadline)/2)
 }

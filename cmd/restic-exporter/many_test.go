@@ -32,8 +32,9 @@ func words(unit string, run, from int, entries ...string) string {
 	var b strings.Builder
 	for i, e := range entries {
 		at := 1_900_000_000_000_000 + (from+i)*1_000_000
-		fmt.Fprintf(&b, "__CURSOR=s=%032x;i=%x\n__REALTIME_TIMESTAMP=%d\n__MONOTONIC_TIMESTAMP=%d\n_BOOT_ID=%032x\n",
-			9, from+i+1, at, from+i+1, 7)
+		fmt.Fprintf(&b, "__CURSOR=s=%032x;i=%x\n__REALTIME_TIMESTAMP=%d\n__MONOTONIC_TIMESTAMP=%d\n"+
+			"_BOOT_ID=%032x\n_HOSTNAME=t1\n_MACHINE_ID=%032x\n",
+			9, from+i+1, at, from+i+1, 7, 8)
 		message, ours := strings.CutPrefix(e, "line ")
 		switch {
 		case ours:
@@ -42,6 +43,9 @@ func words(unit string, run, from int, entries ...string) string {
 		case strings.HasPrefix(e, "refused"):
 			fmt.Fprintf(&b, "_PID=1\nUNIT=%s\nSYSLOG_IDENTIFIER=systemd\nMESSAGE_ID=be02cf6855d2428ba40df7e9d022f03d\n"+
 				"JOB_RESULT=dependency\nMESSAGE=Dependency failed\n\n", unit)
+		case strings.HasPrefix(e, "warned"):
+			fmt.Fprintf(&b, "_PID=1\nUNIT=%s\nSYSLOG_IDENTIFIER=systemd\nMESSAGE_ID=c772d24e9a884cbeb9ea12625c306c01\n"+
+				"MESSAGE=Unknown key name\n\n", unit)
 		default:
 			fmt.Fprintf(&b, "_PID=1\nUNIT=%s\nINVOCATION_ID=%032x\nSYSLOG_IDENTIFIER=systemd\n%s\n\n", unit, run,
 				strings.ReplaceAll(e, ";", "\n"))
@@ -66,6 +70,9 @@ func manyUnits(t testing.TB) string {
 		words("restic-never.service", 0, 10, "refused") +
 		words("restic-notes.service", 5, 20, startingWord, "line nothing to do with it", succeededWord) +
 		words("restic-running.service", 6, 30, startingWord, "line open repository") +
+		words("restic-misspelt.service", 0, 40, "warned") +
+		// Its beginning is gone, and so is what restic said of it, if it is a backup at all.
+		words("restic-beheaded.service", 10, 50, "line half of it", succeededWord) +
 		renamed(t, goodRun, "restic-exporter@x.service", 7) +
 		renamed(t, goodRun, "other.service", 8)
 }
@@ -136,7 +143,7 @@ func TestManyUnitsTrouble(t *testing.T) {
 	assert.Equal(t, 1, got.code)
 	for _, want := range []string{
 		"restic-good.prom: the file is about another unit", "no invocation of none.service", "ends before the run does",
-		"3 of 7 units failed",
+		"3 of 9 units failed",
 	} {
 		assert.Contains(t, got.stderr, want)
 	}

@@ -1,15 +1,18 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"os"
 	"strings"
+	"time"
 
 	dto "github.com/prometheus/client_model/go"
 
 	"github.com/restic-exporter/restic-exporter/invocation"
+	"github.com/restic-exporter/restic-exporter/journal"
 	"github.com/restic-exporter/restic-exporter/metrics"
 	"github.com/restic-exporter/restic-exporter/textfile"
 )
@@ -44,8 +47,25 @@ func (p *program) run(ctx context.Context, args []string) int {
 	return 0
 }
 
+// readTimeout bounds the time for reading runs from the journal, however many units there
+// are. systemd often kills the calling unit after 45 s (DefaultTimeoutStopSec= in some
+// distributions), and metrics must not make a good backup fail. With a long backlog on a
+// busy machine, journald took 15 s to write down what it had received. Afterwards, writing
+// a file waits up to 5 s for the lock.
+const readTimeout = 34 * time.Second
+
+// bounded returns the context for reading runs. A LOG may come from a slow pipe.
+func (o options) bounded(ctx context.Context) (context.Context, context.CancelFunc) {
+	if o.log != "" {
+		return context.WithCancel(ctx)
+	}
+	return context.WithTimeout(ctx, readTimeout)
+}
+
 // exportOne writes the file of one unit. It returns the exit status.
 func (p *program) exportOne(ctx context.Context, o options) int {
+	ctx, cancel := o.bounded(ctx)
+	defer cancel()
 	if o.local() {
 		o.unit = invocation.UnitName(o.unit, o.user) // one file for all names of a unit
 	}
@@ -78,14 +98,17 @@ func (p *program) export(ctx context.Context, o options, from source) error {
 		return err
 	}
 	run, err := p.read(ctx, from, o)
+	if err == nil || errors.Is(err, journal.ErrIncomplete) || errors.Is(err, journal.ErrNotFound) {
+		// A pattern also finds units that are no backups, with a run or without.
+		if err := o.backup(ctx, cmp.Or(run, &invocation.Run{Unit: o.unit}), from, output); err != nil {
+			return err
+		}
+	}
 	if errors.Is(err, invocation.ErrSkipped) {
 		return err
 	}
 	if err != nil {
 		return o.explain(err, from.name)
-	}
-	if err := o.backup(ctx, run, from, output); err != nil {
-		return err
 	}
 	m := p.metricsOptions(o)
 	if output == "-" {

@@ -8,7 +8,6 @@ import (
 	"io/fs"
 	"os"
 	"syscall"
-	"time"
 
 	"github.com/restic-exporter/restic-exporter/invocation"
 	"github.com/restic-exporter/restic-exporter/journal"
@@ -93,20 +92,8 @@ func spool(r io.Reader) (*os.File, error) {
 // warnings is how many unreadable lines are reported one by one.
 const warnings = 5
 
-// readTimeout bounds the time for reading a run from the journal. systemd often kills the
-// calling unit after 45 s (DefaultTimeoutStopSec= in some distributions), and metrics must
-// not make a good backup fail. With a long backlog on a busy machine, journald took 15 s
-// to write down what it had received. Afterwards, writing the file waits up to 5 s for
-// the lock.
-const readTimeout = 34 * time.Second
-
 // read reads the run, and warns if something is missing from its log.
 func (p *program) read(ctx context.Context, from source, o options) (*invocation.Run, error) {
-	if o.log == "" && o.store.url == "" {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, readTimeout)
-		defer cancel()
-	}
 	bad := 0
 	run, err := invocation.Read(ctx, from.Source, o.unit, o.invocation, invocation.Options{
 		Strip:  o.strip,
