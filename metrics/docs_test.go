@@ -72,7 +72,8 @@ by a unit or a handler writes it when it could not do its work; the next call th
 
 ` + "`restic_exporter_collected_timestamp_seconds` and `restic_exporter_failed_hosts`" + ` are in ` + "`_collector.prom`" + `, which
 ` + "`--store` writes beside the files of the hosts. `unit` is what `--unit`" + ` asked for. While the store does not answer, the file
-stays as it is.
+stays as it is. It also has ` + "`restic_exporter_failed`" + ` of each unit and host whose last run cannot be read, because the store
+lacks its beginning.
 
 ## The shell exporter's
 

@@ -15,6 +15,7 @@ package metrics
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -83,13 +84,25 @@ func Failed(unit string, o Options) []*dto.MetricFamily {
 	return b.families()
 }
 
-// Collected returns the metrics that say when the hosts of a store were collected, and how
-// many of them failed. unit is what was asked for. They belong in a file of their own.
-func Collected(unit string, at time.Time, failed int, o Options) []*dto.MetricFamily {
+// Collected returns the metrics that say when the hosts of a store were collected, how many
+// of them failed, and which runs could not be read: their unit and host. unit is what was
+// asked for. The metrics belong in a file of their own.
+func Collected(unit string, at time.Time, failed int, unread []*invocation.Run, o Options) []*dto.MetricFamily {
 	b := newBuilder(&invocation.Run{Unit: unit}, nil, o)
 	b.setTime(exporterCollected, at)
 	b.set(exporterFailedHosts, float64(failed))
-	return b.families()
+	mfs := b.families()
+	for i, run := range unread {
+		labels := map[string]string{"host": run.Host}
+		maps.Copy(labels, o.Labels)
+		one := Failed(run.Unit, Options{Labels: labels})
+		if i == 0 {
+			mfs = slices.Insert(mfs, 1, one...) // by name
+		} else {
+			mfs[1].Metric = append(mfs[1].Metric, one[0].Metric...)
+		}
+	}
+	return mfs
 }
 
 // maxLabel keeps the lines of the file short enough for textfile to read them.

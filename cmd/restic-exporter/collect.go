@@ -34,7 +34,7 @@ type hostWork struct {
 
 	read chan struct{} // closed when the fields below are set
 	runs []*invocation.Run
-	bad  map[string]error // what is wrong with single runs, by unit
+	bad  map[string]error // why single runs cannot be read yet or at all, by unit
 	err  error            // what is wrong with the store
 }
 
@@ -74,18 +74,21 @@ func (p *program) collect(ctx context.Context, o options) error {
 		}
 	}()
 	failed := 0
+	var bad []*invocation.Run
 	for _, h := range hosts {
 		<-h.read
 		<-slots
-		if ok := p.finishHost(ctx, o, store, h, seen); !ok {
+		ok, runs := p.finishHost(ctx, o, store, h, seen)
+		if !ok {
 			failed++
 		}
+		bad = append(bad, runs...)
 		h.runs = nil // to free the memory
 	}
 	if err := seen.write(); err != nil {
 		p.say("warning", "the next call has to read everything again: %v", err)
 	}
-	if err := p.writeCollected(o, failed); err != nil {
+	if err := p.writeCollected(o, failed, bad); err != nil {
 		return err
 	}
 	if err := writeTargets(o.output); err != nil {
@@ -101,11 +104,12 @@ func (p *program) collect(ctx context.Context, o options) error {
 // it, as it is no DNS name.
 const collected = "_collector"
 
-// writeCollected writes when the hosts were collected, and how many failed. Otherwise nobody
-// would notice that this program is not called any more: the files of the hosts stay.
-func (p *program) writeCollected(o options, failed int) error {
+// writeCollected writes when the hosts were collected, how many failed, and of which units
+// the run cannot be read. Otherwise nobody would notice that this program is not called any
+// more, or misses a run: the files of the hosts stay.
+func (p *program) writeCollected(o options, failed int, bad []*invocation.Run) error {
 	file := filepath.Join(o.output, collected+".prom")
-	mfs := metrics.Collected(o.units.String(), time.Now(), failed, metrics.Options{Labels: o.labels})
+	mfs := metrics.Collected(o.units.String(), time.Now(), failed, bad, metrics.Options{Labels: o.labels})
 	if err := textfile.WriteFile(file, mfs); err != nil {
 		return fmt.Errorf("writing %s: %w%s", file, err, writeHint(err, file))
 	}
@@ -149,8 +153,16 @@ func (p *program) readHost(ctx context.Context, o options, store journal.Store, 
 		}
 		switch {
 		case errors.Is(err, invocation.ErrSkipped):
-		case errors.Is(err, invocation.ErrRunning), errors.Is(err, journal.ErrIncomplete), errors.Is(err, journal.ErrNotFound):
+		case errors.Is(err, invocation.ErrRunning):
 			h.bad[u.Unit] = err
+		case errors.Is(err, journal.ErrIncomplete), errors.Is(err, journal.ErrNotFound):
+			backup, spokeErr := invocation.IsBackup(ctx, from.Source, &invocation.Run{Unit: u.Unit})
+			if spokeErr != nil {
+				return fmt.Errorf("reading %s: %w", u.Unit, spokeErr)
+			}
+			if backup {
+				h.bad[u.Unit] = err
+			}
 		case err != nil:
 			return fmt.Errorf("reading %s: %w", u.Unit, err)
 		case backup:
@@ -160,9 +172,10 @@ func (p *program) readHost(ctx context.Context, o options, store journal.Store, 
 	return nil
 }
 
-// finishHost writes the file of a host that has been read. It reports whether all is well.
-func (p *program) finishHost(ctx context.Context, o options, store journal.Store, h *hostWork, seen *seen) bool {
-	ok := true
+// finishHost writes the file of a host that has been read. It reports whether all is well,
+// and the runs that cannot be read.
+func (p *program) finishHost(ctx context.Context, o options, store journal.Store, h *hostWork, seen *seen) (ok bool, bad []*invocation.Run) {
+	ok = true
 	say := func(err error) {
 		if err != nil {
 			p.say("error", "host %q: %v", h.Name, err)
@@ -175,17 +188,16 @@ func (p *program) finishHost(ctx context.Context, o options, store journal.Store
 	say(h.err)
 	say(h.Err)
 	for _, u := range h.news {
-		// A bad run is reported once, not every few minutes.
-		err := h.bad[u.Unit]
-		running := errors.Is(err, invocation.ErrRunning)
-		if err != nil && !running {
+		switch err := h.bad[u.Unit]; {
+		case h.err != nil, errors.Is(err, invocation.ErrRunning):
+		case err != nil:
 			say(fmt.Errorf("reading %s: %w", u.Unit, err))
-		}
-		if h.err == nil && !running {
+			bad = append(bad, &invocation.Run{Host: h.Name, Unit: u.Unit})
+		default:
 			seen.add(u)
 		}
 	}
-	return ok
+	return ok, bad
 }
 
 // writeHost writes the file of a host. If the file cannot be read, the metrics of units

@@ -35,7 +35,11 @@ type arrival struct {
 
 // entries returns those of a run in the export format.
 func (a arrival) entries(t testing.TB) []string {
-	text := renamed(t, a.recording, a.unit, a.run)
+	return a.of(t, renamed(t, a.recording, a.unit, a.run))
+}
+
+// of returns the entries in text as the host has them.
+func (a arrival) of(t testing.TB, text string) []string {
 	text = hostLine.ReplaceAllString(text, "_HOSTNAME="+a.host)
 	text = machineLine.ReplaceAllString(text, fmt.Sprintf("_MACHINE_ID=%032x", len(a.host)))
 	first, err := strconv.ParseInt(times.FindStringSubmatch(text)[2], 10, 64)
@@ -197,6 +201,52 @@ func TestStoreReboot(t *testing.T) {
 		"restic_run_consecutive_failures{host=alpha}": 1,
 	}
 	assert.Equal(t, want, metrictest.Pick(metrictest.Flat(t, string(text)), want))
+}
+
+// TestStoreBeheaded: a run whose beginning the store does not have is not passed over in
+// silence, and a unit that is no backup is no trouble.
+func TestStoreBeheaded(t *testing.T) {
+	at := victorialogs.Start(t, victorialogs.Flags...)
+	send := func(entries ...string) { victorialogs.Send(t, at, strings.NewReader(strings.Join(entries, "")+"\n\n")) }
+	now := time.Now()
+	whole := arrival{goodRun, "alpha", "restic-a.service", 1, now.Add(-time.Hour)}.entries(t)
+	other := arrival{goodRun, "alpha", "restic-c.service", 4, now.Add(-time.Hour)}.entries(t)
+	send(whole[len(whole)/2:]...)
+	send(other[len(other)/2:]...)
+	send(arrival{goodRun, "alpha", "restic-b.service", 2, now.Add(-time.Hour)}.entries(t)...)
+	send(arrival{host: "alpha", run: 3, began: now.Add(-time.Hour)}.of(t,
+		words("restic-notes.service", 3, 0, "line half of it", succeededWord)+words("restic-misspelt.service", 0, 9, "warned"))...)
+	dir := t.TempDir()
+	const marked = `restic_exporter_failed{host="alpha",site="x",unit="restic-a.service"} 1
+restic_exporter_failed{host="alpha",site="x",unit="restic-c.service"} 1
+# HELP restic_exporter_failed_hosts `
+	pass := func() (code int, stderr, about string) {
+		t.Helper()
+		got := call(t, nil, "", "--store", at, "--unit", "restic-*", "--output", dir, "--label", "site=x")
+		text, err := os.ReadFile(filepath.Join(dir, "_collector.prom"))
+		require.NoError(t, err)
+		return got.code, got.stderr, string(text)
+	}
+	for range 2 { // as long as nothing changes
+		code, stderr, about := pass()
+		assert.Equal(t, 1, code)
+		assert.Contains(t, stderr, `host "alpha": reading restic-a.service: the beginning of the run is not in the journal`)
+		assert.NotContains(t, stderr, "restic-notes")
+		assert.Contains(t, about, marked)
+		assert.Equal(t, 2, strings.Count(about, "restic_exporter_failed{"))
+		assert.Contains(t, about, `restic_exporter_failed_hosts{site="x",unit="restic-*"} 1`)
+	}
+	text, err := os.ReadFile(filepath.Join(dir, "alpha.prom"))
+	require.NoError(t, err)
+	assert.NotContains(t, string(text), "restic-a.service")
+	assert.Contains(t, string(text), "restic-b.service")
+
+	send(whole[:len(whole)/2]...)
+	send(other[:len(other)/2]...)
+	code, stderr, about := pass()
+	assert.Equal(t, result{}, result{code: code, stderr: stderr})
+	assert.NotContains(t, about, "restic_exporter_failed{")
+	assert.Contains(t, about, `restic_exporter_failed_hosts{site="x",unit="restic-*"} 0`)
 }
 
 // TestStoreTrouble: a store that does not answer as it should leaves every file as it is.
