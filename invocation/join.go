@@ -128,9 +128,13 @@ func summaryOf(processes []parser.Process, i int) *parser.Process {
 // onlyMissing reports whether p names missing sources and nothing else.
 func onlyMissing(p *parser.Process) bool { return !p.Incomplete && p.Missing == p.Unreadable }
 
-// complements reports whether p can be the standard error of b.
+// complements reports whether p can be the standard error of b. If both were forwarded, by
+// two programs, p can also be a copy of what b says itself.
 func complements(p, b *parser.Process) bool {
-	return b.Backup != nil && !b.DryRun && passedOn(b) != passedOn(p)
+	if b.Backup == nil || b.DryRun {
+		return false
+	}
+	return passedOn(b) != passedOn(p) || passedOn(p) && b.Source != p.Source && !b.Incomplete && b.Unreadable == 0
 }
 
 // warns reports whether b is of a release that warns after errors: errors without a

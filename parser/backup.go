@@ -191,12 +191,14 @@ func (s *state) backupFiles(l *line) error {
 		b.stage = broken // this is from the server's error message
 		return errMisplaced
 	}
+	overtaken := s.stream && b.warned && b.stage == none && b.lines() > 0 // by standard error, as in a container's log
 	b.stage = broken
 	if err != nil {
 		return err
 	}
 	b.summary, b.dryRun, b.stage = Backup{Files: c}, false, files
 	s.notLast()
+	b.warned = overtaken
 	return nil
 }
 
@@ -369,11 +371,6 @@ func (s *state) backupPattern(l *line) error {
 		return nil
 	}
 	return s.backupMissing(l)
-}
-
-// ofNoSource reports whether a line is the last line of a backup that found no source.
-func ofNoSource(text []byte) bool {
-	return has(text, "Fatal: all ") || has(text, "Fatal: nothing to backup")
 }
 
 // saved accepts b, which is complete, as the summary of the backup.

@@ -31,6 +31,9 @@ func (s *state) item() {
 	switch {
 	case p.Command == another:
 		return
+	case s.stream && p.Command == CommandRestore:
+		s.restoreNames(nil)
+		return
 	case s.stream && p.Done && !s.names.items && !s.names.complained:
 		return // the backup has printed no names, so its end is real
 	}

@@ -23,6 +23,9 @@ var otherForms = []form{
 
 	{pattern: "restoring snapshot …", opens: CommandRestore, read: (*state).restoreBegins}, // 0.17 and later
 	{pattern: "restoring …", opens: CommandRestore},
+	{pattern: "restored  /…", within: CommandRestore, read: (*state).restoreNames},
+	{pattern: "updated   /…", within: CommandRestore, read: (*state).restoreNames},
+	{pattern: "deleted   /…", within: CommandRestore, read: (*state).restoreNames},
 	{pattern: "Summary: Restored …", within: CommandRestore, read: (*state).otherDone},                    // 0.16 and later
 	{pattern: "Summary: Restored … files/dirs (…) in #", tells: CommandRestore, read: (*state).otherDone}, // with --quiet
 	{pattern: "verifying files in …", within: CommandRestore, read: (*state).restoreVerifies},
@@ -80,6 +83,13 @@ func (s *state) otherGoesOn(*line) error {
 func (s *state) restoreIgnores(*line) error {
 	s.complaint()
 	s.other.ignored++
+	return nil
+}
+
+// restoreNames reads a line about a single file, so what looked like the end of the
+// restore was part of a name.
+func (s *state) restoreNames(*line) error {
+	s.process.Done, s.after = false, aftermath{}
 	return nil
 }
 

@@ -23,6 +23,11 @@ func isName(text []byte) bool {
 	return has(text, "/") || len(text) > 0 && !bytes.Contains(text, []byte(": ")) && !bytes.Contains(text, []byte(" /"))
 }
 
+// ofNoSource reports whether a line is the last line of a backup that found no source.
+func ofNoSource(text []byte) bool {
+	return has(text, "Fatal: all ") || has(text, "Fatal: nothing to backup")
+}
+
 // sourceError reads an error of a backup or a check. In a stream an error after the
 // end of a command may belong to the next command.
 func (s *state) sourceError(h uint64, text []byte) {
