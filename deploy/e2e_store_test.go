@@ -191,7 +191,7 @@ func (f *fleet) equal(host string, units ...string) map[string]float64 {
 
 // runs has units that run on both machines at the same time, as the same process.
 func (f *fleet) runs(t *testing.T) {
-	const samePID = "echo 20000 > /proc/sys/kernel/ns_last_pid\n"
+	const samePID = "echo $(</run/last-pid) > /proc/sys/kernel/ns_last_pid\n"
 	f.unit("restic-good", samePID+"restic backup /srv/data\n", "")
 	f.unit("restic-bad", "RESTIC_PASSWORD=wrong restic backup /srv/data\n", "")
 	f.unit("restic-refused", "restic backup /srv/data\n", "Requires=broken.service\nAfter=broken.service")
@@ -204,22 +204,27 @@ RESTIC_REPOSITORY=/var/lib/repository-restic-good RESTIC_PASSWORD=x restic init
 RESTIC_REPOSITORY=/var/lib/repository-restic-bad RESTIC_PASSWORD=x restic init
 for unit in bad refused notes; do systemctl start restic-$unit || true; done`)
 	}
+	// Each try has another number: for a second journald takes a process for the one that had
+	// its number before, and the line for one of that run.
+	pid := 20_000
 	same := func() bool {
+		pid += 100
 		var ended sync.WaitGroup
 		var when [2]string
 		for i, m := range machines {
 			ended.Go(func() {
 				// It fails if the number is taken.
-				when[i], _, _ = m.Try("systemctl reset-failed; systemctl start restic-good && " +
-					"journalctl -q -n 1 -o short-unix --output-fields=_PID,MESSAGE -t restic-backup.sh -g 'snapshot .* saved' " +
-					"| sed 's/[.][0-9]* [^ ]* / /; s/: .*//'")
+				when[i], _, _ = m.Try(fmt.Sprintf("echo %d > /run/last-pid; ", pid) +
+					"sleep 0.$(printf %09d $((1000000000 - 10#$(date +%N)))); systemctl reset-failed; systemctl start restic-good && " +
+					"journalctl --sync && journalctl -q -n 1 -o short-unix --output-fields=_PID,MESSAGE -t restic-backup.sh " +
+					"-g 'snapshot .* saved' | sed 's/[.][0-9]* [^ ]* / /; s/: .*//'")
 			})
 		}
 		ended.Wait()
 		t.Log(when)
-		return when[0] != "" && when[0] == when[1]
+		return when[0] != "" && when[0] == when[1] && strings.Contains(when[0], fmt.Sprintf("[%d]", pid+1))
 	}
-	require.Eventually(t, same, time.Minute, time.Millisecond, "the same process in the same second")
+	require.Eventually(t, same, 2*time.Minute, time.Millisecond, "the same process in the same second")
 
 	for _, host := range []string{"alpha", "beta"} {
 		good := f.equal(host, "restic-good", "restic-bad", "restic-refused")
