@@ -1,7 +1,6 @@
 package journal
 
 import (
-	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -79,7 +78,8 @@ func (h storeHost) latest(ctx context.Context, s selector) (ID, time.Time, error
 }
 
 // Entries implements [Source]. It returns ErrIncomplete after the last entry if the store
-// lacks the beginning of the run. It holds all entries of the run in memory.
+// lacks the beginning of the run. It holds some thousand entries in memory, or all of the
+// run if the clock was set back in it.
 func (h storeHost) Entries(ctx context.Context, unit string, id ID) iter.Seq2[Entry, error] {
 	return func(yield func(Entry, error) bool) {
 		err := h.entries(ctx, selectorOf(unit, false), id, yield)
@@ -214,147 +214,3 @@ var storeFields = func() map[string]int {
 
 // noMessage is what VictoriaLogs stores for an entry without a message.
 const noMessage = "missing _msg field; see https://docs.victoriametrics.com/victorialogs/keyconcepts/#message-field"
-
-// A numbered is a record with its place in the journal of its machine.
-type numbered struct {
-	record
-	source string // the sequence of numbers, s= in __CURSOR
-	number uint64 // the number in that sequence, i= in __CURSOR
-}
-
-// records returns the records in the store since a time, each once and in the order of the
-// journal. The zero time means from the beginning.
-func (h storeHost) records(ctx context.Context, m match, since time.Time) (records, error) {
-	stream := ""
-	if h.known != nil && h.known.Entries > 0 {
-		// To look into the streams of the host alone is half the work.
-		stream = "{_HOSTNAME=" + strconv.Quote(h.host) + "} "
-	}
-	found, err := h.find(ctx, stream, m, since)
-	if err == nil && stream != "" && h.count(found) < h.known.Entries {
-		// The store finds a new stream some seconds after the entries in it, and
-		// -journald.streamFields can leave the host's name out.
-		found, err = h.find(ctx, "", m, since)
-	}
-	if err != nil {
-		return nil, err
-	}
-	found = inOrder(found)
-	return func(yield func(*record, error) bool) {
-		split := false
-		for _, r := range found {
-			split = split || r.part()
-			r.split = split
-			if !yield(&r.record, nil) {
-				return
-			}
-		}
-	}, nil
-}
-
-// count returns the number of entries that [StoreUnit.Entries] counts.
-func (h storeHost) count(found []*numbered) (n uint64) {
-	s := selectorOf(h.known.Unit, false)
-	for _, r := range found {
-		if kind, id, ok := s.kind(&r.record); ok && id == h.known.Run && (kind == Output || kind == Manager) {
-			n++
-		}
-	}
-	return n
-}
-
-// find returns the records in some streams since a time, as the store gives them.
-func (h storeHost) find(ctx context.Context, stream string, m match, since time.Time) ([]*numbered, error) {
-	query := sinceFilter(since) + " " + stream + h.query(m) + " | fields _time, " + cursor + ", " + machine
-	for _, name := range fieldNames {
-		query += ", " + storeField(name)
-	}
-	var found []*numbered
-	of := ""
-	for row, err := range h.store.ask(ctx, query) {
-		if err != nil {
-			return nil, err
-		}
-		r, err := numberedOf(row)
-		if err != nil {
-			return nil, err
-		}
-		from := row.get(machine)
-		if of = cmp.Or(of, from); of != from {
-			return nil, fmt.Errorf("%w: two machines, %s and %s, have the host name %q; give each a name of its own", ErrStoreEntries, of, from, h.host)
-		}
-		found = append(found, r)
-	}
-	return found, nil
-}
-
-func numberedOf(row storeRow) (*numbered, error) {
-	r := new(numbered)
-	r.source, r.number = parseCursor(row.get(cursor))
-	if r.source == "" || r.number == 0 {
-		return nil, fmt.Errorf("%w: they have no %s, so nothing tells their order; start VictoriaLogs with -journald.includeEntryMetadata, which counts for what is sent from then on", ErrStoreEntries, cursor)
-	}
-	t, err := time.Parse(time.RFC3339Nano, row.get("_time"))
-	if err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrStoreAnswer, err)
-	}
-	r.usec = uint64(t.UnixMicro())
-	size := 0
-	for _, f := range row {
-		size += len(f.value)
-	}
-	values := make([]byte, 0, size)
-	for _, f := range row {
-		i, ok := storeFields[string(f.name)]
-		if !ok || len(f.value) == 0 || i == fieldMessage && string(f.value) == noMessage {
-			continue
-		}
-		from := len(values)
-		values = append(values, f.value...)
-		r.fields[i] = values[from:len(values):len(values)]
-	}
-	return r, nil
-}
-
-// parseCursor returns the sequence of an entry, and its number in that sequence.
-func parseCursor(cursor string) (source string, number uint64) {
-	for part := range strings.SplitSeq(cursor, ";") {
-		name, value, _ := strings.Cut(part, "=")
-		switch name {
-		case "s":
-			source = value
-		case "i":
-			number, _ = strconv.ParseUint(value, 16, 64)
-		}
-	}
-	return source, number
-}
-
-// inOrder removes entries that were sent twice, and sorts the others: by number within a
-// sequence, and by time between sequences.
-func inOrder(found []*numbered) []*numbered {
-	sequences := make(map[string][]*numbered)
-	for _, r := range found {
-		sequences[r.source] = append(sequences[r.source], r)
-	}
-	var heads [][]*numbered
-	for _, seq := range sequences {
-		slices.SortFunc(seq, func(a, b *numbered) int { return cmp.Compare(a.number, b.number) })
-		heads = append(heads, slices.CompactFunc(seq, func(a, b *numbered) bool { return a.number == b.number }))
-	}
-	slices.SortFunc(heads, func(a, b []*numbered) int { return cmp.Compare(a[0].source, b[0].source) })
-	ordered := make([]*numbered, 0, len(found))
-	for len(heads) > 0 {
-		next := 0
-		for i := range heads {
-			if heads[i][0].usec < heads[next][0].usec {
-				next = i
-			}
-		}
-		ordered = append(ordered, heads[next][0])
-		if heads[next] = heads[next][1:]; len(heads[next]) == 0 {
-			heads = slices.Delete(heads, next, next+1)
-		}
-	}
-	return ordered
-}
