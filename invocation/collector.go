@@ -52,12 +52,10 @@ func (c *collector) add(e journal.Entry) {
 		}
 		c.relays[e.Identifier] = true
 	}
-	if strip := c.options.Strip; strip == nil {
-		if s != restic {
-			c.prefix.add(text)
-		}
-	} else if at := strip.FindIndex(text); at != nil && at[0] == 0 {
-		text = text[at[1]:]
+	if c.options.Strip != nil {
+		text = stripped(text, c.options.Strip)
+	} else if s != restic {
+		c.prefix.add(text)
 	}
 	err := c.Add(parser.Line{Source: e.Identifier, PID: author(s, e.PID), Restic: s == restic, Time: e.Time, Text: text})
 	if err == nil || c.options.Warn == nil {

@@ -33,6 +33,7 @@ func (p *prefix) add(text []byte) {
 	if p.mixed {
 		return
 	}
+	text = parser.Bare(text)
 	n := parser.Behind(text)
 	if n == 0 || bytes.Equal(text[:n], p.last) {
 		return
@@ -40,6 +41,17 @@ func (p *prefix) add(text []byte) {
 	shape := shapeOf(string(text[:n]))
 	p.mixed = shape == "" || p.shape != "" && p.shape != shape
 	p.last, p.shape = append(p.last[:0], text[:n]...), shape
+}
+
+// stripped returns text without what strip matches at its beginning. docker compose has
+// control sequences before its prefix.
+func stripped(text []byte, strip *regexp.Regexp) []byte {
+	for _, text := range [][]byte{text, parser.Bare(text)} {
+		if at := strip.FindIndex(text); at != nil && at[0] == 0 {
+			return text[at[1]:]
+		}
+	}
+	return text
 }
 
 // missing returns what is to be reported of a run that was read without its prefix, nil
@@ -104,6 +116,8 @@ func shapeOf(prefix string) string {
 			certain = true
 		case strings.Trim(token, digits) == "":
 			shape.WriteString("[0-9]+")
+		case strings.Trim(strings.TrimSuffix(token, "Z"), digits) == "": // of a time
+			shape.WriteString("[0-9]+Z")
 		case strings.ContainsAny(token, digits):
 			shape.WriteString("[A-Za-z]*[0-9][0-9A-Za-z]*")
 		case dates[token]:

@@ -98,6 +98,12 @@ func TestPrefix(t *testing.T) {
 			},
 			"^[0-9]+[-][0-9]+[-][A-Za-z]*[0-9][0-9A-Za-z]*[:][0-9]+[:][0-9]+[+][0-9]+ [A-Z]+ ",
 		},
+		"docker compose in a unit":  {good, constant("\x1b[2Kbackup-1  | "), "^backup[-][0-9]+ +[|] "},
+		"docker compose in colours": {good, constant("\x1b[2K\x1b[36mbackup-1  | \x1b[0m"), "^backup[-][0-9]+ +[|] "},
+		"docker compose with times": {
+			good, func(n int) string { return fmt.Sprintf("\x1b[2Kbackup-1  | 2026-11-29T02:17:54.20885252%dZ", n) },
+			"^backup[-][0-9]+ +[|] [0-9]+[-][0-9]+[-][A-Za-z]*[0-9][0-9A-Za-z]*[:][0-9]+[:][0-9]+[.][0-9]+Z",
+		},
 		"json":   {json, constant("web_1 | "), "^web[_][0-9]+ +[|] "},
 		"locked": {locked, constant("[restic] "), "^[[]restic[]] "},
 	} {
@@ -118,7 +124,7 @@ func TestNoPrefix(t *testing.T) {
 		"no prefix":                      good,
 		"words that can be restic's own": behind("error "),
 		"numbers alone":                  behind("17 "),
-		"a colour":                       behind("\x1b[1mbackup\x1b[0m | "),
+		"a control character":            behind("\x01backup | "),
 		"what a shell would expand":      behind("$name | "),
 		"a reason behind another":        behind("[restic] ") + "\nERROR in backup: Fatal: wrong password or no key found\n",
 		"no summary that is whole":       strings.ReplaceAll(behind("[restic] "), "[restic] processed", "[restic] Processed"),

@@ -2,16 +2,19 @@ package parser
 
 import "bytes"
 
+// Bare returns text without the newline, and without the control sequences that colour
+// it or move the cursor before it.
+func Bare(text []byte) []byte { return trim(visible(trim(text), false)) }
+
 // Behind returns the length of what stands in text before a line of restic's, as
 // where a wrapper puts a time or a name before each line; 0 if there is no such
-// line. It looks for the lines of a backup's summary and of failures that are told
-// from those of other programs.
+// line. text must be as [Bare] returns it. Behind looks for the lines of a backup's
+// summary and of failures that are told from those of other programs.
 func Behind(text []byte) int {
-	text = trim(text)
 	first := 0
 	for _, f := range telling {
 		n := bytes.Index(text, f.first)
-		if n < 1 || first > 0 && n > first || isWord(text[n-1]) || isQuote(text[n-1]) {
+		if n < 1 || first > 0 && n > first || isWord(text[:n]) || isQuote(text[n-1]) {
 			continue
 		}
 		l := line{text: text[n:]}
@@ -28,6 +31,11 @@ func isQuote(c byte) bool { return c == '\'' || c == '"' || c == '`' }
 // telling are the forms of lines that no other program prints.
 var telling []*form
 
-func isWord(c byte) bool {
+// isWord reports whether text ends within a word. The Z of a time ends one.
+func isWord(text []byte) bool {
+	c := text[len(text)-1]
+	if n := len(text); c == 'Z' && n > 1 && text[n-2] >= '0' && text[n-2] <= '9' {
+		return false
+	}
 	return c >= '0' && c <= '9' || c >= 'A' && c <= 'Z' || c >= 'a' && c <= 'z' || c == '_'
 }

@@ -12,6 +12,7 @@ func TestBehind(t *testing.T) {
 		"a: Fatal: unable to create lock in backend: repository is locked":   len("a: "),
 		`x|{"message_type":"exit_error","code":1,"message":"Fatal: x"}`:      len("x|"),
 		"Files:           7 new,     5 changed,   221 unmodified":            0,
+		"2026-11-25T10:00:00.5ZFatal: x":                                     len("2026-11-25T10:00:00.5Z"),
 		"MyFiles: 7 new, 5 changed, 221 unmodified":                          0,
 		"a: Files: 7 new, 5 changed, 221 unmodified, all in all":             0,
 		"error: lstat /srv/Fatal: x: permission denied":                      0, // restic's own, from its first byte
@@ -20,6 +21,6 @@ func TestBehind(t *testing.T) {
 		"backup is done": 0,
 		"":               0,
 	} {
-		assert.Equal(t, want, Behind([]byte(text)), text)
+		assert.Equal(t, want, Behind(Bare([]byte(text))), text)
 	}
 }

@@ -67,6 +67,7 @@ func TestCases(t *testing.T) {
 		"unknown/forget-table.export":                             {"--unit", "sit@forget"},
 		"unknown/json-key.export":                                 {"--unit", "sit@second-json"},
 		"wrappers/autorestic-prune-locked.export":                 {"--unit", "lab-autorestic-prune-locked"},
+		"wrappers/docker-compose-partial.export":                  {"--unit", "compose-backup", "--strip", `^backup[-][0-9]+ +[|] `},
 		"wrappers/docker-mc-backup-partial.export":                {"--unit", "lab-mc-unread", "--strip", `^[^ ]+ [A-Z]+ `},
 		"wrappers/resticprofile-stderr-apart-0.19.export":         {"--unit", "lab-rp19-two-unread"},
 		"wrappers/autorestic-stopped.export":                      {"--unit", "lab-autorestic-stopped"},
@@ -83,6 +84,7 @@ func TestCases(t *testing.T) {
 		"wrappers/nixos-prune-locked.export":                      {"--unit", "restic-backups-nix"},
 		"wrappers/resticprofile-group-one-partial.export":         {"--unit", "rpgroup"},
 		"wrappers/resticprofile-partial.export":                   {"--unit", "resticprofile-backup@profile-default"},
+		"wrappers/quadlet-notify-partial.export":                  {"--unit", "qd-notify"},
 		"wrappers/roles-ansible-tee-missing.export":               {"--unit", "restic-home"},
 		"wrappers/runrestic-locked.export":                        {"--unit", "runrestic", "--strip", `^\[restic\] `},
 	}
