@@ -151,12 +151,8 @@ func TestUnits(t *testing.T) {
 		assert.Empty(t, string(out), name)
 	}
 	for _, name := range glob(t, root+"/*.service") {
-		// No worse than 2.0; 2.6 for what sends mail, as other users and with privileges.
-		threshold := "20"
-		if filepath.Base(name) == "unit-failure@x.service" {
-			threshold = "26"
-		}
-		out := run(t, "systemd-analyze", "security", "--offline=yes", "--no-pager", "--threshold="+threshold, name)
+		// No worse than 2.0.
+		out := run(t, "systemd-analyze", "security", "--offline=yes", "--no-pager", "--threshold=20", name)
 		t.Log(lastLine(out))
 	}
 }

@@ -38,18 +38,25 @@ if [[ $MAIL_TO != *@* ]]; then
 	IFS=', ' read -ra recipients <<<"-- $MAIL_TO"
 fi
 
-# mail SUBJECT mails standard input, without control characters, and with no line
-# that is too long for mail.
-mail() {
-	{
-		printf 'To: %s\nSubject: [%s] %s\nAuto-Submitted: auto-generated\n' "$to" "$host" "$1"
-		printf 'MIME-Version: 1.0\nContent-Type: text/plain; charset=UTF-8\nContent-Transfer-Encoding: 8bit\n\n'
-		LC_ALL=C tr -d '\000-\010\013-\037\177' | cut --bytes=1-900
-	} | "$sendmail" -oi "${recipients[@]}"
+# compose SUBJECT prints a mail of standard input, without control characters, and with
+# no line that is too long for mail.
+compose() {
+	printf 'To: %s\nSubject: [%s] %s\nAuto-Submitted: auto-generated\n' "$to" "$host" "$1"
+	printf 'MIME-Version: 1.0\nContent-Type: text/plain; charset=UTF-8\nContent-Transfer-Encoding: 8bit\n\n'
+	LC_ALL=C tr -d '\000-\010\013-\037\177' | cut --bytes=1-900
+}
+
+# hand_over gives standard input to sendmail, in a unit of its own: it becomes other users,
+# and writes where it is set up to, which nothing here may. It may deliver in a process that
+# outlives it. One that hangs, as msmtp does if its server says nothing, is ended.
+hand_over() {
+	systemd-run --quiet --collect --wait --pipe --service-type=exec --description="Mail that $unit failed" \
+		--property=KillMode=process --property=RuntimeMaxSec=10min -- "$sendmail" -oi "${recipients[@]}"
 }
 
 if [[ $unit == -test ]]; then
-	mail "test: mail about failed backups arrives" <<<"When a backup on $host fails, a mail such as this one has its log. No backup has failed now."
+	compose "test: mail about failed backups arrives" <<<"When a backup on $host fails, a mail such as this one has its log. No backup has failed now." |
+		hand_over
 	exit
 fi
 
@@ -123,9 +130,24 @@ result=${MONITOR_SERVICE_RESULT:-}
 [[ $result != success ]] || result= # of a start that was refused: the result of the run before
 [[ -n $reason && $reason != other ]] || reason=$result
 
-{
-	printf '%s on %s failed' "$unit" "$host"
-	[[ -z $result ]] || printf ': %s (%s %s)' "$result" "${MONITOR_EXIT_CODE:-}" "${MONITOR_EXIT_STATUS:-}"
-	printf '.\n\nIts log, up to the last %s lines. All of it: journalctl -u %q %s\n\n' "$MAIL_LINES" "$unit" "${period[*]}"
-	log
-} | mail "$name: failed${reason:+, $reason}"
+message=$(
+	{
+		printf '%s on %s failed' "$unit" "$host"
+		[[ -z $result ]] || printf ': %s (%s %s)' "$result" "${MONITOR_EXIT_CODE:-}" "${MONITOR_EXIT_STATUS:-}"
+		printf '.\n\nIts log, up to the last %s lines. All of it: journalctl -u %q %s\n\n' "$MAIL_LINES" "$unit" "${period[*]}"
+		log
+	} | compose "$name: failed${reason:+, $reason}"
+)
+
+# Not every sendmail has a queue, and the network that a backup misses is the mail's, too.
+# The next night's failure has a mail of its own.
+delay=30 waited=0
+until hand_over <<<"$message"; do
+	((waited < 20 * 3600)) || {
+		echo "unit-failure.sh: the mail could not be sent; giving up" >&2
+		exit 1
+	}
+	echo "unit-failure.sh: the mail could not be sent; trying again in $delay seconds" >&2
+	sleep "$delay" || true
+	waited=$((waited + delay)) delay=$((delay * 2 < 600 ? delay * 2 : 600))
+done
