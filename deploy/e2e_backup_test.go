@@ -66,19 +66,21 @@ restic backup --dry-run --verbose=2 "${BACKUP_OPTIONS[@]}" -- /var/cache /var/tm
 	assert.Equal(t, "/wanted1,/wanted2,/wanted3,/wanted4,/wanted5,/wanted6,", got)
 }
 
-// twoJobs: one prunes while the other backs up, and both are good runs.
+// twoJobs: one makes the repository while the others wait, one prunes while another backs
+// up, and all are good runs.
 func (s *system) twoJobs(t *testing.T) {
-	s.config()
-	s.start("restic-backup")
 	for _, job := range []string{"one", "two", "three"} {
 		s.Machine.Write("/etc/restic-exporter/"+job+".conf", "BACKUP_PATHS=(/srv/data)\nPRUNE_WEEKDAY=daily\nCHECK_WEEKDAY=daily\n"+
 			"RETRY_FOR=1h\nRETRY_EVERY=1s\n", 0o644)
-		s.Machine.Write("/etc/restic-exporter/"+job+".credentials", "RESTIC_REPOSITORY="+repository+"\nRESTIC_PASSWORD=right\n", 0o600)
+		s.Machine.Write("/etc/restic-exporter/"+job+".credentials", "RESTIC_REPOSITORY="+repository+
+			"\nRESTIC_PASSWORD_COMMAND=sh -c 'sleep 0.3; echo right'\n", 0o600)
 		s.Machine.Write("/etc/systemd/system/restic-backup@.service.d/here.conf", "[Service]\nReadWritePaths="+repository+"\n", 0o644)
 	}
-	s.Run("systemctl daemon-reload; systemctl start --no-block restic-backup@one restic-backup@two restic-backup@three")
+	s.Run("systemctl daemon-reload; rm -rf " + repository + "/*")
+	s.Run("systemctl start --no-block restic-backup@one restic-backup@two restic-backup@three")
 	s.Eventually(120*time.Second, "! systemctl list-jobs | grep -q restic-backup")
 	assert.Equal(t, "success\n\nsuccess\n\nsuccess\n",
 		s.Run("systemctl show -P Result restic-backup@one restic-backup@two restic-backup@three"))
 	assert.Contains(t, s.Run("journalctl -o cat -u 'restic-backup@*'"), "another job of this machine is at work", "or nothing was shown")
+	assert.Equal(t, "1\n", s.Run("ls "+repository+"/keys | wc -l"))
 }

@@ -41,7 +41,11 @@ initialise() {
 		printf '%s\n' "$output" >&2
 		die "the repository was there before, so it is not initialised again: is its disk mounted, is the address right? If you want a new one: rm $seen"
 	fi
-	restic init
+	# Two that initialise at once leave a repository with two keys, and none of them opens
+	# all that is in it.
+	take_turns --exclusive
+	probe >/dev/null || restic init
+	exec 8>&-
 	touch "$seen"
 }
 
@@ -58,9 +62,13 @@ here() {
 
 # check_writable says at once what restic would try for a quarter of an hour.
 check_writable() {
-	local repository
+	local repository there
 	repository=$(here)
-	[[ ! -d $repository || -w $repository ]] ||
+	there=$repository
+	until [[ -z $there || -e $there ]]; do
+		there=$(dirname "$there")
+	done
+	[[ -z $there || -w $there ]] ||
 		die "$repository cannot be written: is its disk mounted read-only, or not in ReadWritePaths= of the unit?"
 }
 
