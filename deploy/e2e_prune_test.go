@@ -27,6 +27,7 @@ func (s *system) pruneDay(t *testing.T) {
 		{"yesterday, before the first run", yesterday, "now", ""},
 		{"daily, done yesterday", "daily", "9 days ago", "yesterday"},
 		{"daily, done", "daily", "9 days ago", "now"},
+		{"tomorrow, done by a clock that was ahead", tomorrow, "20 days ago", "next year"},
 		{"no day", "0", "20 days ago", ""},
 	} {
 		s.config("PRUNE_WEEKDAY=" + r.day)
@@ -41,7 +42,8 @@ func (s *system) pruneDay(t *testing.T) {
 		"today, never done": true, "today, done": false, "today, done last week": true,
 		"tomorrow, never done": false, "tomorrow, done in time": false, "tomorrow, was missed": true,
 		"yesterday, in the first week": true, "yesterday, before the first run": false,
-		"daily, done yesterday": true, "daily, done": false, "no day": false,
+		"daily, done yesterday": true, "daily, done": false, "tomorrow, done by a clock that was ahead": true,
+		"no day": false,
 	}, got)
 	s.config()
 }

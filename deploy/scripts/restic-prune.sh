@@ -26,7 +26,8 @@ due() {
 	elif [[ -e $STATE/$JOB.repository ]]; then
 		last=$(date --date="$(date --reference="$STATE/$JOB.repository" +%F) 1 day ago" +%F)
 	fi
-	[[ $last < $day ]]
+	# A clock that was ahead must not put it off for years.
+	[[ $last < $day || $last > $(date +%F) ]]
 }
 
 echo "Starting pruning"
