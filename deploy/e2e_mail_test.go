@@ -143,7 +143,8 @@ func (s *system) msmtp(t *testing.T) {
 
 	// It has no queue, and its server may be down for the same reason as the backup's.
 	s.Run("systemctl stop exim4; ! /usr/libexec/restic-exporter/unit-failure.sh --test; systemctl start fast@2 || true")
-	s.Eventually(20*time.Second, "journalctl -q -o cat -u unit-failure@fast@2.service.service | grep 'could not be sent; trying again in 30 s'")
+	s.Eventually(20*time.Second, "journalctl -q -o cat -u unit-failure@fast@2.service.service | "+
+		"grep 'could not be sent; trying again in 30 seconds'")
 	s.Run("systemctl start exim4; pkill -fx 'sleep 30'")
 	assert.Contains(t, s.mailed(1), "]: the last word of 2.\n")
 }
