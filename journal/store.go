@@ -94,6 +94,7 @@ func (s Store) post(ctx context.Context, query string) (io.ReadCloser, error) {
 	for name, values := range s.Header {
 		req.Header[http.CanonicalHeaderKey(name)] = values
 	}
+	req.Host = req.Header.Get("Host") // not sent otherwise; "" is that of the URL
 	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	client := s.Client
 	if client == nil {

@@ -143,12 +143,13 @@ func TestStoreAnswers(t *testing.T) {
 
 func TestStoreHeader(t *testing.T) {
 	var got http.Header
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { got = r.Header }))
+	var host string
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { got, host = r.Header, r.Host }))
 	defer server.Close()
-	s := journal.Store{URL: server.URL, Header: http.Header{"accountid": {"7"}, "Authorization": {"Bearer x"}}}
+	s := journal.Store{URL: server.URL, Header: http.Header{"accountid": {"7"}, "Authorization": {"Bearer x"}, "Host": {"logs"}}}
 	_, err := readStore(t, s, "a")
 	assert.ErrorIs(t, err, journal.ErrStoreAnswer, "no content type")
-	assert.Equal(t, []string{"7", "Bearer x"}, []string{got.Get("AccountID"), got.Get("Authorization")})
+	assert.Equal(t, []string{"7", "Bearer x", "logs"}, []string{got.Get("AccountID"), got.Get("Authorization"), host})
 
 	// A server that redirects must not make others get the header.
 	got = nil

@@ -22,8 +22,8 @@ type StoreUnit struct {
 	Run   ID
 	Began time.Time
 	// Entries is the number of entries of Run in the store. It grows as more arrive. It
-	// is 0 for a run that began more than two days ago.
-	Entries uint64
+	// is 0 for a run that began more than two days ago. Notes of them are the manager's.
+	Entries, Notes uint64
 
 	since  time.Time
 	sender string // the value of SenderField; "" without one
@@ -44,7 +44,10 @@ const countSince = 48 * time.Hour
 // Hosts returns the hosts, ordered by name, and those of their units about which the manager
 // has logged something since a time and whose names match any of patterns (see [Match]).
 //
-// It sends three queries, however many hosts there are.
+// It sends three queries, however many hosts there are. One finds the latest run of each
+// unit. The others count the lines and the manager's entries of each run of the last days.
+// One query for all has to return each run of the whole time: of 1,000 machines and a week
+// it took the store as long as the three, and its answer was three times as large.
 func (s Store) Hosts(ctx context.Context, since time.Time, patterns ...string) ([]StoreHost, error) {
 	units, err := s.units(ctx, since, patterns)
 	if err != nil {
@@ -113,7 +116,8 @@ func (s Store) units(ctx context.Context, since time.Time, patterns []string) ([
 			}
 		}
 		if u.Run != (ID{}) && time.Since(u.Began) < countSince {
-			u.Entries = counts[countedRun{u.Host, u.Machine, u.sender, u.Unit, u.Run.String()}]
+			c := counts[countedRun{u.Host, u.Machine, u.sender, u.Unit, u.Run.String()}]
+			u.Entries, u.Notes = c[Output]+c[Manager], c[Manager]
 		}
 		units = append(units, u)
 	}
@@ -132,11 +136,11 @@ type countedRun struct{ host, machine, sender, unit, run string }
 
 // counts returns the number of entries of each run of the last days: lines of output and
 // the manager's entries.
-func (s Store) counts(ctx context.Context, since time.Time, patterns []string) (map[countedRun]uint64, error) {
+func (s Store) counts(ctx context.Context, since time.Time, patterns []string) (map[countedRun][2]uint64, error) {
 	if from := time.Now().Add(-countSince); since.Before(from) {
 		since = from
 	}
-	counts := make(map[countedRun]uint64)
+	counts := make(map[countedRun][2]uint64) // by kind
 	for _, k := range []Kind{Output, Manager} {
 		rule := systemScope[k]
 		unit, id := fieldNames[rule.unit], fieldNames[rule.id]
@@ -154,7 +158,10 @@ func (s Store) counts(ctx context.Context, since time.Time, patterns []string) (
 				return nil, fmt.Errorf("%w: %w", ErrStoreAnswer, err)
 			}
 			u := s.unitOf(row, unit)
-			counts[countedRun{u.Host, u.Machine, u.sender, u.Unit, row.get(id)}] += n
+			run := countedRun{u.Host, u.Machine, u.sender, u.Unit, row.get(id)}
+			c := counts[run]
+			c[k] = n
+			counts[run] = c
 		}
 	}
 	return counts, nil

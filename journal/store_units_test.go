@@ -60,7 +60,7 @@ func TestStoreUnits(t *testing.T) {
 	}
 	at2 := func(from time.Time, seconds int) time.Time { return from.Add(time.Duration(seconds) * time.Second) }
 	want := []StoreUnit{
-		{Host: "new", Unit: unit, Run: id1, Began: today, Last: at2(today, 2), Entries: 3},
+		{Host: "new", Unit: unit, Run: id1, Began: today, Last: at2(today, 2), Entries: 3, Notes: 2},
 		{Host: "new", Unit: "restic-never.service", Last: at2(today, 3)},
 		{Host: "old", Unit: unit, Run: id1, Began: before, Last: at2(before, 2)},
 		{Host: "old", Unit: "restic-never.service", Last: at2(before, 3)},

@@ -4,14 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
-	"os"
+	"net"
 	"path/filepath"
 	"runtime/debug"
 	"slices"
 	"time"
-
-	dto "github.com/prometheus/client_model/go"
 
 	"github.com/restic-exporter/restic-exporter/invocation"
 	"github.com/restic-exporter/restic-exporter/journal"
@@ -26,18 +23,6 @@ const storeSince = 30 * 24 * time.Hour
 // program work in parallel.
 const readAtOnce = 4
 
-// A hostWork is a host with what there is to do for it.
-type hostWork struct {
-	journal.StoreHost
-	news []journal.StoreUnit // those with something new
-	file string
-
-	read chan struct{} // closed when the fields below are set
-	runs []*invocation.Run
-	bad  map[string]error // why single runs cannot be read yet or at all, by unit
-	err  error            // what is wrong with the store
-}
-
 // collect writes the files of all hosts of the store that have something new. If one host
 // fails, it still writes the files of the others.
 func (p *program) collect(ctx context.Context, o options) error {
@@ -45,7 +30,7 @@ func (p *program) collect(ctx context.Context, o options) error {
 	if err != nil {
 		return fmt.Errorf("--store-headers: %w", err)
 	}
-	store := journal.Store{URL: o.store.url, Header: headers, SenderField: o.store.sender}
+	store := journal.Store{URL: o.store.url, Header: headers, Client: p.client, SenderField: o.store.sender}
 	found, err := store.Hosts(ctx, time.Now().Add(-storeSince), append(slices.Clone(o.units.names), o.units.patterns...)...)
 	if err != nil {
 		return fmt.Errorf("finding the units in %s: %w; every file is as it was", o.store.url, err)
@@ -63,12 +48,17 @@ func (p *program) collect(ctx context.Context, o options) error {
 	// memoryLimit still holds.
 	defer debug.SetGCPercent(debug.SetGCPercent(400))
 	// Several goroutines read hosts. This one writes their files, in order.
+	reading, giveUp := context.WithCancel(ctx)
+	defer giveUp()
 	slots := make(chan struct{}, readAtOnce)
 	go func() {
 		for _, h := range hosts {
 			slots <- struct{}{}
 			go func() {
-				h.err = p.readHost(ctx, o, store, h)
+				h.err = p.readHost(reading, o, store, h)
+				if timedOut(h.err) {
+					giveUp() // or each of the others would wait as long
+				}
 				close(h.read)
 			}()
 		}
@@ -116,110 +106,8 @@ func (p *program) writeCollected(o options, failed int, bad []*invocation.Run) e
 	return nil
 }
 
-// work returns the hosts that are wanted, with what is new of them.
-func (o options) work(found []journal.StoreHost, seen *seen) []*hostWork {
-	var hosts []*hostWork
-	for _, host := range found {
-		host.Units = slices.DeleteFunc(host.Units, func(u journal.StoreUnit) bool { return !o.units.wants(u.Unit) })
-		if !o.wantsHost(host.Name) || len(host.Units) == 0 && host.Err == nil {
-			continue
-		}
-		h := &hostWork{StoreHost: host, file: filepath.Join(o.output, host.Name+".prom"), read: make(chan struct{})}
-		hosts = append(hosts, h)
-		if !isDNSName(h.Name) {
-			h.Err = errors.New("this is not a DNS name, so it gets no file; find out which machine sends it")
-			continue
-		}
-		_, err := os.Stat(h.file)
-		for _, u := range h.Units {
-			if err != nil || seen.isNew(u) {
-				h.news = append(h.news, u)
-			}
-		}
-	}
-	return hosts
-}
-
-// readHost reads the new runs of a host. It returns an error of the store.
-func (p *program) readHost(ctx context.Context, o options, store journal.Store, h *hostWork) error {
-	h.runs, h.bad = nil, make(map[string]error)
-	for _, u := range h.news {
-		o.unit = u.Unit
-		from := source{store.Source(u), "the store", func() {}}
-		run, err := p.read(ctx, from, o)
-		backup := false
-		if err == nil {
-			backup, err = invocation.IsBackup(ctx, from.Source, run)
-		}
-		switch {
-		case errors.Is(err, invocation.ErrSkipped):
-		case errors.Is(err, invocation.ErrRunning):
-			h.bad[u.Unit] = err
-		case errors.Is(err, journal.ErrIncomplete), errors.Is(err, journal.ErrNotFound):
-			backup, spokeErr := invocation.IsBackup(ctx, from.Source, &invocation.Run{Unit: u.Unit})
-			if spokeErr != nil {
-				return fmt.Errorf("reading %s: %w", u.Unit, spokeErr)
-			}
-			if backup {
-				h.bad[u.Unit] = err
-			}
-		case err != nil:
-			return fmt.Errorf("reading %s: %w", u.Unit, err)
-		case backup:
-			h.runs = append(h.runs, run)
-		}
-	}
-	return nil
-}
-
-// finishHost writes the file of a host that has been read. It reports whether all is well,
-// and the runs that cannot be read.
-func (p *program) finishHost(ctx context.Context, o options, store journal.Store, h *hostWork, seen *seen) (ok bool, bad []*invocation.Run) {
-	ok = true
-	say := func(err error) {
-		if err != nil {
-			p.say("error", "host %q: %v", h.Name, err)
-			ok = false
-		}
-	}
-	if h.err == nil && len(h.runs) > 0 {
-		h.err = p.writeHost(ctx, o, store, h)
-	}
-	say(h.err)
-	say(h.Err)
-	for _, u := range h.news {
-		switch err := h.bad[u.Unit]; {
-		case h.err != nil, errors.Is(err, invocation.ErrRunning):
-		case err != nil:
-			say(fmt.Errorf("reading %s: %w", u.Unit, err))
-			bad = append(bad, &invocation.Run{Host: h.Name, Unit: u.Unit})
-		default:
-			seen.add(u)
-		}
-	}
-	return ok, bad
-}
-
-// writeHost writes the file of a host. If the file cannot be read, the metrics of units
-// that have nothing new are lost: then it reads these units again.
-func (p *program) writeHost(ctx context.Context, o options, store journal.Store, h *hostWork) error {
-	m := p.metricsOptions(o)
-	m.Labels = map[string]string{"host": h.Name}
-	maps.Copy(m.Labels, o.labels)
-	err := textfile.Update(h.file, func(old []*dto.MetricFamily, err error) ([]*dto.MetricFamily, error) {
-		if err != nil {
-			p.say("warning", "host %q: the values of earlier runs are lost: %v", h.Name, err)
-			if len(h.news) < len(h.Units) {
-				h.news = h.Units
-				if err := p.readHost(ctx, o, store, h); err != nil {
-					return nil, err
-				}
-			}
-		}
-		return metrics.Several(h.runs, old, m)
-	})
-	if err != nil {
-		return fmt.Errorf("writing %s: %w%s", h.file, err, writeHint(err, h.file))
-	}
-	return nil
+// timedOut reports whether the store has not answered in time.
+func timedOut(err error) bool {
+	t, ok := errors.AsType[net.Error](err)
+	return ok && t.Timeout()
 }

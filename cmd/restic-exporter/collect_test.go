@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"net/http/httputil"
@@ -126,7 +127,10 @@ func TestStoreNews(t *testing.T) {
 	// A run is read once it has ended.
 	bad := arrive(failedRun, "alpha", "restic-a.service", time.Hour).entries(t)
 	send(bad[:len(bad)-2]...)
-	assert.Equal(t, first, pass(2), "it goes on: it is asked whether the machine has been rebooted")
+	assert.Equal(t, first, pass(3), "it goes on: it is asked whether the machine has been rebooted, and in which boot it is")
+	assert.Equal(t, first, pass(1), "it goes on: only the boot is asked for")
+	send(strings.Replace(bad[1], ";i=", ";i=e", 1))
+	assert.Equal(t, first, pass(1), "a line more of it")
 	send(bad[len(bad)-2:]...)
 	second := pass(1)
 	assert.EqualValues(t, 1, second[failures])
@@ -201,6 +205,85 @@ func TestStoreReboot(t *testing.T) {
 		"restic_run_consecutive_failures{host=alpha}": 1,
 	}
 	assert.Equal(t, want, metrictest.Pick(metrictest.Flat(t, string(text)), want))
+}
+
+// TestStoreClock has a machine whose clock was ahead, so that later runs look like earlier ones.
+func TestStoreClock(t *testing.T) {
+	at := victorialogs.Start(t, victorialogs.Flags...)
+	for host, began := range map[string]time.Time{"ahead": time.Now().Add(26 * time.Hour), "good": time.Now().Add(time.Minute)} {
+		run := arrival{goodRun, host, "restic-a.service", 1, began}.entries(t)
+		victorialogs.Send(t, at, strings.NewReader(strings.Join(run, "")+"\n\n"))
+	}
+	dir := t.TempDir()
+	for range 2 {
+		got := call(t, nil, "", "--store", at, "--unit", "restic-*", "--output", dir)
+		assert.Equal(t, 1, got.code)
+		assert.Contains(t, got.stderr, `host "ahead": its clock is or was 26h0m0s ahead`)
+		assert.Contains(t, got.stderr, "1 of 2 hosts failed")
+	}
+}
+
+// TestStoreMixed has a store that was started with the flag only after the first runs had come.
+// They are named, and the others are read.
+func TestStoreMixed(t *testing.T) {
+	data := "-storageDataPath=" + t.TempDir()
+	began := time.Now().Add(-time.Hour)
+	send := func(node *victorialogs.Node, unit string, run int) {
+		entries := arrival{goodRun, "alpha", unit, run, began}.entries(t)
+		victorialogs.Send(t, node.URL, strings.NewReader(strings.Join(entries, "")+"\n\n"))
+	}
+	node := victorialogs.StartNode(t, data)
+	send(node, "restic-a.service", 1)
+	node.Stop(t)
+	node = victorialogs.StartNode(t, append([]string{data}, victorialogs.Flags...)...)
+	send(node, "restic-b.service", 2)
+	dir := t.TempDir()
+	got := call(t, nil, "", "--store", node.URL, "--unit", "restic-*", "--output", dir)
+	assert.Equal(t, 1, got.code)
+	assert.Contains(t, got.stderr, `host "alpha": reading restic-a.service: the entries in the store are not fit to be read`)
+	assert.Contains(t, got.stderr, "-journald.includeEntryMetadata")
+	files := promFiles(t, dir)
+	assert.Contains(t, files["alpha.prom"], `unit="restic-b.service"`)
+	assert.NotContains(t, files["alpha.prom"], "restic-a.service")
+	assert.Contains(t, files["_collector.prom"], `restic_exporter_failed{host="alpha",unit="restic-a.service"} 1`)
+}
+
+// TestStoreHangs has a store that does not answer any more in mid-pass. One host waits for it,
+// not all; what was read before counts.
+func TestStoreHangs(t *testing.T) {
+	at := victorialogs.Start(t, victorialogs.Flags...)
+	const hosts = 40
+	for i := range hosts {
+		run := arrival{goodRun, fmt.Sprintf("a%0*d", i+1, 0), "restic-a.service", i + 1, time.Now().Add(-time.Hour)}.entries(t)
+		victorialogs.Send(t, at, strings.NewReader(strings.Join(run, "")+"\n\n"))
+	}
+	to, err := url.Parse(at)
+	require.NoError(t, err)
+	proxy := httputil.NewSingleHostReverseProxy(to)
+	var n atomic.Int64
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if n.Add(1) > 3+10 {
+			io.Copy(io.Discard, r.Body)
+			<-r.Context().Done()
+			return
+		}
+		proxy.ServeHTTP(w, r)
+	}))
+	defer server.Close()
+	dir := t.TempDir()
+	var stderr strings.Builder
+	p := program{getenv: os.Getenv, stderr: &stderr, client: &http.Client{Timeout: time.Second}}
+	began := time.Now()
+	code := p.run(t.Context(), []string{"--store", server.URL, "--unit", "restic-*", "--output", dir})
+	assert.Less(t, time.Since(began), hosts/readAtOnce*time.Second/2)
+	assert.Equal(t, 1, code)
+	files, err := filepath.Glob(filepath.Join(dir, "a*.prom"))
+	require.NoError(t, err)
+	assert.NotEmpty(t, files)
+	failed := hosts - len(files)
+	assert.Contains(t, stderr.String(), fmt.Sprintf("error: %d of 40 hosts failed\n", failed))
+	assert.LessOrEqual(t, strings.Count(stderr.String(), "\n"), 1+readAtOnce, stderr.String())
+	assert.Contains(t, promFiles(t, dir)["_collector.prom"], fmt.Sprintf(`restic_exporter_failed_hosts{unit="restic-*"} %d`, failed))
 }
 
 // TestStoreBeheaded: a run whose beginning the store does not have is not passed over in

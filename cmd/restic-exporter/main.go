@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"net/http"
 	"os"
 	"runtime"
 	"runtime/debug"
@@ -35,7 +36,8 @@ type program struct {
 	stdin          io.Reader
 	stdout, stderr io.Writer
 	build          build
-	service        bool // a systemd service runs this process
+	service        bool         // a systemd service runs this process
+	client         *http.Client // asks the store; nil: journal's own
 	saying         sync.Mutex
 }
 

@@ -31,6 +31,8 @@ type seenOfUnit struct {
 	Run     journal.ID `json:"run"`
 	Last    time.Time  `json:"last"`
 	Entries uint64     `json:"entries"`
+	Notes   uint64     `json:"notes"`
+	Boot    journal.ID `json:"boot,omitzero"` // of the machine, if the run was still going on
 }
 
 // maxSeen is more than a store of 100,000 hosts needs.
@@ -72,18 +74,32 @@ func readSeen(dir, about string) (*seen, error) {
 	return &found, nil
 }
 
-// isNew reports whether there is more of u than has been read.
+// isNew reports whether there is more of u than has been read, or may be: its run was still
+// going on.
 func (s *seen) isNew(u journal.StoreUnit) bool {
 	was, ok := s.Units[u.Host][u.Unit]
-	return !ok || was.Machine != u.Machine || was.Run != u.Run || u.Last.After(was.Last) || u.Entries > was.Entries
+	return !ok || was.Machine != u.Machine || was.Run != u.Run || u.Last.After(was.Last) || u.Entries > was.Entries || was.Boot != (journal.ID{})
+}
+
+// boot returns the boot in which the run of u was going on when the manager said what it
+// said last; else the zero ID.
+func (s *seen) boot(u journal.StoreUnit) journal.ID {
+	was := s.Units[u.Host][u.Unit]
+	if was.Machine != u.Machine || was.Run != u.Run || u.Run == (journal.ID{}) || !u.Last.Equal(was.Last) || u.Notes != was.Notes {
+		return journal.ID{}
+	}
+	return was.Boot
 }
 
 // add records that u has been read.
-func (s *seen) add(u journal.StoreUnit) {
+func (s *seen) add(u journal.StoreUnit) { s.addRunning(u, journal.ID{}) }
+
+// addRunning records that the run of u goes on, and in which boot.
+func (s *seen) addRunning(u journal.StoreUnit, boot journal.ID) {
 	if s.Units[u.Host] == nil {
 		s.Units[u.Host] = make(map[string]seenOfUnit)
 	}
-	s.Units[u.Host][u.Unit] = seenOfUnit{u.Machine, u.Run, u.Last, u.Entries}
+	s.Units[u.Host][u.Unit] = seenOfUnit{u.Machine, u.Run, u.Last, u.Entries, u.Notes, boot}
 }
 
 // write writes the record to its file.
