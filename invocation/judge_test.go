@@ -1,7 +1,10 @@
 package invocation
 
 import (
+	"errors"
 	"fmt"
+	"os"
+	"os/exec"
 	"regexp"
 	"strings"
 	"testing"
@@ -11,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/restic-exporter/restic-exporter/journal"
+	"github.com/restic-exporter/restic-exporter/parser"
 )
 
 // began is when the logs of these tests begin.
@@ -35,6 +39,8 @@ const (
 	failed    = "d9b373ed55a64feb8242e02dbe79a49c"
 	succeeded = "7ad2d189f7e94e70a38c781354912448"
 	consumed  = "ae8f7b866b0347b9af31fe1c80b127c0"
+	stopping  = "de5b426a63be47a7b6ac3eaac82e2f6f"
+	reloading = "d34d037fff1847e6ae669a370e694725"
 )
 
 // said returns an entry of the manager about the unit.
@@ -68,6 +74,10 @@ func TestJudge(t *testing.T) {
 		"OBJECT_SYSTEMD_UNIT="+unit, "OBJECT_SYSTEMD_INVOCATION_ID="+id1.String(), "N_DROPPED=5")
 	exit := func(status string) string {
 		return said(3*second, exited, "EXIT_CODE=exited", "EXIT_STATUS="+status, "COMMAND=ExecStart")
+	}
+	signal := func(at time.Duration, name string) string {
+		return entry(at, "MESSAGE="+unit+": Sent signal SIG"+name+" to main process 7 (sh) on client request.", "_PID=1", "UNIT="+unit,
+			"INVOCATION_ID="+id1.String())
 	}
 	oneshot, simple := said(0, starting), said(0, started)
 	ok, bad := said(4*second, succeeded), said(4*second, failed, "UNIT_RESULT=exit-code")
@@ -133,6 +143,26 @@ func TestJudge(t *testing.T) {
 			[]string{oneshot, lines("restic", 7, good), printed(2*second, "restic-exporter", 9, "restic-exporter: error: x"), ok},
 			result{Succeeded, -1, 4, 10, 0},
 		},
+		"stopped after a reload that failed": {
+			[]string{simple, lines("restic", 7, good), said(2*second, reloading), said(2*second, exited, "EXIT_CODE=exited",
+				"EXIT_STATUS=1", "COMMAND=ExecReload"), said(3*second, stopping), ok}, result{Killed, -1, 4, 13, 0},
+		},
+		"it fails later, after a reload that failed": {
+			[]string{simple, said(second, exited, "EXIT_CODE=exited", "EXIT_STATUS=1", "COMMAND=ExecReload"), exit("7"), bad},
+			result{Failed, 7, 4, 4, 0},
+		},
+		"somebody has its main process killed": {[]string{simple, signal(2*second, "TERM"), ok}, result{Killed, -1, 4, 3, 0}},
+		"after its backup": {
+			[]string{simple, lines("restic", 7, good), signal(2*second, "TERM"), ok}, result{Killed, -1, 4, 11, 0},
+		},
+		"it survives that": {
+			[]string{simple, signal(0, "TERM"), lines("restic", 7, good), ok}, result{Succeeded, -1, 4, 11, 0},
+		},
+		"somebody asks restic how far it is": {[]string{simple, signal(2*second, "USR1"), ok}, result{Succeeded, -1, 4, 3, 0}},
+		"a restic that says that it was killed": {
+			[]string{simple, lines("restic", 7, begun+"\nsignal terminated received, cleaning up\nFatal: context canceled"), ok},
+			result{Killed, -1, 4, 5, 0},
+		},
 		"a wrong line that comes twice": {
 			[]string{oneshot, lines("tee", 7, wrong), lines("logger", 8, wrong), ok},
 			result{Succeeded, -1, 4, 20, 1},
@@ -146,6 +176,40 @@ func TestJudge(t *testing.T) {
 				code = *run.ExitCode
 			}
 			assert.Equal(t, tt.want, result{run.Outcome, code, run.End.Sub(run.Start).Seconds(), run.Entries, run.Unparsed})
+		})
+	}
+}
+
+// TestGoesOn: what a handler is told is about the run before, or about a job that timed out, as long as the run goes on.
+func TestGoesOn(t *testing.T) {
+	ended := exec.Command("true")
+	require.NoError(t, ended.Run())
+	boot, err := journal.Boot()
+	require.NoError(t, err)
+	cut := parser.Process{Command: parser.CommandBackup}
+	for name, tt := range map[string]struct {
+		manager int
+		event   journal.Event
+		told    told
+		last    parser.Process
+		want    Outcome // "" if it goes on
+	}{
+		"nothing is told":               {1, journal.EventStarting, none, cut, ""},
+		"success is told":               {1, journal.EventStarting, told{result: journal.Success}, cut, ""},
+		"a failure is told":             {1, journal.EventStarting, told{result: journal.Timeout}, cut, TimedOut},
+		"a manager that is gone":        {ended.Process.Pid, journal.EventStarting, none, cut, Killed},
+		"of Type=simple":                {ended.Process.Pid, journal.EventStarted, none, cut, Killed},
+		"of Type=simple, after the end": {ended.Process.Pid, journal.EventStarted, none, parser.Process{Done: true}, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if name, err := os.ReadFile("/proc/1/comm"); tt.manager == 1 && (err != nil || string(name) != "systemd\n") {
+				tt.manager = 0 // this machine has no systemd
+			}
+			var v verdict
+			v.add(journal.Entry{Kind: journal.Manager, Event: tt.event, PID: tt.manager, Boot: boot})
+			r := Run{Processes: []parser.Process{tt.last}}
+			err := r.judge(&v, tt.told, true)
+			assert.Equal(t, []any{tt.want, tt.want == ""}, []any{r.Outcome, errors.Is(err, ErrRunning)})
 		})
 	}
 }

@@ -3,7 +3,9 @@ package invocation
 import (
 	"bytes"
 	"cmp"
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"slices"
 	"strings"
@@ -22,16 +24,18 @@ type verdict struct {
 	exited time.Time      // when the manager reported that
 	boot   journal.ID     // the boot of the machine; zero if unknown
 
-	entries   int  // the manager's entries about the run
-	manager   int  // the manager's process
-	begun     bool // the manager or a process of the unit has said that something runs
-	starting  bool // the manager has said that it starts the unit
-	started   bool // the manager has said that the unit has started; of a oneshot it says so at a good end
-	simple    bool // the unit counts as started while it runs, as with Type=simple
-	lineSince bool // there was output since the manager said that it starts the unit, or that it has started
-	ran       bool // the manager said "Started" after the output: before systemd 246 its last word about a oneshot
-	stopping  bool // the unit was stopped, and had not failed before
-	stopped   bool // the run ended as a stop ends; a oneshot that is stopped shows nothing else
+	entries   int       // the manager's entries about the run
+	manager   int       // the manager's process
+	begun     bool      // the manager or a process of the unit has said that something runs
+	starting  bool      // the manager has said that it starts the unit
+	started   bool      // the manager has said that the unit has started; of a oneshot it says so at a good end
+	simple    bool      // the unit counts as started while it runs, as with Type=simple
+	lineSince bool      // there was output since the manager said that it starts the unit, or that it has started
+	ran       bool      // the manager said "Started" after the output: before systemd 246 its last word about a oneshot
+	stopping  bool      // the unit was stopped, and had not failed before
+	stopped   bool      // the run ended as a stop ends; a oneshot that is stopped shows nothing else
+	reloading bool      // a failure of a process that is not the main one is that of ExecReload=
+	signalled time.Time // when the manager last sent the main process a signal that ends it; zero if it never did
 	start     journal.Start
 	spoke     firstWords
 
@@ -121,8 +125,12 @@ func (v *verdict) add(e journal.Entry) bool {
 		v.stopping = v.exit == nil
 	case journal.EventStopped:
 		v.stopped = true // a user's manager does not log that a process ended well
+	case journal.EventReloading, journal.EventReloaded:
+		v.reloading = e.Event == journal.EventReloading
+	case journal.EventSignalled:
+		v.signalled = e.Time
 	}
-	if e.Exit != nil && e.Exit.Status != 0 && v.exit == nil {
+	if e.Exit != nil && e.Exit.Status != 0 && v.exit == nil && !v.ofReload(e.Exit) {
 		v.exit, v.exited = e.Exit, e.Time
 	}
 	if e.Result != "" {
@@ -147,6 +155,11 @@ func (v *verdict) refuses(e journal.Entry) bool {
 	return true
 }
 
+// ofReload reports whether the process that exited was ExecReload=. The run goes on.
+func (v *verdict) ofReload(x *journal.Exit) bool {
+	return x.Command == "ExecReload" || x.Command == "" && v.reloading
+}
+
 // resources is the manager's result if it could not even fork, so that nothing ran.
 const resources journal.Result = "resources"
 
@@ -162,7 +175,12 @@ func (r *Run) judge(v *verdict, told told, local bool) error {
 		r.Start, r.End = began, cmp.Or(v.time, r.Processes[len(r.Processes)-1].End)
 	}
 	// The journal takes precedence, because a unit's Environment= could set these variables.
-	result := cmp.Or(v.result, told.result)
+	// A handler is told of success, too, if the run before was one, or a run that goes on
+	// lost its job (JobRunningTimeoutSec=).
+	result := v.result
+	if result == "" && (told.inside || told.result != journal.Success) {
+		result = told.result
+	}
 	if exit := cmp.Or(v.exit, told.exit); exit != nil && exit.Status != 0 {
 		r.ExitCode = &exit.Status
 	}
@@ -180,7 +198,7 @@ func (r *Run) judge(v *verdict, told told, local bool) error {
 	case told.inside && !told.running:
 		// ExecStartPost= is reached once every ExecStart= has succeeded.
 		result = journal.Success
-	case local && endedWithBoot(v.boot):
+	case local && (endedWithBoot(v.boot) || v.orphaned() && (!v.simple || r.brokenOff())):
 		r.Outcome = Killed
 		return nil
 	case v.ran && !v.lineSince && !local:
@@ -223,7 +241,7 @@ func (r *Run) succeeded(v *verdict, told told) Outcome {
 	switch {
 	case told.inside && v.failedInside():
 		return Failed
-	case told.killed, v.simple && r.brokenOff(), r.lastUnfinished(parser.CommandBackup):
+	case told.killed, v.simple && r.brokenOff(), r.lastUnfinished(parser.CommandBackup), r.endedBySignal(v.signalled):
 		return Killed
 	}
 	return Succeeded
@@ -233,11 +251,17 @@ func (r *Run) succeeded(v *verdict, told told) Outcome {
 // manager that started it is still there and has reported no failure. A user's manager
 // does not log that a unit of Type=simple has ended well.
 func (v *verdict) endedQuietly() bool {
-	if v.result != "" || !v.simple || endedWithBoot(v.boot) {
+	return v.result == "" && v.simple && !endedWithBoot(v.boot) && !v.orphaned()
+}
+
+// orphaned reports whether the manager that started the run is gone, as a user's manager
+// is that was killed. If it had ended as it should, it would have stopped the unit first.
+func (v *verdict) orphaned() bool {
+	if v.manager == 0 {
 		return false
 	}
 	name, err := os.ReadFile(fmt.Sprintf("/proc/%d/comm", v.manager))
-	return err == nil && string(name) == "systemd\n"
+	return errors.Is(err, fs.ErrNotExist) || err == nil && string(name) != "systemd\n"
 }
 
 // wasStopped reports whether the run ended because the unit was stopped, whatever
@@ -261,7 +285,14 @@ func (v *verdict) failedInside() bool {
 	return v.exit != nil && strings.HasPrefix(v.exit.Command, "ExecStart")
 }
 
-// brokenOff reports whether the last restic began but did not reach its end.
+// endedBySignal reports whether a signal sent at t ended the run: no restic has reached its
+// end after it.
+func (r *Run) endedBySignal(t time.Time) bool {
+	return !t.IsZero() && !slices.ContainsFunc(r.Processes, func(p parser.Process) bool { return p.Done && p.End.After(t) })
+}
+
+// brokenOff reports whether the last restic began but did not reach its end. Since version
+// 0.17 a restic that a signal ends says so.
 func (r *Run) brokenOff() bool {
 	if r.Dropped > 0 || r.Unparsed > 0 || len(r.Processes) == 0 {
 		return false
@@ -269,7 +300,7 @@ func (r *Run) brokenOff() bool {
 	last := r.Processes[len(r.Processes)-1]
 	switch last.Command {
 	case parser.CommandBackup, parser.CommandForget, parser.CommandPrune, parser.CommandCheck:
-		return !last.Done && last.Fatal == ""
+		return !last.Done && (last.Fatal == "" || last.Cause == parser.CauseKilled)
 	}
 	return false
 }

@@ -131,6 +131,9 @@ const (
 	EventStopped           // the unit has been stopped
 	EventRestarting        // Restart= tries again
 	EventStartLimit        // the start was refused because StartLimitBurst= was reached
+	EventReloading         // it reloads the unit; a failure of that is none of the run
+	EventReloaded          // the reload has ended, well or not
+	EventSignalled         // somebody let it send the main process a signal that ends it, as systemctl kill does
 	// EventSpawnFailed is the event of an Output entry: a process of systemd reports why it
 	// could not execute a command of the unit.
 	EventSpawnFailed

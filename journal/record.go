@@ -128,6 +128,8 @@ const (
 	messageStopping    = "de5b426a63be47a7b6ac3eaac82e2f6f"
 	messageStopped     = "9d1aaa27d60140bd96365438aad20286"
 	messageRestarting  = "5eb03494b6584870a536b337290809b3"
+	messageReloading   = "d34d037fff1847e6ae669a370e694725"
+	messageReloaded    = "7b05ebc668384222baa8881179cfda54"
 	messageSpawnFailed = "641257651c1b4ec9a8624d7a40a9e1e7" // reported by a process of the unit
 
 	isStarting    = "MESSAGE_ID=" + messageStarting
@@ -180,12 +182,33 @@ func (r *record) event(kind Kind) (Event, Result, *Exit) {
 		return EventStopped, "", nil
 	case messageRestarting:
 		return EventRestarting, "", nil
+	case messageReloading:
+		return EventReloading, "", nil
+	case messageReloaded:
+		return EventReloaded, "", nil
 	case "":
-		if bytes.HasSuffix(r.fields[fieldMessage], []byte(": "+startLimit)) {
+		message := r.fields[fieldMessage]
+		switch {
+		case bytes.HasSuffix(message, []byte(": "+startLimit)):
 			return EventStartLimit, "", nil
+		case signalled(message):
+			return EventSignalled, "", nil
 		}
 	}
 	return EventOther, "", nil
+}
+
+// signalled reports whether the manager says that it has sent the main process a signal on
+// somebody's request. Only those signals count that systemd.service(5) calls clean: whatever
+// else ends the process makes the run fail. The message has no MESSAGE_ID.
+func signalled(message []byte) bool {
+	_, rest, ok := bytes.Cut(message, []byte(": Sent signal SIG"))
+	name, _, main := bytes.Cut(rest, []byte(" to main process "))
+	switch string(name) {
+	case "HUP", "INT", "TERM", "PIPE":
+		return ok && main
+	}
+	return false
 }
 
 // records is what every way of reading a journal or a recording yields.

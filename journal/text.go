@@ -126,6 +126,8 @@ func managerText(e *Entry, text, unit string) bool {
 			e.Event = EventStartLimit
 		case strings.HasPrefix(own, "Scheduled restart job"):
 			e.Event = EventRestarting
+		case signalled([]byte(text)):
+			e.Event = EventSignalled
 		default:
 			if m := exitText().FindStringSubmatch(own); m != nil {
 				e.Event, e.Exit = EventExited, ParseExit(m[2], m[3])
@@ -152,6 +154,9 @@ func managerText(e *Entry, text, unit string) bool {
 		{"Condition check resulted in ", EventNotDue, "", ""},
 		{"Stopping ", EventStopping, "", ""},
 		{"Stopped ", EventStopped, "", ""},
+		{"Reloading ", EventReloading, "", ""},
+		{"Reloaded ", EventReloaded, "", ""},
+		{"Reload failed for ", EventReloaded, "", ""},
 	} {
 		if rest, ok := strings.CutPrefix(text, job.prefix); ok {
 			e.Event, e.Result, e.JobResult = job.event, job.result, job.jobResult
