@@ -54,7 +54,7 @@ bench: build
 # of inputs: with a time, go test fails now and then when it is up (golang/go#75804).
 FUZZTIME ?= 150000x
 fuzz: setup-build
-	@for package in parser journal metrics; do \
+	@for package in parser journal invocation metrics textfile; do \
 		for target in $$($(GO) test ./$$package -list '^Fuzz' | grep '^Fuzz'); do \
 			echo "$$target, $(FUZZTIME)"; \
 			out=$$($(GO) test ./$$package -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 10x) || \

@@ -43,7 +43,7 @@ next:
 func passedOn(p *parser.Process) bool { return p.PID == 0 }
 
 // same reports whether a and b are the same restic process: both saved the same
-// snapshot, or have the same result at the same time by different ways.
+// snapshot, or said the same at the same time by different ways.
 func same(a, b *parser.Process) bool {
 	if a.Command != b.Command || a.DryRun != b.DryRun {
 		return false
@@ -52,22 +52,25 @@ func same(a, b *parser.Process) bool {
 		// IDs are short in text and full in JSON.
 		return strings.HasPrefix(a.Backup.Snapshot, b.Backup.Snapshot) || strings.HasPrefix(b.Backup.Snapshot, a.Backup.Snapshot)
 	}
-	if a.Source == b.Source && a.PID == b.PID || !passedOn(a) && !passedOn(b) || apart(a, b) > 0 {
+	if a.Source == b.Source && a.PID == b.PID || !passedOn(a) && !passedOn(b) || apart(a, b) > delay {
 		return false
 	}
-	switch a.Command {
-	case parser.CommandBackup:
-		if a.Backup == nil || b.Backup == nil || a.Backup.Snapshot != b.Backup.Snapshot {
-			return false
-		}
-		x, y := *a.Backup, *b.Backup
-		x.Saved, x.Unreadable, y.Saved, y.Unreadable = time.Time{}, nil, time.Time{}, nil
-		return reflect.DeepEqual(x, y)
-	case parser.CommandForget, parser.CommandPrune, parser.CommandCheck:
-		return a.Done == b.Done && a.Fatal == b.Fatal && sameForget(a.Forget, b.Forget) &&
-			reflect.DeepEqual(a.Prune, b.Prune) && reflect.DeepEqual(a.Check, b.Check)
+	return a.Done == b.Done && a.Unfinished == b.Unfinished && a.Fatal == b.Fatal && sameBackup(a.Backup, b.Backup) &&
+		sameForget(a.Forget, b.Forget) && reflect.DeepEqual(a.Prune, b.Prune) && reflect.DeepEqual(a.Check, b.Check)
+}
+
+// delay is how much later a line can come by the other way.
+const delay = time.Second
+
+// sameBackup reports whether two summaries are the same. When they came, and what could not
+// be read, may be known by one way alone.
+func sameBackup(a, b *parser.Backup) bool {
+	if a == nil || b == nil {
+		return a == b
 	}
-	return false
+	x, y := *a, *b
+	x.Saved, x.Unreadable, y.Saved, y.Unreadable = time.Time{}, nil, time.Time{}, nil
+	return reflect.DeepEqual(x, y)
 }
 
 func sameForget(a, b *parser.Forget) bool {

@@ -31,16 +31,16 @@ var causes = []struct {
 		"network is unreachable", "i/o timeout", "tls handshake", "server misbehaving", "temporary failure in name resolution",
 		"client.timeout", "context deadline exceeded", "broken pipe", "unexpected eof", "circuit breaker open",
 		"500 internal", "502 bad gateway", "503 service", "504 gateway", "server closed", "ssh command exited", "x509:",
-		"unable to start the sftp session", "error talking http to rclone", "could not resolve hostname",
+		"ratelimitexceeded", "unable to start the sftp session", "error talking http to rclone", "could not resolve hostname",
 	}},
 	{CauseNoAccess, []string{
-		"(401)", "401 unauthorized", "(403)", "403 forbidden", "access denied", "accessdenied", "access key id",
+		"(401)", "401 unauthorized", "error 401:", "(403)", "403 forbidden", "error 403:", "access denied", "accessdenied", "access key id",
 		"signature we calculated does not match", "signaturedoesnotmatch", "invalidaccesskeyid", "not entitled", "bad_auth_token",
 		"permission denied (", "permission denied, please try again", "host key verification failed", "ssh: handshake failed", "unable to authenticate",
 		"request time and the", "requesttimetooskewed", "authentication failed", "authorizationfailure", "authenticationfailed",
 	}},
 	{CauseSourceUnreadable, []string{
-		"at least one source file could not be read", "failed to read all source data", "failed to save /stdin", "no data read",
+		"at least one source file could not be read", "failed to read all source data", "fatal: command failed", "no data read",
 	}},
 	{CauseKilled, []string{"context canceled", "signal received", "interrupted"}},
 }

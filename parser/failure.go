@@ -37,7 +37,8 @@ var failureForms = []form{
 	{pattern: "failed to load snapshot …", failure: true, read: (*state).fatalLine},
 	{pattern: "context canceled", failure: true, read: (*state).fatalLine},
 	{pattern: "signal # received, cleaning up", failure: true, read: (*state).signal},
-	{pattern: "subprocess ssh: …", read: (*state).sshLine},
+	{pattern: "subprocess ssh: …", read: (*state).helperLine},
+	{pattern: "rclone: …", read: (*state).helperLine},
 	{pattern: "subprocess …"},
 
 	{pattern: "Save(…) returned error, retrying after …", failure: true, read: (*state).retry},
@@ -69,7 +70,7 @@ type failureState struct {
 	waits     string    // the line that says that it waits for a lock
 	locked    bool      // another process has locked the repository
 	signalled bool      // restic received a signal
-	refused   bool      // ssh reported that the server denied access
+	refused   bool      // ssh or rclone reported that the server denied access
 	until     time.Time // time of the last retry; before it, what looks like an end is from the server's message
 }
 
@@ -202,8 +203,8 @@ func (s *state) retry(l *line) error {
 	return nil
 }
 
-// sshLine reads an error of ssh. Soon after it restic gives up.
-func (s *state) sshLine(l *line) error {
+// helperLine reads an error of ssh or rclone, which talks to the server for restic.
+func (s *state) helperLine(l *line) error {
 	s.failure.refused = s.failure.refused || classify(l.text) == CauseNoAccess
 	return nil
 }

@@ -58,7 +58,6 @@ var otherForms = []form{
 	{pattern: "error for exclude pattern: …"},
 	{pattern: "error for iexclude pattern: …"},
 	{pattern: "error in cleanup handler: …"},
-	{pattern: "rclone: …"},
 }
 
 // An otherState is what a process of these commands, or of an unknown one, has said.
