@@ -2,7 +2,6 @@ package invocation_test
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"log"
@@ -26,14 +25,11 @@ func lastBackups(ctx context.Context, w io.Writer, store journal.Store) error {
 		}
 		for _, u := range h.Units {
 			run, err := invocation.Read(ctx, store.Source(u), u.Unit, journal.ID{}, invocation.Options{})
-			switch {
-			case errors.Is(err, invocation.ErrRunning):
-				fmt.Fprintf(w, "%s %s goes on\n", u.Host, u.Unit)
-			case err != nil:
-				return err
-			default:
-				fmt.Fprintf(w, "%s %s %s %s\n", run.Host, run.Unit, run.Status(), run.Reason())
+			if err != nil { // such as ErrRunning
+				fmt.Fprintf(w, "%s %s: %v\n", u.Host, u.Unit, err)
+				continue
 			}
+			fmt.Fprintf(w, "%s %s %s %s\n", run.Host, run.Unit, run.Status(), run.Reason())
 		}
 	}
 	return nil

@@ -22,7 +22,8 @@ type StoreUnit struct {
 	Run   ID
 	Began time.Time
 	// Entries is the number of entries of Run in the store. It grows as more arrive. It
-	// is 0 for a run that began more than two days ago. Notes of them are the manager's.
+	// is 0 for a run that began more than two days ago. Notes is the number of those that
+	// are the manager's.
 	Entries, Notes uint64
 
 	since  time.Time

@@ -139,6 +139,8 @@ func (o options) explain(err error, name string) error {
 	switch {
 	case errors.Is(err, fs.ErrPermission):
 		cure = "; run as root or as a user in the group systemd-journal"
+	case errors.Is(err, context.DeadlineExceeded):
+		cure = fmt.Sprintf("; all units of a call have %v together", readTimeout)
 	case errors.Is(err, syscall.EBADMSG):
 		cure = ": a journal file is damaged; journalctl --verify names it"
 	case errors.Is(err, journal.ErrIncomplete):
