@@ -18,7 +18,9 @@ import (
 // TestExampleStore runs the example against a real store.
 func TestExampleStore(t *testing.T) {
 	at := victorialogs.Start(t, victorialogs.Flags...)
-	for host, recording := range map[string]string{"db1": "0.19.1/second-run-prune", "db2": "0.19.1/wrong-password", "db3": "0.19.1/first-run"} {
+	for host, recording := range map[string]string{
+		"db1": "0.19.1/second-run-prune", "db2": "0.19.1/wrong-password", "db3": "0.19.1/first-run",
+	} {
 		text, err := os.ReadFile("../testdata/" + recording + ".export")
 		require.NoError(t, err)
 		export := regexp.MustCompile(`(?m)^_HOSTNAME=.*$`).ReplaceAllString(string(text), "_HOSTNAME="+host)

@@ -25,11 +25,14 @@ func testNamespaces(t *testing.T, m *machine.Machine) {
 	const section = "\nLogNamespace=backup"
 	// In systemd 262 each start depends on this service. So many starts in a row reach its limit.
 	m.Write("/etc/systemd/system/systemd-journald-sync@.service.d/limit.conf", "[Unit]\nStartLimitIntervalSec=0\n", 0o644)
+	m.Write("/etc/systemd/system/ns-handler@.service", "[Service]\nType=oneshot\nLogNamespace=handlers\n"+
+		"ExecStart="+exporter+" --unit %i\n", 0o644)
 	for call, lines := range map[string]string{
-		"inside":         "[Service]\nExecStopPost=" + exporter + " --unit %n",
-		"inside, static": "[Service]\nExecStopPost=" + exporter + "-static --unit %n",
-		"handler":        "[Unit]\nOnFailure=restic-exporter@%n.service\nOnSuccess=restic-exporter@%n.service\n[Service]",
-		"outside":        "[Service]",
+		"inside":                         "[Service]\nExecStopPost=" + exporter + " --unit %n",
+		"inside, static":                 "[Service]\nExecStopPost=" + exporter + "-static --unit %n",
+		"handler":                        "[Unit]\nOnFailure=restic-exporter@%n.service\nOnSuccess=restic-exporter@%n.service\n[Service]",
+		"handler with another namespace": "[Unit]\nOnFailure=ns-handler@%n.service\nOnSuccess=ns-handler@%n.service\n[Service]",
+		"outside":                        "[Service]",
 	} {
 		scripts := map[string]string{"good": "restic backup /srv/data\n", "bad": "RESTIC_PASSWORD=wrong restic backup /srv/data\n"}
 		for situation, script := range scripts {
@@ -76,7 +79,7 @@ func testNamespaces(t *testing.T, m *machine.Machine) {
 	t.Run("many units", func(t *testing.T) {
 		m.Use(t)
 		m.Run("rm -rf /run/ns; mkdir /run/ns; " + exporter + " --unit 'ns-*' --output /run/ns")
-		assert.Equal(t, "8\n", m.Run("ls /run/ns | wc -l"))
+		assert.Equal(t, "10\n", m.Run("ls /run/ns | wc -l"))
 	})
 
 	t.Run("no such namespace", func(t *testing.T) {

@@ -129,6 +129,9 @@ func TestStoreCommand(t *testing.T) {
 	headers := filepath.Join(dir, "headers")
 	require.NoError(t, os.WriteFile(headers, []byte("AccountID: 0\n"), 0o644))
 	assert.Contains(t, call(t, nil, "", append(args, "--store-headers", headers)...).stderr, "chmod 0600")
+	assert.Contains(t, call(t, map[string]string{"CREDENTIALS_DIRECTORY": filepath.Dir(dir)}, "",
+		append(args, "--store-headers", headers)...).stderr, "chmod 0600", "it is not systemd that has made it")
+	assert.Equal(t, result{}, call(t, map[string]string{"CREDENTIALS_DIRECTORY": dir}, "", append(args, "--store-headers", headers)...))
 	require.NoError(t, os.Chmod(headers, 0o600))
 	assert.Equal(t, result{}, call(t, nil, "", append(args, "--store-headers", headers)...))
 
