@@ -256,8 +256,10 @@ func (v *verdict) endedQuietly() bool {
 
 // orphaned reports whether the manager that started the run is gone, as a user's manager
 // is that was killed. If it had ended as it should, it would have stopped the unit first.
+// The system's manager, process 1, ends with the boot, and /proc may hide it (hidepid= in
+// proc(5)).
 func (v *verdict) orphaned() bool {
-	if v.manager == 0 {
+	if v.manager <= 1 {
 		return false
 	}
 	name, err := os.ReadFile(fmt.Sprintf("/proc/%d/comm", v.manager))

@@ -375,6 +375,11 @@ func testOutside(t *testing.T, m *machine.Machine) {
 	_, stderr, status = m.Try(exporter + " --unit running --output -")
 	assert.Equal(t, 1, status)
 	assert.Contains(t, stderr, "still going on")
+	// To other users the manager's process can be hidden.
+	_, stderr, status = m.Try("mount -o remount,hidepid=invisible /proc; " + as("reader", "--unit running") +
+		"; status=$?; mount -o remount,hidepid=off /proc; exit $status")
+	assert.Equal(t, 1, status)
+	assert.Contains(t, stderr, "still going on")
 	m.Try("systemctl stop running")
 
 	_, stderr, status = m.Try(exporter + " --unit never-ran --output -")
