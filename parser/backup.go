@@ -64,11 +64,11 @@ func isItem(text []byte) bool {
 }
 
 type backupState struct {
+	summary *Backup // being read; nil before its first line
 	// The lines of the summary come in a fixed order. stage is the last one that
 	// was read.
-	stage   stage
-	summary Backup
-	dryRun  bool
+	stage  stage
+	dryRun bool
 
 	verbose  bool    // "open repository" was printed, so the line about the parent may be due to -v
 	parent   bool    // it named its parent, or said that it has none
@@ -81,16 +81,16 @@ type backupState struct {
 	backupErrors
 }
 
-type stage uint8
+type stage int8
 
 const (
-	none stage = iota
+	broken stage = iota - 1 // a line was missing, or could not be read
+	none
 	files
 	dirs
 	added
 	processed
 	saved
-	broken // a line was missing, or could not be read
 )
 
 func (b *backupState) end(p *Process, s *state) {
@@ -196,7 +196,7 @@ func (s *state) backupFiles(l *line) error {
 	if err != nil {
 		return err
 	}
-	b.summary, b.dryRun, b.stage = Backup{Files: c}, false, files
+	b.summary, b.dryRun, b.stage = &Backup{Files: c}, false, files
 	s.notLast()
 	b.warned = overtaken
 	return nil
@@ -211,7 +211,7 @@ func (s *state) next(before stage, repeats bool) (bool, error) {
 	case b.stage == before:
 		b.stage = broken // the caller sets it once the line has been read
 		return true, nil
-	case b.stage == broken, b.stage > before && repeats:
+	case b.stage == broken, repeats:
 		return false, nil
 	}
 	b.stage = broken
@@ -225,7 +225,7 @@ func (s *state) backupDirs(l *line) error {
 		b.stage = broken
 		return err
 	}
-	if ok, err := s.next(files, c == b.summary.Dirs); !ok {
+	if ok, err := s.next(files, b.stage > files && c == b.summary.Dirs); !ok {
 		return err
 	}
 	b.summary.Dirs, b.stage = c, dirs
@@ -242,7 +242,7 @@ func (s *state) adds(l *line, dryRun bool) (err error) {
 		b.stage = broken
 		return err
 	}
-	if ok, err := s.next(dirs, size1 == b.summary.AddedBytes); !ok {
+	if ok, err := s.next(dirs, b.stage > dirs && size1 == b.summary.AddedBytes); !ok {
 		return err
 	}
 	b.summary.AddedBytes = size1
@@ -265,7 +265,7 @@ func (s *state) backupProcessed(l *line) error {
 		b.stage = broken
 		return err
 	}
-	if ok, err := s.next(added, n == b.summary.ProcessedFiles); !ok {
+	if ok, err := s.next(added, b.stage > added && n == b.summary.ProcessedFiles); !ok {
 		return err
 	}
 	b.summary.ProcessedFiles = n
@@ -292,7 +292,7 @@ func (s *state) backupSaved(l *line) error {
 	case s.process.Command != CommandBackup || b.dryRun || s.process.Done && b.stage == none:
 		return nil
 	}
-	if ok, err := s.next(processed, true); !ok {
+	if ok, err := s.next(processed, s.backup.stage > processed); !ok {
 		b.lost = s.process.Backup == nil
 		return err
 	}
@@ -305,7 +305,7 @@ func (s *state) backupSkipped(*line) error {
 	if s.backup.dryRun {
 		return nil
 	}
-	if ok, err := s.next(processed, true); !ok {
+	if ok, err := s.next(processed, s.backup.stage > processed); !ok {
 		s.backup.lost = s.process.Backup == nil
 		return err
 	}
@@ -373,16 +373,17 @@ func (s *state) backupPattern(l *line) error {
 	return s.backupMissing(l)
 }
 
-// saved accepts b, which is complete, as the summary of the backup.
-func (s *state) saved(b Backup, t time.Time) {
+// saved accepts b, which is complete, as the summary of the backup. Nothing changes it
+// after that.
+func (s *state) saved(b *Backup, t time.Time) {
 	p := &s.process
 	if !s.stream && p.Fatal != "" && !s.names.items && !s.names.complained && !has([]byte(p.Fatal), refreshFailed) {
 		return // restic has given up; this is still the server's message that it quotes
 	}
 	b.Saved = t
 	s.backedUp(s.backup.dryRun)
-	p.Backup = &b
-	s.backup.stage = saved
+	p.Backup = b
+	s.backup.summary, s.backup.stage = b, saved
 }
 
 // backedUp notes the end of a backup. So an earlier line that looked like a fatal

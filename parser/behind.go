@@ -13,7 +13,7 @@ func Bare(text []byte) []byte { return trim(visible(trim(text), false)) }
 func Behind(text []byte) int {
 	first := 0
 	for _, f := range telling {
-		n := bytes.Index(text, f.first)
+		n := bytes.Index(text, f.literal)
 		if n < 1 || first > 0 && n > first || isWord(text[:n]) || isQuote(text[n-1]) {
 			continue
 		}

@@ -14,8 +14,8 @@ import (
 // remembers only the most recent ones.
 type Collector struct {
 	lines     int
-	processes []*state // that printed a line that may be restic's
-	current   map[origin]*state
+	processes []*state          // that printed a line that may be restic's
+	current   map[origin]*state // the last process of each origin; nil while there are few
 	strangers strangers
 	line      line // the line being read
 	spans     []Span
@@ -53,7 +53,8 @@ func (c *Collector) Add(l Line) error {
 
 	text := trim(l.Text)
 	item := isItem(text)
-	if l.PID == 0 || !l.Restic && !item && bytes.IndexByte(text, escape) >= 0 { // restic itself prints no colours
+	// restic itself prints no colours, and most lines of strangers cannot have a form.
+	if l.PID == 0 || !l.Restic && !item && (s != nil || mayHaveForm(text)) && bytes.IndexByte(text, escape) >= 0 {
 		text = trim(visible(text, l.PID == 0))
 		item = isItem(text)
 	}
@@ -165,9 +166,6 @@ func (c *Collector) othersSettled() bool {
 
 // lookUp finds the process and the span of a line. It adds the span if it is new.
 func (c *Collector) lookUp(l *Line) {
-	if c.current == nil {
-		c.current = make(map[origin]*state)
-	}
 	i := slices.IndexFunc(c.spans[:min(len(c.spans), few)], func(s Span) bool { return s.Source == l.Source })
 	if i < 0 {
 		var ok bool
@@ -179,11 +177,25 @@ func (c *Collector) lookUp(l *Line) {
 		c.strangers.put(c.from, c.stranger)
 	}
 	c.from = origin{i, l.PID}
-	c.last, c.stranger = c.current[c.from], stranger{}
+	c.last, c.stranger = c.processOf(c.from), stranger{}
 }
 
-// few is the number of spans that are looked for one by one: a log has seldom more.
+// few is the number of spans, and of processes, that are looked for one by one: a log
+// seldom has more.
 const few = 8
+
+// processOf returns the last process of an origin; nil if there is none.
+func (c *Collector) processOf(from origin) *state {
+	if c.current != nil {
+		return c.current[from]
+	}
+	for _, s := range slices.Backward(c.processes) {
+		if s.origin() == from {
+			return s
+		}
+	}
+	return nil
+}
 
 func (c *Collector) addSpan(l *Line) int {
 	i := len(c.spans)
@@ -227,13 +239,23 @@ func (c *Collector) meet(l *Line, text []byte, item bool) *state {
 
 // start adds a process of the writer of l.
 func (c *Collector) start(l *Line) *state {
-	s := &state{line: &c.line, first: c.lines, stream: l.PID == 0}
+	s := &state{line: &c.line, span: c.from.source, first: c.lines, stream: l.PID == 0}
 	s.process = Process{Source: l.Source, PID: l.PID, Start: l.Time, End: l.Time}
 	c.processes = append(c.processes, s)
-	c.current[c.from] = s
+	switch {
+	case c.current != nil:
+		c.current[c.from] = s
+	case len(c.processes) > few:
+		c.current = make(map[origin]*state)
+		for _, s := range c.processes {
+			c.current[s.origin()] = s
+		}
+	}
 	c.last = s
 	return s
 }
+
+func (s *state) origin() origin { return origin{s.span, s.process.PID} }
 
 // Processes returns the restic processes so far, by first line. It may be called at
 // any time. Of a process without an ID that has named missing sources and nothing else

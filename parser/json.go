@@ -170,7 +170,7 @@ func (s *state) jsonBackup(m *message, l *line) error {
 		}
 		packs = packs || !known || string(name) == "backup_start"
 	}
-	b := Backup{
+	b := &Backup{
 		Files:          Changes{*m.FilesNew, *m.FilesChanged, *m.FilesUnmodified},
 		Dirs:           Changes{*m.DirsNew, *m.DirsChanged, *m.DirsUnmodified},
 		ProcessedFiles: *m.FilesProcessed,

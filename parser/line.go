@@ -38,33 +38,34 @@ type form struct {
 	// what looked like another command before it may have been a file's name.
 	read func(*state, *line) error
 
-	literal string // the pattern up to its first # or …
-	first   []byte // the same
+	literal []byte // the pattern up to its first # or …
 	rest    []part // the pattern from there on
-	head    head   // how literal begins
-	mask    head   // which bytes of a line's head to compare
 }
 
-// A head holds the first eight bytes of a text, filled up with zeros. It tells most
-// forms that a line does not have without a look at either.
-type head uint64
+// A candidate is a form in an index, and what excludes it for most lines without a look
+// at the form.
+type candidate struct {
+	head uint64 // of the form's literal
+	mask uint64 // which bytes of a line's head to compare
+	form *form
+}
 
-func headOf(text []byte) (h head) {
+// headOf returns the first eight bytes of a text, filled up with zeros.
+func headOf(text []byte) (head uint64) {
 	if len(text) >= 8 {
-		return head(binary.LittleEndian.Uint64(text))
+		return binary.LittleEndian.Uint64(text)
 	}
 	for i, c := range text {
-		h |= head(c) << (8 * i)
+		head |= uint64(c) << (8 * i)
 	}
-	return h
+	return head
 }
 
 // A part of a pattern is a # or …, and the text up to the next one.
 type part struct {
 	word    bool   // it is a #
 	blank   bool   // a blank follows the #
-	literal string // the text, without blanks next to a #
-	bytes   []byte // the same
+	literal []byte // the text, without blanks next to a #
 }
 
 // A line is a line being read.
@@ -77,13 +78,13 @@ type line struct {
 
 // forms has the forms of all commands by the first byte of the line. tails has
 // those that begin with … by the last byte.
-var forms, tails [256][]*form
+var forms, tails [256][]candidate
 
 func init() { // not in the declaration: the forms refer to functions that use forms
 	forms, tails = index(backupForms, jsonForms, forgetForms, pruneForms, checkForms, otherForms, failureForms)
 }
 
-func index(tables ...[]form) (heads, tails [256][]*form) {
+func index(tables ...[]form) (heads, tails [256][]candidate) {
 	for _, table := range tables {
 		for i := range table {
 			f := &table[i]
@@ -91,16 +92,17 @@ func index(tables ...[]form) (heads, tails [256][]*form) {
 			if f.telling {
 				telling = append(telling, f)
 			}
+			c := candidate{headOf(f.literal), headOf(bytes.Repeat([]byte{0xff}, len(f.literal))), f}
 			switch {
-			case f.literal != "":
-				heads[f.literal[0]] = append(heads[f.literal[0]], f)
+			case len(f.literal) > 0:
+				heads[f.literal[0]] = append(heads[f.literal[0]], c)
 			case f.rest[0].word: // a number
-				for c := '0'; c <= '9'; c++ {
-					heads[c] = append(heads[c], f)
+				for digit := '0'; digit <= '9'; digit++ {
+					heads[digit] = append(heads[digit], c)
 				}
 			default:
 				last := f.pattern[len(f.pattern)-1]
-				tails[last] = append(tails[last], f)
+				tails[last] = append(tails[last], c)
 			}
 		}
 	}
@@ -119,17 +121,15 @@ func (f *form) compile() {
 		return s[:i], "…", s[i+len("…"):]
 	}
 	literal, wildcard, rest := cut(f.pattern)
-	f.literal, f.first = literal, []byte(literal)
+	f.literal = []byte(literal)
 	f.tells = cmp.Or(f.tells, f.opens)
-	f.head, f.mask = headOf(f.first), headOf(bytes.Repeat([]byte{0xff}, len(f.first)))
 	for wildcard != "" {
 		p := part{word: wildcard == "#"}
-		p.literal, wildcard, rest = cut(rest)
+		literal, wildcard, rest = cut(rest)
 		if p.word {
-			p.blank = strings.HasPrefix(p.literal, " ")
-			p.literal = strings.TrimPrefix(p.literal, " ")
+			literal, p.blank = strings.CutPrefix(literal, " ")
 		}
-		p.bytes = []byte(p.literal)
+		p.literal = []byte(literal)
 		f.rest = append(f.rest, p)
 	}
 }
@@ -138,23 +138,33 @@ func (f *form) compile() {
 func (l *line) find(text []byte, t time.Time, c Command) *form {
 	l.text, l.time = text, t
 	head := headOf(text)
-	for _, f := range forms[text[0]] {
-		if head&f.mask == f.head && (f.within == "" || f.within == c) && f.match(l) {
+	for _, might := range forms[text[0]] {
+		if f := might.form; head&might.mask == might.head && (f.within == "" || f.within == c) && f.match(l) {
 			return f
 		}
 	}
-	for _, f := range tails[text[len(text)-1]] {
-		if (f.within == "" || f.within == c) && f.match(l) {
+	for _, might := range tails[text[len(text)-1]] {
+		if f := might.form; (f.within == "" || f.within == c) && f.match(l) {
 			return f
 		}
 	}
 	return nil
 }
 
+// mayHaveForm reports whether a line begins or ends like one that has a form or is an
+// item. A colour, which ends in m, may hide how the line ends.
+func mayHaveForm(text []byte) bool {
+	if len(text) == 0 {
+		return false
+	}
+	last := text[len(text)-1]
+	return len(forms[text[0]]) > 0 || len(tails[last]) > 0 || last == 'm' || last == ')'
+}
+
 // match reports whether l has the form f. If so, it sets the words of l.
 func (f *form) match(l *line) bool {
 	text := l.text
-	if !has(text, f.literal) {
+	if !bytes.HasPrefix(text, f.literal) {
 		return false
 	}
 	text = text[len(f.literal):]
@@ -165,8 +175,8 @@ func (f *form) match(l *line) bool {
 			n := len(text) - len(p.literal)
 			switch {
 			case !last:
-				n = bytes.Index(text, p.bytes)
-			case n >= 0 && string(text[n:]) != p.literal:
+				n = bytes.Index(text, p.literal)
+			case n >= 0 && !bytes.Equal(text[n:], p.literal):
 				n = -1
 			}
 			if n < 0 {
@@ -192,7 +202,7 @@ func (f *form) match(l *line) bool {
 			}
 			text = afterBlanks(text)
 		}
-		if !has(text, p.literal) {
+		if !bytes.HasPrefix(text, p.literal) {
 			return false
 		}
 		text = text[len(p.literal):]

@@ -10,6 +10,7 @@ import (
 // A state is what one process has said so far.
 type state struct {
 	process Process
+	span    int                 // index of the span of process.Source
 	first   int                 // number of the first line, counted over the whole log
 	restic  bool                // it printed a line of restic's
 	known   bool                // the process is restic itself

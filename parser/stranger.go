@@ -1,6 +1,9 @@
 package parser
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // A stranger is a process that has not printed anything yet that may be restic's.
 type stranger struct {
@@ -10,9 +13,15 @@ type stranger struct {
 }
 
 // strangers remembers only the most recent strangers, because a script can start
-// very many programs. When recent is full, it becomes older.
+// very many programs. When recent is full, it becomes older. The first few have no map.
 type strangers struct {
+	few           []knownStranger
 	recent, older map[origin]stranger
+}
+
+type knownStranger struct {
+	from origin
+	stranger
 }
 
 // maxStrangers bounds each of the two maps.
@@ -20,6 +29,12 @@ const maxStrangers = 1 << 12
 
 // take returns the stranger o, and removes it; zero if it is new or was forgotten.
 func (m *strangers) take(o origin) stranger {
+	for i := range m.few {
+		if k := m.few[i]; k.from == o {
+			m.few = slices.Delete(m.few, i, i+1)
+			return k.stranger
+		}
+	}
 	for _, strangers := range []map[origin]stranger{m.recent, m.older} {
 		if s, ok := strangers[o]; ok {
 			delete(strangers, o)
@@ -30,6 +45,13 @@ func (m *strangers) take(o origin) stranger {
 }
 
 func (m *strangers) put(o origin, s stranger) {
+	if m.few == nil {
+		m.few = make([]knownStranger, 0, few)
+	}
+	if len(m.few) < few {
+		m.few = append(m.few, knownStranger{o, s})
+		return
+	}
 	if m.recent == nil || len(m.recent) == maxStrangers {
 		m.recent, m.older = make(map[origin]stranger), m.recent
 	}
