@@ -54,6 +54,8 @@ printf ` + quote(environment) + ` right > /home/admin/environment`)
 	s.Run(`systemctl daemon-reload; mount --bind -o ro ` + textfiles + " " + textfiles + `
 for name in handler stop-post start-post start; do
 	systemctl start $name; test "$(systemctl show -P Result $name)" = success
-	until journalctl -q -o cat -t restic-exporter -g "$name.prom.*read-only file system" | grep -q .; do sleep 0.1; done
+	error="$name.prom.*read-only file system"
+	test $name != start || error="the run is still going on.*start.service" # what it cannot know it does not write
+	until journalctl -q -o cat -t restic-exporter -g "$error" | grep -q .; do sleep 0.1; done
 done`)
 }

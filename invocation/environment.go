@@ -19,8 +19,9 @@ type told struct {
 	// result is "" in ExecStartPost=, which has no result yet. For Type=oneshot,
 	// systemd runs it only after every ExecStart= has succeeded.
 	result journal.Result
-	// running reports that there is no result yet and the main process still runs.
-	// Units of other types run ExecStartPost= as soon as they have started.
+	// running reports that there is no result yet and the main process still runs: in an
+	// ExecStart= itself, or in an ExecStartPost=, which units of other types run as soon as
+	// they have started.
 	running bool
 	exit    *journal.Exit // nil if unknown
 	killed  bool          // a signal ended the main process, whatever result says

@@ -83,6 +83,11 @@ func (q *request) read(ctx context.Context, id journal.ID) (*Run, *verdict, erro
 // judge sets the outcome of r. A run of a store that has no verdict is over if its
 // machine has been rebooted since.
 func (q *request) judge(ctx context.Context, r *Run, v *verdict) (*Run, error) {
+	if told := &q.told; told.inside && told.result == "" && !told.running {
+		// In the environment, an ExecStart= of a oneshot cannot be told from its ExecStartPost=.
+		reader, _ := q.from.(journal.Reader)
+		told.running = atWork(ctx, q.unit, reader.User)
+	}
 	running := r.judge(v, q.told, q.local)
 	h, ok := q.from.(host)
 	if !ok || !errors.Is(running, ErrRunning) {

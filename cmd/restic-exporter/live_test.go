@@ -337,6 +337,13 @@ func testStillRunning(t *testing.T, m *machine.Machine) {
 		got := metrictest.Flat(t, m.Run(exporter+" --unit "+name+" --output -"))
 		assert.Equal(t, want, metrictest.Pick(got, want), typ)
 	}
+	// The environment of a oneshot's ExecStart= is that of its ExecStartPost=.
+	for _, user := range []string{"root", "backup-test"} {
+		file := unit(m, "running-"+user, exporter+" --unit running-"+user+" || exit 9\n", "[Service]\nUser="+user+
+			"\nSupplementaryGroups=systemd-journal\nExecStart=-"+exporter+" --unit %n")
+		m.Run("! systemctl start running-" + user + "; test ! -e " + file)
+		assert.Equal(t, "2\n", m.Run("journalctl -q -o cat -u running-"+user+" | grep -c 'still going on'"), user)
+	}
 }
 
 func testOutside(t *testing.T, m *machine.Machine) {
