@@ -112,7 +112,8 @@ func (s *system) purge(t *testing.T) {
 		s.Run("mkdir -p " + dir + "; cd " + dir + `
 restic-exporter --output $PWD/ours.prom --unit restic-backup.service
 printf 'restic_exporter_failed{unit="x.service"} 1\n' > x.exporter.prom
-printf 'other 1\n' > other.prom; cp ours.prom ours.txt; ln -sf ours.txt link.prom`)
+printf 'other 1\n' > other.prom; cp ours.prom ours.txt; ln -sf ours.txt link.prom
+cp ours.prom $'a\nvictim\nb.prom'; touch /victim`)
 		for _, name := range []string{"link.prom", "other.prom", "ours.txt"} {
 			kept = append(kept, dir+"/"+name)
 		}
@@ -127,9 +128,9 @@ printf 'other 1\n' > other.prom; cp ours.prom ours.txt; ln -sf ours.txt link.pro
 		"/etc/restic-exporter", "/etc/restic-exporter/backup.credentials", "/etc/restic-exporter/web.conf",
 	}, strings.Fields(left), "what the user wrote stays: without it nobody reads the backups")
 	for _, m := range directories {
-		s.Run("! ls " + m[1] + " | grep -E '^(ours|x.exporter|restic-backup).prom'")
+		s.Run("! ls " + m[1] + " | grep -E '^(ours|x.exporter|restic-backup|b).prom'")
 	}
-	s.Run("ls " + strings.Join(kept, " "))
+	s.Run("ls /victim " + strings.Join(kept, " "))
 }
 
 // rpm installs the other package, as far as a Debian goes: it knows none of its dependencies.

@@ -11,14 +11,14 @@ if [ -d /run/systemd/system ]; then
 	systemctl --system daemon-reload >/dev/null || true
 fi
 
-# metrics ARGUMENT... runs grep over our files in the textfile directories that
-# restic-exporter --help lists.
+# metrics ACTION has find print or delete our files in the textfile directories that
+# restic-exporter --help lists. Others may write there, so a name may hold anything.
 metrics() {
 	for directory in /var/lib/node-exporter /var/lib/prometheus/node-exporter /var/lib/node_exporter/textfile_collector \
 		/var/lib/node_exporter /var/lib/prometheus-node-exporter-textfiles /var/lib/prometheus-node-exporter /run/node_exporter; do
 		if [ -d "$directory" ]; then
 			find "$directory" -maxdepth 1 -type f -name '*.prom' \
-				-exec grep -lE '^restic_exporter_(build_info|failed)\{' -- {} + || true
+				-exec grep -qE '^restic_exporter_(build_info|failed)\{' -- {} \; "$1" || true
 		fi
 	done
 }
@@ -39,7 +39,7 @@ remove | 0)
 		echo "Left where they are, with configuration, credentials and what the jobs remember:"
 		echo "$paths"
 	fi
-	files=$(metrics)
+	files=$(metrics -print | LC_ALL=C tr -c '[:print:]\n' '?')
 	if [ -n "$files" ]; then
 		echo "Left too, so that alerts on the age of backups go on until you delete them:"
 		echo "$files" | sed 's/^/  /'
@@ -55,9 +55,7 @@ purge)
 		rm -f "/var/lib/systemd/deb-systemd-helper-enabled/$timer.dsh-also"
 	done
 	rm -rf /var/cache/restic-exporter /var/lib/restic-exporter /var/lib/restic-exporter-collect
-	metrics | while IFS= read -r file; do
-		rm -f -- "$file"
-	done
+	metrics -delete
 	# dpkg has deleted the configuration that the package brought.
 	if [ -d /etc/restic-exporter ] && [ -n "$(ls -A /etc/restic-exporter)" ]; then
 		echo "Left, for without the passwords in it nobody can read the backups:"
