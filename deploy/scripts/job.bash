@@ -52,6 +52,13 @@ load_job() {
 	[[ -n ${RESTIC_REPOSITORY:-}${RESTIC_REPOSITORY_FILE:-} ]] ||
 		die "RESTIC_REPOSITORY is not set: is it in $CREDENTIALS, which systemd reads when it starts the unit?"
 	STATE=${STATE_DIRECTORY:-$STATE_DIRECTORY_DEFAULT}
+	# Who owns it can put links there, which root would follow. systemd gives it to the
+	# User= of a unit before we can refuse that, so there may be some from then.
+	((EUID == 0)) || [[ $STATE != "$STATE_DIRECTORY_DEFAULT" ]] ||
+		die "$STATE is for jobs of root: in a unit with User= set StateDirectory= and CacheDirectory= to another name"
+	local odd
+	odd=$(find "$STATE" -mindepth 1 ! -type f ! -type d -print -quit)
+	[[ -z $odd ]] || die "$odd is not ours, and neither a file nor a directory: delete it"
 	CANARY=$STATE/$JOB.canary
 
 	# The defaults; the job's configuration changes them.
