@@ -102,7 +102,7 @@ func (r Reader) findNamespace(ctx context.Context, unit string, id ID, began tim
 		r.Namespace = name
 		s := r.selector(unit)
 		some := false
-		err := r.open(func(b backend) (err error) {
+		err := r.openNamespace(func(b backend) (err error) {
 			// A late line has no ID, see [orphans].
 			some, err = speaks(ctx, s, b.read(ctx, s, match{s.match(Output)}, began), id, ID{})
 			return err
