@@ -465,6 +465,50 @@ func TestLate(t *testing.T) {
 	}
 }
 
+// TestRunsInText: a user's manager does not say that a unit of Type=simple has ended well. The next run of it begins with
+// "Started". In a run that began with "Starting", that is no new one. And a job that times out does not end its run.
+func TestRunsInText(t *testing.T) {
+	text := func(said ...string) string {
+		var b strings.Builder
+		for i, words := range said {
+			fmt.Fprintf(&b, "2026-11-25T01:30:%02d+0000 machine %s\n", i, words)
+		}
+		return b.String()
+	}
+	const starting, started = "systemd[500]: Starting " + unit + " - Backup...", "systemd[500]: Started " + unit + " - Backup."
+	for name, tt := range map[string]struct {
+		log  string
+		want []string
+	}{
+		"simple": {text(started, "sh[7]: first", started, "sh[8]: second"), []string{"Started " + unit + " - Backup.", "second"}},
+		"a line before it": {
+			text("sh[7]: first", started, "sh[7]: second", "systemd[500]: Stopping "+unit+" - Backup..."),
+			[]string{"first", "Started " + unit + " - Backup.", "second", "Stopping " + unit + " - Backup..."},
+		},
+		"notify": {
+			text(starting, "sh[7]: first", started, "sh[7]: second"),
+			[]string{"Starting " + unit + " - Backup...", "first", "Started " + unit + " - Backup.", "second"},
+		},
+		"a job that timed out": {
+			text(starting, "systemd[500]: Timed out starting "+unit+" - Backup.", "sh[7]: first", starting, "sh[8]: second"),
+			[]string{"Starting " + unit + " - Backup...", "second"},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			recording, err := OpenRecording(strings.NewReader(tt.log))
+			require.NoError(t, err)
+			recording.User = true
+			entries, err := collectWhole(recording.Entries(t.Context(), unit, ID{}))
+			require.NoError(t, err)
+			var got []string
+			for _, e := range entries {
+				got = append(got, string(e.Message))
+			}
+			assert.Equal(t, tt.want, got)
+		})
+	}
+}
+
 // skimming is a Reader that leaves nothing out.
 type skimming struct{ Reader }
 

@@ -197,6 +197,7 @@ func (r *Recording) invocations(ctx context.Context, unit string, f func(n int, 
 		n        int
 		ended    bool // the manager has given its verdict
 		starting bool // the manager has reported that it starts the unit, but not that it has started it
+		simple   bool // the invocation began with the report that the unit has started, as one of Type=simple does
 		pids     = make(map[int]bool)
 		early    []Entry // after the end: late lines of this invocation, or early lines of the next
 	)
@@ -210,10 +211,11 @@ func (r *Recording) invocations(ctx context.Context, unit string, f func(n int, 
 			return err
 		}
 		switch {
-		case e.Event == EventStarting, e.Event == EventStarted && e.Result == "" && !starting && ended:
-			// For Type=simple the manager reports only that it has started the unit.
+		case e.Event == EventStarting, e.Event == EventStarted && e.Result == "" && !starting && (ended || simple):
+			// For Type=simple the manager reports only that it has started the unit, and a user's
+			// manager does not report that it has ended well.
 			n++
-			starting, ended = e.Event == EventStarting, false
+			starting, simple, ended = e.Event == EventStarting, e.Event == EventStarted, false
 			clear(pids)
 			if !flush() {
 				return nil
@@ -221,6 +223,7 @@ func (r *Recording) invocations(ctx context.Context, unit string, f func(n int, 
 		case n == 0:
 			// The recording begins in the middle of a run, or journald received a
 			// line before the manager's "Starting".
+			simple = e.Event == EventStarted && e.Result == "" && len(early) == 0
 			e.Message = bytes.Clone(e.Message)
 			early = append(early, e)
 			if len(early) > maxEarly || e.Kind == Manager {
@@ -236,8 +239,8 @@ func (r *Recording) invocations(ctx context.Context, unit string, f func(n int, 
 			e.Message = bytes.Clone(e.Message)
 			early = append(early, e)
 			continue
-		case e.Kind == Manager && (e.Result != "" || e.Event == EventStartFailed):
-			ended = true
+		case e.Kind == Manager && (e.Result != "" || e.Event == EventStartFailed && e.JobResult != "timeout"):
+			ended = true // JobRunningTimeoutSec= ends the job, and not the run
 		case e.Event == EventStopping:
 			ended = false // ExecStop= of a unit with RemainAfterExit=
 		}
