@@ -2,9 +2,11 @@ package main
 
 import (
 	"cmp"
+	"flag"
 	"fmt"
 	"maps"
 	"os"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -35,6 +37,8 @@ type situation struct {
 	callers       string // who is called of "inside handler both"; others are called in any case
 	retries       bool   // several runs fail, and not everyone hears of each
 	user          bool   // the same as a unit of a user's manager, too
+	usersOnly     bool   // only that
+	silent        bool   // a user's manager says nothing of this end, so a recording does not have it
 	alone         bool   // it changes what others meet
 	live          bool   // a recording of the unit lacks what tells it
 }
@@ -86,6 +90,9 @@ const active = begun + `until ctl is-active --quiet NAME; do sleep 0.05; done
 
 // ended waits until the unit has ended.
 const ended = "until ctl show -P ActiveState,SubState NAME | grep -qE 'inactive|exited|failed'; do sleep 0.1; done"
+
+// held is the beginning of a script that can be made to wait, and goes on as soon as it may.
+const held = "test ! -e FLAGS/hang || { touch FLAGS/begun; until test -e FLAGS/go; do sleep 0.1; done; }\n"
 
 // outOfMemory marks the unit's control group as systemd-oomd does before it kills a process there.
 const outOfMemory = `perl -e '$n = qx(uname -m) =~ /aarch64/ ? 5 : 188; # setxattr
@@ -173,6 +180,22 @@ var situations = map[string]situation{
 		want: with(runFailed("not_started"), code, 233), callers: "handler both"},
 	"standard output": {service: "StandardOutput=append:FLAGS/writable/out", do: without("FLAGS/writable"), script: "true",
 		want: with(runFailed("not_started"), code, 209), callers: "handler both"},
+	"standard input": {service: "StandardInput=file:FLAGS/writable/credential", do: without("FLAGS/writable"),
+		want: with(runFailed("not_started"), code, 208), callers: "handler both"},
+	"standard error": {service: "StandardError=append:FLAGS/writable/errors", do: without("FLAGS/writable"), script: "true",
+		want: with(runFailed("not_started"), code, 222), callers: "handler both"},
+	"group": {service: "Group=nosuch", fresh: true, user: true,
+		want: with(runFailed("not_started"), code, 216), callers: "handler both"},
+	"processors": {service: "CPUAffinity=4000", fresh: true, want: with(runFailed("not_started"), code, 215), callers: "handler both"},
+	"pam": {service: "User=plain\nPAMName=NAME", fresh: true, do: "echo 'account required pam_deny.so' >/etc/pam.d/NAME; ctl start NAME",
+		want: with(runFailed("not_started"), code, 224), callers: "handler both"},
+	"network": {service: "NetworkNamespacePath=/nosuch", fresh: true, user: true,
+		want: with(runFailed("not_started"), code, 225), callers: "handler both"},
+	"capabilities": {service: "CapabilityBoundingSet=CAP_CHOWN", fresh: true, usersOnly: true,
+		want: with(runFailed("not_started"), code, 218), callers: "handler both"},
+	"cache directory": {service: "CacheDirectory=NAME",
+		do:   "rm -r /var/cache/NAME; touch /var/cache/NAME; ctl start NAME; rm /var/cache/NAME",
+		want: with(runFailed("not_started"), code, 239), callers: "handler both"},
 	"an ignored program": {service: "ExecStartPre=-/nosuch/program", do: failing("fail"),
 		want: with(runFailed("password"), code, wrongPassword), callers: "inside handler both"},
 	"credentials": {service: "LoadCredential=x:FLAGS/writable/credential", do: without("FLAGS/writable"),
@@ -204,6 +227,11 @@ var situations = map[string]situation{
 		script: "trap '' TERM; if test -e FLAGS/hang; then touch FLAGS/begun; sleep 1000; fi",
 		do:     active + "ctl stop NAME",
 		want:   with(runFailed("killed"), code, 137), callers: "inside handler both"},
+	"stopped after a failed reload": {typ: "simple", service: "ExecReload=/bin/false", user: true,
+		script:  "restic backup /srv/data; test ! -e FLAGS/hang || { touch FLAGS/begun; exec sleep 1000; }",
+		do:      active + "ctl reload NAME; ctl stop NAME",
+		want:    with(runFailed("killed"), "restic_exporter_backups{}", 1),
+		callers: "inside both"},
 	"stopped, restarted": {do: begun + "ctl restart NAME", want: runSucceeded, callers: "inside both"},
 	"stopped after a good backup": {typ: "simple",
 		script:  "restic backup /srv/data; test ! -e FLAGS/hang || { touch FLAGS/begun; exec sleep 1000; }",
@@ -213,6 +241,13 @@ var situations = map[string]situation{
 	"killed": {typ: "simple",
 		do:   active + "ctl kill --kill-whom=main --signal=KILL NAME; " + ended,
 		want: with(runFailed("killed"), code, 137), callers: "inside handler both"},
+	"signal": {do: begun + "ctl kill NAME; " + ended,
+		want: with(runFailed("killed"), code, 143), callers: "inside handler both"},
+	"signal, exit 0": {script: "trap 'exit 0' TERM\n" + aBackup, do: begun + "ctl kill NAME; " + ended,
+		want: runFailed("killed"), callers: "inside both"},
+	"signal, simple": {typ: "simple", script: "if test -e FLAGS/hang; then touch FLAGS/begun; exec sleep 1000; fi\n" + aBackup,
+		do:   active + "ctl kill NAME; " + ended,
+		want: runFailed("killed"), callers: "inside both", user: true, silent: true},
 	"out of memory": {do: begun + outOfMemory + "ctl kill --kill-whom=main --signal=KILL NAME; " + ended,
 		want: with(runFailed("oom"), code, 137), callers: "inside handler both"},
 	"out of memory, restic alone": {
@@ -221,7 +256,20 @@ var situations = map[string]situation{
 	"bound to what dies": {unit: "BindsTo=bound@NAME.service\nAfter=bound@NAME.service", fresh: true,
 		do:   begun + "ctl kill --signal=KILL bound@NAME; " + ended,
 		want: with(runFailed("killed"), code, 143), callers: "inside handler both"},
-	"simple": {typ: "simple", user: true,
+	"part of what is stopped": {unit: "PartOf=bound@NAME.service\nWants=bound@NAME.service\nAfter=bound@NAME.service", fresh: true,
+		do:   begun + "ctl stop bound@NAME; " + ended,
+		want: with(runFailed("killed"), code, 143), callers: "inside handler both"},
+	"job timeout in mid-run": {unit: "JobRunningTimeoutSec=2", fresh: true, script: held + aBackup,
+		do:   "touch FLAGS/hang; ctl start NAME; rm FLAGS/hang; sleep 2; touch FLAGS/go; " + ended,
+		want: runSucceeded, callers: "inside both"},
+	"manager executed again": {script: held + aBackup, do: begun + "ctl daemon-reload; ctl daemon-reexec; touch FLAGS/go; " + ended,
+		want: runSucceeded, callers: "inside both", user: true, alone: true},
+	"manager executed again, failed": {script: held + aBackup,
+		do:   begun + "ctl daemon-reexec; touch FLAGS/fail FLAGS/go; " + ended + "; rm FLAGS/fail",
+		want: with(runFailed("password"), code, wrongPassword), callers: "inside handler both", alone: true},
+	"journald restarted": {script: held + aBackup, do: begun + "ctl restart systemd-journald; touch FLAGS/go; " + ended,
+		want: runSucceeded, callers: "inside both", alone: true},
+	"simple": {typ: "simple", user: true, silent: true,
 		do:   "ctl start NAME; " + ended,
 		want: runSucceeded, callers: "inside both"},
 	"never ready": {typ: "notify", do: "ctl start NAME",
@@ -308,14 +356,7 @@ func TestStarts(t *testing.T) {
 	m := machine.Boot(t)
 	install(t, m)
 	t.Logf("%s", m.Run("restic version; systemctl --version | head -1"))
-	var all []start
-	for title, s := range situations {
-		all = append(all, start{situation: s, title: title})
-		if s.user {
-			all = append(all, start{situation: s, title: title, asUser: true})
-		}
-	}
-	slices.SortFunc(all, func(a, b start) int { return cmp.Compare(a.name(), b.name()) })
+	all := starts()
 	setUpStarts(m, all)
 	password, err := strconv.ParseFloat(m.Run("RESTIC_PASSWORD=wrong restic --repo /srv/repo snapshots 2>/dev/null || echo -n $?"), 64)
 	require.NoError(t, err)
@@ -371,6 +412,11 @@ func TestStarts(t *testing.T) {
 		}
 		return b.String()
 	})
+	if *record {
+		for _, s := range all {
+			require.NoError(t, os.WriteFile(s.recording()+".export", []byte(m.Run(s.export())), 0o644))
+		}
+	}
 	files := make(map[string]series)
 	for file := range strings.SplitSeq(m.Run("cd /srv; for f in before/*/* out/*/*; do echo \"== $f\"; cat \"$f\"; done"), "== ") {
 		if name, text, ok := strings.Cut(file, ".prom\n"); ok {
@@ -389,6 +435,55 @@ func TestStarts(t *testing.T) {
 	}
 }
 
+// record lets TestStarts write what each situation logs into testdata/starts/252.
+var record = flag.Bool("record", false, "let TestStarts write recordings")
+
+// recordedFields are those that a recording needs, so that it is small.
+const recordedFields = "MESSAGE,MESSAGE_ID,PRIORITY,SYSLOG_IDENTIFIER,_HOSTNAME,_PID,_UID,_COMM,_EXE,_TRANSPORT,_STREAM_ID,_LINE_BREAK," +
+	"_SOURCE_REALTIME_TIMESTAMP,_SYSTEMD_UNIT,_SYSTEMD_USER_UNIT,_SYSTEMD_INVOCATION_ID,UNIT,INVOCATION_ID,USER_UNIT,USER_INVOCATION_ID," +
+	"UNIT_RESULT,JOB_RESULT,COMMAND,EXIT_CODE,EXIT_STATUS,N_DROPPED," +
+	"OBJECT_SYSTEMD_UNIT,OBJECT_SYSTEMD_USER_UNIT,OBJECT_SYSTEMD_INVOCATION_ID"
+
+// export is the command that records all about the unit. journalctl -u would leave out the last words of a process of which
+// journald no longer knew whose it was.
+func (s start) export() string {
+	fields := []string{"_SYSTEMD_UNIT", "UNIT", "OBJECT_SYSTEMD_UNIT"}
+	if s.asUser {
+		fields = []string{"_SYSTEMD_USER_UNIT", "USER_UNIT", "OBJECT_SYSTEMD_USER_UNIT"}
+	}
+	return fmt.Sprintf("journalctl -q -o export --output-fields=%[1]s "+
+		"'%[2]s=%[5]s.service' + '%[3]s=%[5]s.service' + '%[4]s=%[5]s.service'", recordedFields, fields[0], fields[1], fields[2], s.name())
+}
+
+// recording is the name of the recording of the situation, without its suffix.
+func (s start) recording() string { return "../../testdata/starts/252/" + s.dir() }
+
+// TestStartsRecorded: what a situation has once logged gives what the table says, and everything in its golden file.
+func TestStartsRecorded(t *testing.T) {
+	var names []string
+	for _, s := range starts() {
+		names = append(names, s.recording()+".export")
+		t.Run(s.name(), func(t *testing.T) {
+			got := call(t, nil, "", append([]string{s.recording() + ".export", "--unit", s.name()}, strings.Fields(s.flag())...)...)
+			if s.asUser && s.silent || s.want["restic_exporter_failed{}"] == 1 {
+				golden.Equal(t, s.recording()+".txt", got.stderr)
+				assert.Equal(t, result{code: 1, stderr: got.stderr}, got)
+				return
+			}
+			golden.Equal(t, s.recording()+".prom", got.stdout)
+			want, absent := s.expect("export", 1) // of restic 0.14
+			if !s.fresh && want["restic_run_status{status=failed}"] == 1 {
+				absent = append(absent, lastSuccess) // there is no file to keep it from
+			}
+			assert.Equal(t, want, metrictest.Pick(metrictest.Flat(t, got.stdout), want, absent...))
+			assert.Equal(t, result{stdout: got.stdout}, got)
+		})
+	}
+	found, err := filepath.Glob("../../testdata/starts/252/*.export")
+	require.NoError(t, err)
+	assert.ElementsMatch(t, names, found)
+}
+
 // recordingFormats are the arguments of journalctl -o.
 var recordingFormats = []string{"export", "json --all", "short-iso"}
 
@@ -404,6 +499,21 @@ type start struct {
 	situation
 	title  string
 	asUser bool
+}
+
+// starts returns all of them.
+func starts() []start {
+	var all []start
+	for title, s := range situations {
+		if !s.usersOnly {
+			all = append(all, start{situation: s, title: title})
+		}
+		if s.user || s.usersOnly {
+			all = append(all, start{situation: s, title: title, asUser: true})
+		}
+	}
+	slices.SortFunc(all, func(a, b start) int { return cmp.Compare(a.name(), b.name()) })
+	return all
 }
 
 func (s start) name() string {
@@ -481,7 +591,7 @@ ExecStopPost=-%s%s --unit %%n --output /srv/out/inside
 				timers = append(timers, name+".timer")
 			}
 		}
-		if strings.Contains(s.service, "User=") {
+		if strings.Contains(s.service, "User=starts-") {
 			users = append(users, "useradd --system starts-"+name+"; ")
 		}
 		if strings.Contains(s.unit, "RequiresMountsFor") {
@@ -506,45 +616,49 @@ systemctl start user@$(id -u plain).service ` + strings.Join(timers, " ") + `
 ` + asPlain + " systemctl --user start " + strings.Join(userTimers, " "))
 }
 
+// recorded are the callers that read a recording.
+var recorded = []string{"export", "json", "short-iso"}
+
+// expect returns the series that a caller gives, and those that it must not give.
+func (s start) expect(caller string, password float64) (want series, absent []string) {
+	want = maps.Clone(s.want)
+	for name, v := range want {
+		switch v {
+		case none:
+			absent = append(absent, name)
+			delete(want, name)
+		case wrongPassword:
+			want[name] = password
+		}
+	}
+	if s.retries || slices.Contains(recorded, caller) {
+		delete(want, failures)
+	}
+	if caller == "short-iso" {
+		delete(want, code) // not all of them are told in it
+	}
+	return want, absent
+}
+
 // check compares what all callers have left.
 func (s start) check(t *testing.T, files map[string]series, password float64) {
 	wants, got := make(map[string]series), make(map[string]series)
 	failed := s.want["restic_run_status{status=failed}"] == 1
-	for _, caller := range []string{"inside", "handler", "both", "outside", "static", "export", "json", "short-iso"} {
-		want := maps.Clone(s.want)
-		var absent []string
-		for name, v := range want {
-			switch v {
-			case none:
-				absent = append(absent, name)
-				delete(want, name)
-			case wrongPassword:
-				want[name] = password
-			}
+	for _, caller := range append([]string{"inside", "handler", "both", "outside", "static"}, recorded...) {
+		if (s.live || s.asUser && s.silent) && slices.Contains(recorded, caller) {
+			continue
 		}
-		if (s.live || s.asUser && s.title == "simple") && slices.Contains([]string{"export", "json", "short-iso"}, caller) {
-			continue // a user's manager says nothing of such an end
+		called := slices.Contains([]string{"inside", "handler", "both"}, caller)
+		if called && !strings.Contains(s.callers, caller) {
+			continue
 		}
-		switch caller {
-		case "inside", "handler", "both":
-			if !strings.Contains(s.callers, caller) {
-				continue
-			}
-		case "export", "json":
-			delete(want, failures)
-		case "short-iso":
-			delete(want, failures)
-			delete(want, code) // not all of them are told in it
-		}
-		if s.retries {
-			delete(want, failures)
-		}
+		want, absent := s.expect(caller, password)
 		if kept, ok := files["before/"+caller+"/"+s.name()][lastSuccess]; ok && failed {
 			want[lastSuccess] = kept
 		}
 		file := "out/" + caller + "/" + s.name()
 		if _, ok := s.want["restic_exporter_failed{}"]; ok {
-			if !slices.Contains([]string{"inside", "handler", "both"}, caller) {
+			if !called {
 				continue // a person sees the exit status
 			}
 			file += ".exporter"
@@ -552,6 +666,7 @@ func (s start) check(t *testing.T, files map[string]series, password float64) {
 		wants[caller], got[caller] = want, metrictest.Pick(files[file], want, absent...)
 	}
 	assert.Equal(t, wants, got)
+	assert.NotEqual(t, 1.0, files["out/handler/"+s.name()]["restic_run_status{status=success}"], "it is only called for a failure")
 }
 
 // TestStartsPage: docs/starts.md lists all situations and what they give.
