@@ -296,7 +296,9 @@ func (s *system) wrongPassword(t *testing.T) {
 	s.Eventually(30*time.Second, `curl -sf localhost:9093/api/v2/alerts | grep -q ResticBackupFailed`)
 	// Both mails are in a real mailbox: Alertmanager's, and the handler's with
 	// the log of the unit that failed.
-	s.Eventually(30*time.Second, `grep -q ResticBackupFailed /var/mail/admin && `+
+	s.Eventually(30*time.Second, `grep -q 'Subject: .FIRING. restic-backup.service on localhost:9100: A backup failed: password' `+
+		`/var/mail/admin && `+
+		`grep -q '^restic-backup.service on localhost:9100 failed in its last run: password' /var/mail/admin && `+
 		`grep -q 'Subject: .machine. restic-backup: failed, password' /var/mail/admin && `+
 		`grep -q 'restic-backup.service: Triggering OnFailure' /var/mail/admin`)
 	mail := s.Run("cat /var/mail/admin")

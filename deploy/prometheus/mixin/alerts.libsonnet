@@ -25,6 +25,20 @@
       text,
     ],
   local machine = [label for label in c.labels if label != 'unit'],
+  // A unit does one step, and no unit of its machine has ever done the other. Fourteen days ago it did the one already: by
+  // default Prometheus knows no more than fifteen.
+  local never(step, other, name, summary, description) = alert(
+    name,
+    'warning',
+    |||
+      last_over_time(restic_step_last_success_timestamp_seconds%s[1d] offset 14d)
+        and restic_step_last_success_timestamp_seconds%s
+        unless on (%s) restic_step_last_success_timestamp_seconds%s
+    ||| % [s('step="%s"' % other), s('step="%s"' % other), std.join(', ', machine), s('step="%s"' % step)],
+    summary,
+    description,
+    '16d',
+  ),
   local exitCode = also('restic_run_exit_code', ', exit status {{ . | first | value }}'),
   local failed = '\nand ignoring (reason, status) restic_run_status%s == 1' % s('status="failed"'),
 
@@ -130,18 +144,19 @@
           'The repository has not been pruned or checked for weeks.',
           'The step {{ $labels.step }} of ' + of + ' {{ if $value }}last succeeded {{ $value | humanizeDuration }} ago{{ else }}has never succeeded{{ end }}.',
         ),
-        alert(
+        never(
+          'prune',
+          'forget',
           'ResticNeverPruned',
-          'warning',
-          // Fourteen days ago it forgot already: by default Prometheus knows no more than fifteen.
-          |||
-            last_over_time(restic_step_last_success_timestamp_seconds%s[1d] offset 14d)
-              and restic_step_last_success_timestamp_seconds%s
-              unless on (%s) restic_step_last_success_timestamp_seconds%s
-          ||| % [s('step="forget"'), s('step="forget"'), std.join(', ', machine), s('step="prune"')],
           'Snapshots are forgotten, and nothing prunes the repository.',
           of + ' has forgotten snapshots for 30 days, and nothing on the machine has ever pruned: the repository only grows.',
-          '16d',
+        ),
+        never(
+          'check',
+          'prune',
+          'ResticNeverChecked',
+          'The repository is pruned, and nothing checks it.',
+          of + ' has pruned for 30 days, and nothing on the machine has ever checked: damage to the repository goes unnoticed.',
         ),
         alert(
           'ResticSourceShrank',

@@ -48,7 +48,7 @@ function(c, duration) {
   states:: [
     { text: 'success', color: 'green' },
     { text: 'unclear', color: 'blue' },
-    { text: 'partial', color: 'dark-orange' },
+    { text: 'partial', color: 'yellow' },
     { text: 'too old', color: 'dark-purple' },
     { text: 'failed', color: 'dark-red' },
     { text: 'gone', color: '#6e6e78' },
