@@ -1,6 +1,7 @@
 package deploy_test
 
 import (
+	"cmp"
 	"fmt"
 	"os"
 	"regexp"
@@ -57,9 +58,9 @@ type row struct {
 }
 
 func faultTable(t *testing.T) (rows []row) {
-	cells := regexp.MustCompile("(?m)^\\| ([^|]+) \\| `([^|]+)` \\| ([^|]+) \\| `([^|]+)` \\| ([^|]+) \\|$")
+	cells := regexp.MustCompile("(?m)^\\| ([^|]+) \\| `([^|]+)` \\| (\\w+)(?: \\((\\S+)\\))? \\| ([^|]+) \\|$")
 	for _, m := range cells.FindAllStringSubmatch(read(t, "../docs/faults.md"), -1) {
-		rows = append(rows, row{m[1], m[2], m[3], m[4], strings.Split(m[5], ", ")})
+		rows = append(rows, row{m[1], m[2], cmp.Or(m[4], m[3]), m[3], strings.Split(m[5], ", ")})
 	}
 	require.Len(t, rows, len(faultsOf))
 	return rows
@@ -115,7 +116,7 @@ export RESTIC_REPOSITORY=/var/lib/faults/made RESTIC_PASSWORD=right; restic init
 		assert.Contains(t, log, r.journal, r.fault)
 		subject := "none"
 		if m := regexp.MustCompile(`Subject: .machine. ` + unit + `: (.*)`).FindStringSubmatch(s.Run("cat /var/mail/admin")); m != nil {
-			subject = m[1]
+			subject = strings.TrimPrefix(m[1], "failed, ")
 		}
 		text := s.Run("cat " + textfiles + "/" + unit + ".prom")
 		got := row{r.fault, r.journal, subject, "", r.alerts}
