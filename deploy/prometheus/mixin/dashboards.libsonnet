@@ -166,7 +166,7 @@
     ],
   } + overrides([
     override('byRegexp', '/./', { noValue: '' }),
-    column('Unit', { 'custom.minWidth': 180, mappings: withoutService, links: [{
+    column('Unit', { 'custom.minWidth': 160, mappings: withoutService, links: [{
       title: 'This unit alone',
       url: '/d/restic-exporter?%s&${datasource:queryparam}&${__url_time_range}' % std.join('&', [
         'var-%s=%s' % [label, if label == 'unit' then '${__value.raw}' else '${__data.fields.%s}' % label]
@@ -175,7 +175,7 @@
     }] }),
     // Grafana 12 and older hide a column by the first of these, later ones by the second.
   ] + [column(label, { 'custom.hidden': true, 'custom.hideFrom': { viz: true, legend: false, tooltip: false } }) for label in hidden] + [
-    column('Machine', { 'custom.width': 110 }),
+    column('Machine', { 'custom.minWidth': 110 }),
     column('Status', { 'custom.width': 76, 'custom.cellOptions': { type: 'color-background', mode: 'basic' }, mappings: states, 'custom.align': 'left' }),
     column('Reason', { 'custom.width': 140, links: [{ title: 'What to do', targetBlank: true, url: c.runbooks % 'ResticBackupFailed' + '#${__value.raw}' }] }),
     column('Failures', { 'custom.width': 76, 'custom.cellOptions': { type: 'color-text' }, thresholds: steps('text', [{ color: 'orange', value: 1 }, { color: 'dark-red', value: 3 }]).thresholds, description: 'Runs failed in a row.' }),
@@ -201,7 +201,7 @@
     custom: { fillOpacity: 80, lineWidth: 0 },
     mappings: states + [{ type: 'special', options: { match: 'null', result: { text: 'no metrics', color: q.states[5].color, index: 6 } } }],
   }) + {
-    options: { showValue: 'auto', alignValue: 'left', mergeValues: true, rowHeight: 0.8, perPage: 20, legend: { displayMode: 'list', placement: 'bottom', showLegend: true, calcs: [] }, tooltip: { mode: 'single', sort: 'none' } },
+    options: { showValue: 'auto', alignValue: 'left', mergeValues: true, rowHeight: 0.8, perPage: 12, legend: { displayMode: 'list', placement: 'bottom', showLegend: true, calcs: [] }, tooltip: { mode: 'single', sort: 'none' } },
   }),
 
   local rows = place([

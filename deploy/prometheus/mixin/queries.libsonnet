@@ -66,13 +66,15 @@ function(c, duration) {
   // How many there are, 0 if none; nothing if there are no units at all.
   number(expr):: 'count(%s)\nor count(%s) * 0' % [expr, q.last(end)],
 
-  // The failed runs as marks: when each ended, in milliseconds.
-  failures:: q.short('(%s * on (%s) group_left %s * 1000 and on (%s) %s)' % [
+  // The failed runs as marks: when each ended, in milliseconds. Of more units than a graph shows they would cover it.
+  failures:: q.short('(%s * on (%s) group_left %s * 1000 and on (%s) %s and on () count(%s) <= %d)' % [
     q.reason,
     key,
     q.unit(end),
     key,
     q.status('failed'),
+    q.unit(end),
+    c.top,
   ]),
   reason:: q.by('max', 'restic_run_failure_reason%s == 1' % q.s(), ['reason']),
   reasons:: 'sum by (reason) (restic_run_failure_reason%s)\nand on (reason) max by (reason) (max_over_time(restic_run_failure_reason%s[$__range] @ end())) > 0' % [q.s(), q.s()],
