@@ -815,6 +815,16 @@ func TestOpenRecording(t *testing.T) {
 		"json-sse": {text: "data: {\"__CURSOR\"", err: "no known recording format: it looks like journalctl -o json-sse; want " + Formats},
 		"verbose": {text: "Mon 2026-11-23 00:00:00.123456 UTC [s=1;i=2]\n    _PID=1\n",
 			err: "no known recording format: it looks like journalctl -o verbose; want " + Formats},
+		"reversed": {
+			text: "__REALTIME_TIMESTAMP=13\nMESSAGE=a\n\n__REALTIME_TIMESTAMP=12\nMESSAGE=b\n\n__REALTIME_TIMESTAMP=9\nMESSAGE=c\n",
+			err: "no known recording format: it looks like journalctl --reverse, whose entries come from the last to the first; want " +
+				Formats},
+		"reversed JSON": {
+			text: `{"__REALTIME_TIMESTAMP":"13"}` + "\n" + `{"__REALTIME_TIMESTAMP":"12"}` + "\n" + `{"__REALTIME_TIMESTAMP":"11"}` + "\n",
+			err: "no known recording format: it looks like journalctl --reverse, whose entries come from the last to the first; want " +
+				Formats},
+		"the clock was set back": {text: "__REALTIME_TIMESTAMP=13\nMESSAGE=a\n\n__REALTIME_TIMESTAMP=11\nMESSAGE=b\n\n" +
+			"__REALTIME_TIMESTAMP=12\nMESSAGE=c\n\n__REALTIME_TIMESTAMP=5\nMESSAGE=c\n", want: formatExport},
 		"restic's own":       {text: "no parent snapshot found, will read all files\n", want: formatPlain},
 		"restic's own JSON":  {text: `{"message_type":"summary"}` + "\n", want: formatPlain},
 		"a name, and no end": {text: "A=b", want: formatPlain},

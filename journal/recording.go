@@ -27,7 +27,7 @@ import (
 //   - the output of "docker logs -t", and plain lines such as a program prints.
 //
 // verbose, short-monotonic, short-delta, json-sse and the output of --no-hostname are
-// recognized and refused.
+// recognized and refused, as are export and JSON with --reverse.
 //
 // Only export and JSON have invocation IDs. A text log counts as the log of one unit. In
 // it, an invocation begins with the manager's "Starting", or with "Started" for
@@ -94,14 +94,42 @@ func OpenRecording(r io.ReadSeeker) (*Recording, error) {
 			return nil, err
 		}
 	}
+	if (rec.format == formatExport || rec.format == formatJSON) && isReversed(head) {
+		return nil, fmt.Errorf("%w: it looks like journalctl --reverse, whose entries come from the last to the first; want %s", ErrFormat, Formats)
+	}
 	return rec, nil
+}
+
+// isReversed reports whether each entry in head is earlier than the one before. In a log
+// in order, not all are, even if the clock was set back.
+func isReversed(head []byte) bool {
+	steps, last := 0, ""
+	for {
+		_, after, found := bytes.Cut(head, []byte(realtime))
+		if !found {
+			return steps > 1
+		}
+		head = bytes.TrimLeft(after, `"=: `)
+		end := bytes.IndexFunc(head, func(r rune) bool { return r < '0' || r > '9' })
+		if end < 1 {
+			return steps > 1
+		}
+		switch t := string(head[:end]); {
+		case last == "" || t == last:
+			last = t
+		case len(t) > len(last) || len(t) == len(last) && t > last:
+			return false
+		default:
+			steps, last = steps+1, t
+		}
+	}
 }
 
 // Formats are the formats in which to record, for messages.
 const Formats = "the output of journalctl -o export, -o json --all or -o short-iso, or of restic"
 
 // firstLine returns the first line that is neither empty nor a remark of journalctl's,
-// such as "-- Boot 5bd2… --".
+// such as "-- Boot 5bd2… --", nor where a pasted log begins.
 func firstLine(head []byte) []byte {
 	for line := range bytes.Lines(bytes.TrimPrefix(head, []byte("\xef\xbb\xbf"))) {
 		if line = bytes.TrimSpace(line); len(line) > 0 && !isRemark(line) {
@@ -111,7 +139,9 @@ func firstLine(head []byte) []byte {
 	return nil
 }
 
-func isRemark(line []byte) bool { return bytes.HasPrefix(line, []byte("-- ")) }
+func isRemark(line []byte) bool {
+	return bytes.HasPrefix(line, []byte("-- ")) || bytes.HasPrefix(line, []byte("```"))
+}
 
 // Plain reports whether r is plain text. Then nothing shows that it is a log at all.
 func (r *Recording) Plain() bool { return r.format == formatPlain || r.format == formatStamped }
