@@ -78,6 +78,8 @@ type backupState struct {
 	unclear  bool    // there was an unknown warning
 	lost     bool    // the end was seen, but the summary was not understood
 
+	from, to time.Time // from when to when it ran, according to a summary in JSON
+
 	backupErrors
 }
 

@@ -276,24 +276,6 @@ func (c *Collector) sorted() []*state {
 	return c.processes
 }
 
-// LastRun returns the number of the line with which the last run begins, counted over
-// calls of Add, if the log is the output of several runs one after the other: a backup
-// whose parent was saved earlier in the log is of a later run. Without such a sign it
-// is 1.
-func (c *Collector) LastRun() int {
-	first, saved := 1, make(map[string]bool)
-	for _, s := range c.sorted() {
-		if saved[string(s.backup.parentID[:])] {
-			first = s.first
-			clear(saved)
-		}
-		if b := s.process.Backup; b != nil && b.Snapshot != "" {
-			saved[b.Snapshot[:8]] = true
-		}
-	}
-	return first
-}
-
 // Spans returns one Span per Source so far, by first line.
 func (c *Collector) Spans() []Span { return slices.Clone(c.spans) }
 

@@ -168,7 +168,14 @@ func (s *state) jsonBackup(m *message, l *line) error {
 		if !known && (value[0] == 't' || value[0] == 'f' || m.SnapshotID == "" && value[0] == '"') {
 			return s.jsonUnknown(l)
 		}
-		packs = packs || !known || string(name) == "backup_start"
+		switch string(name) {
+		case "backup_start":
+			packs = true
+			_ = s.backup.from.UnmarshalJSON(value) // it only tells runs apart
+		case "backup_end":
+			_ = s.backup.to.UnmarshalJSON(value)
+		}
+		packs = packs || !known
 	}
 	b := &Backup{
 		Files:          Changes{*m.FilesNew, *m.FilesChanged, *m.FilesUnmodified},

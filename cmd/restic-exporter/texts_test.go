@@ -56,6 +56,42 @@ func TestDays(t *testing.T) {
 	}
 }
 
+// TestDaysByTime: of commands half a day apart the last is a run of its own, if the text
+// says when they ran.
+func TestDaysByTime(t *testing.T) {
+	inJSON := func(day, hour, files int) string {
+		return fmt.Sprintf(`{"message_type":"summary","files_new":%[3]d,"files_changed":0,"files_unmodified":10,"dirs_new":0,`+
+			`"dirs_changed":0,"dirs_unmodified":0,"data_blobs":1,"tree_blobs":1,"data_added":1,"data_added_packed":1,`+
+			`"total_files_processed":1,"total_bytes_processed":1024,"total_duration":60,"backup_start":"2025-11-%[1]dT%02[2]d:00:00Z",`+
+			`"backup_end":"2025-11-%[1]dT%02[2]d:01:00+01:00","snapshot_id":"%064[3]x"}`+"\n", day, hour, files)
+	}
+	// restic 0.9.6 says nothing before its summary.
+	stamped := func(day, hour, files int, lasted string) (text string) {
+		summary := fmt.Sprintf("Files: %[1]d new, 0 changed, 10 unmodified\nDirs: 0 new, 0 changed, 0 unmodified\n"+
+			"Added to the repo: 1 B\nprocessed 1 files, 1.000 KiB in %[2]s\nsnapshot %08[1]x saved\n", files, lasted)
+		for line := range strings.Lines(summary) {
+			text += fmt.Sprintf("2025-11-%dT%02d:01:00.000000000Z %s", day, hour, line)
+		}
+		return text
+	}
+	backup := func(n, files int) string {
+		return fmt.Sprintf("backup %d: files %d/0/10, 1024 bytes, unreadable 0\n", n, files)
+	}
+	const good = "backup: success 1, errors 0, retries 0\n"
+	one := ", lock ?\n" + backup(1, 2) + good + "backups 1, unparsed 0\n"
+	both := ", lock ?\n" + backup(1, 1) + backup(2, 2) + good + "backups 2, unparsed 0\n"
+	untimed := regexp.MustCompile(`"backup_[a-z]+":"[^"]*",`).ReplaceAllString(inJSON(20, 3, 1)+inJSON(21, 3, 2), "")
+	for name, tt := range map[string]struct{ text, want string }{
+		"JSON of two days":      {inJSON(20, 3, 1) + inJSON(21, 3, 2), one},
+		"JSON of one run":       {inJSON(20, 3, 1) + inJSON(20, 5, 2), both},
+		"JSON without times":    {untimed, both},
+		"times of two days":     {stamped(20, 3, 1, "1:00") + stamped(21, 3, 2, "1:00"), one},
+		"times of one long run": {stamped(20, 3, 1, "1:00") + stamped(21, 3, 2, "23:58:00"), both},
+	} {
+		assert.Equal(t, tt.want, inShort(t, []byte(tt.text)), name)
+	}
+}
+
 // TestTexts reads logs in which text alone tells the runs apart.
 func TestTexts(t *testing.T) {
 	day := func(n int, lines ...string) (text string) {
