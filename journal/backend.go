@@ -3,6 +3,7 @@ package journal
 import (
 	"cmp"
 	"context"
+	"slices"
 	"time"
 )
 
@@ -54,11 +55,10 @@ func firstOf(ctx context.Context, s selector, rs records) (Entry, error) {
 	return Entry{}, ctx.Err()
 }
 
-// notSkipped returns the last invocation whose start was not skipped. If there is none, it
-// returns the last one, which was skipped.
-func notSkipped(ctx context.Context, b backend, s selector, last ID) (ID, error) {
-	var order []ID // the last one first
-	said := make(map[ID]bool)
+// notSkipped returns the last invocation whose start was not skipped. If all were, it
+// returns the last one.
+func notSkipped(ctx context.Context, b backend, s selector) (ID, error) {
+	var found starts[ID] // the last one first
 	for rec, err := range b.backwards(ctx, s, match{s.match(Manager, isStarting), s.match(Manager, isSkipped)}) {
 		if err := cmp.Or(err, ctx.Err()); err != nil {
 			return ID{}, err
@@ -67,11 +67,9 @@ func notSkipped(ctx context.Context, b backend, s selector, last ID) (ID, error)
 		if !ok || kind != Manager || id == (ID{}) {
 			continue
 		}
-		if rec.is(fieldMessageID, messageSkipped) {
-			said[id] = true
-			continue
-		}
-		if order = append(order, id); !said[id] {
+		event, _, _ := rec.event(kind)
+		found.add(id, kind, event)
+		if !found.of[id].skipped() {
 			break
 		}
 	}
@@ -79,16 +77,13 @@ func notSkipped(ctx context.Context, b backend, s selector, last ID) (ID, error)
 		if err := cmp.Or(err, ctx.Err()); err != nil {
 			return ID{}, err
 		}
-		if _, id, ok := s.kind(rec); ok {
-			delete(said, id) // it could not be executed
+		if kind, id, ok := s.kind(rec); ok && found.of[id] != nil {
+			event, _, _ := rec.event(kind)
+			found.add(id, kind, event)
 		}
 	}
-	for _, id := range order {
-		if !said[id] {
-			return id, nil
-		}
-	}
-	return last, nil
+	slices.Reverse(found.order)
+	return found.latest(), nil
 }
 
 // latestIn returns the invocation of the unit that began last, leaving out those that
@@ -106,7 +101,7 @@ func latestIn(ctx context.Context, b backend, s selector) (ID, error) {
 		return ID{}, ErrNotFound
 	}
 	if final.Event == EventSkipped || final.Event == EventNotDue {
-		return notSkipped(ctx, b, s, final.Invocation)
+		return notSkipped(ctx, b, s)
 	}
 	started, err := last(ctx, b, s, match{s.match(Manager, isStarting)})
 	if err != nil {

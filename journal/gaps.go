@@ -12,7 +12,7 @@ type gaps struct {
 	skipped int // lines left out so far
 	seen    map[origin]*gap
 	order   []origin
-	many    bool // there are more than maxOrigins, so they are not told apart any more
+	many    bool // there are more than maxOrigins, so they are no longer distinguished
 
 	// Lines come in bursts from one process.
 	last     origin

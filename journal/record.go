@@ -77,10 +77,11 @@ func (r *record) unspawned() bool { return bytes.HasPrefix(r.fields[fieldIdentif
 
 func (r *record) is(field int, value string) bool { return string(r.fields[field]) == value }
 
-func (r *record) id(field int) (ID, bool) {
-	var id ID
-	err := id.UnmarshalText(r.fields[field])
-	return id, err == nil
+func (r *record) id(field int) (id ID, ok bool) {
+	if text := r.fields[field]; len(text) > 0 { // most records lack some; an error takes time
+		ok = id.UnmarshalText(text) == nil
+	}
+	return id, ok
 }
 
 // entry turns r into an Entry, which shares the message of r.
@@ -308,8 +309,9 @@ func (j *joiner) add(e Entry, r *record) (Entry, bool) {
 		if j.waiting == nil {
 			j.waiting = make(map[string]*Entry)
 		}
-		e.Message = bytes.Clone(e.Message)
-		j.waiting[stream] = &e
+		kept := e // e itself would be allocated for each entry
+		kept.Message = bytes.Clone(e.Message)
+		j.waiting[stream] = &kept
 		j.order = append(j.order, stream)
 		return Entry{}, false
 	}
