@@ -34,7 +34,7 @@ func (p *prefix) add(text []byte) {
 		return
 	}
 	text = parser.Bare(text)
-	n := parser.Behind(text)
+	n := parser.Prefix(text)
 	if n == 0 || bytes.Equal(text[:n], p.last) {
 		return
 	}

@@ -57,7 +57,7 @@ func unitPath(user bool) []string {
 }
 
 // presentRun returns the run of a unit of the calling user's manager that is going on,
-// zero if none is. It returns false if that cannot be told. The manager keeps a link
+// zero if none is. It returns false if that is unknown. The manager keeps a link
 // for each unit that is not inactive.
 func presentRun(unit string) (id journal.ID, known bool) {
 	dir := fmt.Sprintf("/run/user/%d/systemd/units", os.Getuid())

@@ -15,7 +15,7 @@ var backupForms = []form{
 	{pattern: "scan finished in …", tells: CommandBackup},
 	{pattern: "scan: …", read: (*state).backupScan},
 
-	{pattern: "Files: # new, # changed, # unmodified", opens: CommandBackup, ends: true, telling: true, read: (*state).backupFiles},
+	{pattern: "Files: # new, # changed, # unmodified", opens: CommandBackup, ends: true, unique: true, read: (*state).backupFiles},
 	{pattern: "Dirs: # new, # changed, # unmodified", tells: CommandBackup, ends: true, read: (*state).backupDirs},
 	{pattern: "Data Blobs: # new", within: CommandBackup},
 	{pattern: "Tree Blobs: # new", within: CommandBackup},
@@ -30,8 +30,8 @@ var backupForms = []form{
 	{pattern: "snapshot # saved", ends: true, read: (*state).backupSaved},
 	{pattern: "skipped creating snapshot", tells: CommandBackup, ends: true, read: (*state).backupSkipped}, // 0.17
 
-	{pattern: warningSources, tells: CommandBackup, ends: true, complaint: true, telling: true, read: (*state).backupWarned},
-	{pattern: warningSourceData, tells: CommandBackup, ends: true, complaint: true, telling: true, read: (*state).backupWarned},
+	{pattern: warningSources, tells: CommandBackup, ends: true, complaint: true, unique: true, read: (*state).backupWarned},
+	{pattern: warningSourceData, tells: CommandBackup, ends: true, complaint: true, unique: true, read: (*state).backupWarned},
 	{pattern: "Warning: …", within: CommandBackup, ends: true, read: (*state).backupOtherWarning},
 
 	{pattern: "… does not exist, skipping", complaint: true, read: (*state).backupMissing},

@@ -9,7 +9,7 @@ import (
 
 // What any command prints about errors, whether it gives up or goes on.
 var failureForms = []form{
-	{pattern: "error: …", complaint: true, telling: true, read: (*state).errorLine},
+	{pattern: "error: …", complaint: true, unique: true, read: (*state).errorLine},
 	{pattern: "Detected data corruption while saving …", read: (*state).otherError},
 	{pattern: "unable to refresh lock: …", read: (*state).otherError},
 	{pattern: "unable to remove snapshot/…", tells: CommandForget, read: (*state).forgetFailed},  // 0.17 and later
@@ -25,12 +25,12 @@ var failureForms = []form{
 	{pattern: "main.main…", read: (*state).stack},
 
 	{pattern: "repo already locked, waiting up to …", failure: true, read: (*state).waits}, // 0.16 and later
-	{pattern: noLock + "…", failure: true, telling: true, read: (*state).fatalLine},
+	{pattern: noLock + "…", failure: true, unique: true, read: (*state).fatalLine},
 	{pattern: "storage ID #"},
 	{pattern: "the `unlock` command can be used to remove stale locks"},
 	{pattern: "lock was created at … (# ago)", read: (*state).lockAge},
 
-	{pattern: "Fatal: …", failure: true, telling: true, read: (*state).fatalLine},
+	{pattern: "Fatal: …", failure: true, unique: true, read: (*state).fatalLine},
 	{pattern: "Resolving password failed: …", failure: true, read: (*state).fatalLine},
 	{pattern: "unable to open config file: …", failure: true, read: (*state).fatalLine},
 	{pattern: "config cannot be loaded: …", failure: true, read: (*state).fatalLine},

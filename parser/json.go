@@ -14,15 +14,15 @@ import (
 var jsonForms = []form{
 	{pattern: `{"message_type":"status",…`, read: (*state).jsonStatus},   // many a second
 	{pattern: `{"message_type":"verbose_status"…`, read: (*state).quiet}, // one for each file
-	{pattern: `{"message_type":"summary","files_new":…`, opens: CommandBackup, ends: true, telling: true, read: (*state).jsonMessage},
+	{pattern: `{"message_type":"summary","files_new":…`, opens: CommandBackup, ends: true, unique: true, read: (*state).jsonMessage},
 	{pattern: `{"message_type":"summary","num_errors":…`, opens: CommandCheck, ends: true, read: (*state).jsonMessage},
 	{pattern: `{"message_type":"summary","blobs":…`, opens: CommandPrune, ends: true, read: (*state).jsonMessage}, // after 0.19
 	{pattern: `{"message_type":"excluded_item"…`, read: (*state).quiet},                                           // after 0.19
 	{pattern: `{"message_type":"initialized"…`, opens: CommandInit, read: (*state).jsonMessage},
 	{pattern: `{"message_type":"summary"…`, ends: true, read: (*state).jsonMessage},
 	{pattern: `{"message_type":"error","message":…`, opens: CommandCheck, read: (*state).jsonMessage},
-	{pattern: `{"message_type":"error"…`, complaint: true, telling: true, read: (*state).jsonMessage},
-	{pattern: `{"message_type":"exit_error"…`, failure: true, telling: true, read: (*state).jsonMessage},
+	{pattern: `{"message_type":"error"…`, complaint: true, unique: true, read: (*state).jsonMessage},
+	{pattern: `{"message_type":"exit_error"…`, failure: true, unique: true, read: (*state).jsonMessage},
 	{pattern: `{"message_type":"…`, read: (*state).jsonMessage},
 	{pattern: `{"…"message_type":"…`, ends: true, read: (*state).jsonMessage}, // in another order
 	{pattern: `{"files_new":…`, read: (*state).jsonUnknown},
@@ -117,7 +117,7 @@ func (s *state) jsonMessage(l *line) error {
 	return s.jsonUnknown(l)
 }
 
-// jsonSummary reads the summary of a command. Its fields tell which command.
+// jsonSummary reads the summary of a command. Its fields show which command it is.
 func (s *state) jsonSummary(m *message, l *line) error {
 	switch {
 	case m.FilesNew != nil:

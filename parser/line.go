@@ -31,8 +31,8 @@ type form struct {
 	failure bool
 	// complaint says that a backup prints the line about sources, on standard error.
 	complaint bool
-	// telling says that no other program prints the line: see Behind.
-	telling bool
+	// unique says that no other program prints the line: see Prefix.
+	unique bool
 	// read evaluates the line. It is called only if the process runs the command
 	// that opens or tells names. A line of a backup is the exception, because
 	// what looked like another command before it may have been a file's name.
@@ -89,8 +89,8 @@ func index(tables ...[]form) (heads, tails [256][]candidate) {
 		for i := range table {
 			f := &table[i]
 			f.compile()
-			if f.telling {
-				telling = append(telling, f)
+			if f.unique {
+				unique = append(unique, f)
 			}
 			c := candidate{headOf(f.literal), headOf(bytes.Repeat([]byte{0xff}, len(f.literal))), f}
 			switch {

@@ -6,7 +6,7 @@ import (
 	"syscall"
 )
 
-// This file tells what restic says from what stands in the names that it prints.
+// This file distinguishes what restic says from what stands in the names that it prints.
 
 // A suspicion tracks which lines may be part of a file's name. restic prints some
 // names raw, and a name can hold line breaks.

@@ -2,7 +2,7 @@ package parser
 
 import "time"
 
-// This file tells apart the commands in a stream, in which several restics and other
+// This file distinguishes the commands in a stream, in which several restics and other
 // programs print.
 
 // A streamState is what matters of a process only if it is a stream.

@@ -6,7 +6,7 @@ import (
 	"github.com/stretchr/testify/assert"
 )
 
-func TestBehind(t *testing.T) {
+func TestPrefix(t *testing.T) {
 	for text, want := range map[string]int{
 		"[restic] Files:           7 new,     5 changed,   221 unmodified\n": len("[restic] "),
 		"a: Fatal: unable to create lock in backend: repository is locked":   len("a: "),
@@ -21,6 +21,6 @@ func TestBehind(t *testing.T) {
 		"backup is done": 0,
 		"":               0,
 	} {
-		assert.Equal(t, want, Behind(Bare([]byte(text))), text)
+		assert.Equal(t, want, Prefix(Bare([]byte(text))), text)
 	}
 }

@@ -6,13 +6,13 @@ import "bytes"
 // it or move the cursor before it.
 func Bare(text []byte) []byte { return trim(visible(trim(text), false)) }
 
-// Behind returns the length of what stands in text before a line of restic's, as
+// Prefix returns the length of what stands in text before a line of restic's, as
 // where a wrapper puts a time or a name before each line; 0 if there is no such
-// line. text must be as [Bare] returns it. Behind looks for the lines of a backup's
-// summary and of failures that are told from those of other programs.
-func Behind(text []byte) int {
+// line. text must be as [Bare] returns it. Prefix looks for the lines of a backup's
+// summary and of failures that no other program prints.
+func Prefix(text []byte) int {
 	first := 0
-	for _, f := range telling {
+	for _, f := range unique {
 		n := bytes.Index(text, f.literal)
 		if n < 1 || first > 0 && n > first || isWord(text[:n]) || isQuote(text[n-1]) {
 			continue
@@ -28,8 +28,8 @@ func Behind(text []byte) int {
 // isQuote: a quoted line is another program's word about restic.
 func isQuote(c byte) bool { return c == '\'' || c == '"' || c == '`' }
 
-// telling are the forms of lines that no other program prints.
-var telling []*form
+// unique are the forms of lines that no other program prints.
+var unique []*form
 
 // isWord reports whether text ends within a word. The Z of a time ends one.
 func isWord(text []byte) bool {
