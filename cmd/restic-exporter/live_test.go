@@ -498,6 +498,18 @@ cd /; setpriv --reuid=plain --regid=plain --init-groups env HOME=/srv/user XDG_R
 	m.Run(`uid=$(id -u plain); cd /; sleep 2; setpriv --reuid=plain --regid=plain --init-groups ` + exporter +
 		` --user --unit user-backup --output /srv/user/outside.prom`)
 	assert.Equal(t, want, metrictest.Pick(metrictest.Flat(t, m.Run("cat /srv/user/outside.prom")), want))
+
+	// A manager that was killed has not said how the run ended.
+	m.Write("/etc/systemd/user/orphan.service", "[Service]\nType=oneshot\nExecStart=/bin/sh -c 'echo begun; exec sleep 1000'\n", 0o644)
+	const plain = "setpriv --reuid=plain --regid=plain --init-groups env HOME=/srv/user XDG_RUNTIME_DIR=/run/user/$(id -u plain) "
+	m.Run("cd /; " + plain + "systemctl --user daemon-reload; " + plain + "systemctl --user start --no-block orphan\n" +
+		"until journalctl -q _SYSTEMD_USER_UNIT=orphan.service | grep -q begun; do sleep 0.05; done\n" +
+		"kill -KILL $(systemctl show -P MainPID user@$(id -u plain)); sleep 1; systemctl start user@$(id -u plain)")
+	killed := runFailed("killed")
+	for _, program := range []string{exporter, exporter + "-static"} {
+		got := metrictest.Flat(t, m.Run("cd /; "+plain+program+" --user --unit orphan --output -"))
+		assert.Equal(t, killed, metrictest.Pick(got, killed, code), program)
+	}
 }
 
 // testManyUnits: one call for all units writes what a call for each writes.
