@@ -267,6 +267,8 @@ func TestDashboard(t *testing.T) {
 	assert.Equal(t, "locked", marks[0].Labels["reason"])
 	assert.Equal(t, "127.0.0.1 locked", marks[0].Labels["machine"]+" "+marks[0].Labels["name"])
 	assert.InDelta(t, time.Now().UnixMilli(), marks[0].Value, 300_000)
+	// With more units than a graph shows there are no marks.
+	assert.Empty(t, prometheus.ask(t, strings.Replace(d.Annotations.List[0].Expr, "<= 20", "<= 3", 1), ".*"))
 
 	// What is wrong with these runs fires, with the labels that the rules say.
 	for _, alert := range []string{"ResticBackupFailed", "ResticBackupNeverSucceeded", "ResticBackupPartial"} {
