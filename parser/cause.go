@@ -12,7 +12,7 @@ var causes = []struct {
 	words []string
 }{
 	{CauseLocked, []string{"repository is already locked"}},
-	{CauseExists, []string{"config file already exists", "already initialized"}},
+	{CauseExists, []string{"config file already exists", "already initialized", "repository already contains"}},
 	{CausePassword, []string{
 		"wrong password or no key found", "an empty password is not", "resolving password failed",
 		"password file", "unable to open repository with the password",
@@ -65,6 +65,8 @@ func classify(text []byte) Cause {
 		}
 	}
 	switch {
+	case strings.Contains(s, "create repository") && strings.Contains(s, "already"):
+		return CauseExists
 	case !containsAny(s, repository):
 	case containsAny(s, denied):
 		return CauseNoAccess
