@@ -10,9 +10,8 @@ import (
 	"github.com/restic-exporter/restic-exporter/journal"
 )
 
-// The last backup of a unit, from what "journalctl -o export" printed. For the
-// local journal, use the zero journal.Reader in place of the recording.
-func ExampleRead() {
+// recorded returns what "journalctl -o export" printed of a unit's runs.
+func recorded() journal.Source {
 	file, err := os.Open("../testdata/0.19.1/second-run-prune.export")
 	if err != nil {
 		log.Fatal(err)
@@ -21,7 +20,13 @@ func ExampleRead() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	run, err := invocation.Read(context.Background(), recording, "restic-backup.service", journal.ID{}, invocation.Options{})
+	return recording
+}
+
+// The last backup of a unit, from a recording. For the local journal, use
+// journal.Reader{} in place of recorded().
+func ExampleRead() {
+	run, err := invocation.Read(context.Background(), recorded(), "restic-backup.service", journal.ID{}, invocation.Options{})
 	if err != nil {
 		log.Fatal(err)
 	}
