@@ -57,6 +57,17 @@ func TestVerdict(t *testing.T) {
 			[]journal.Entry{{Kind: journal.Manager, Exit: exit("ExecStart", 1)}, {Kind: journal.Manager, Event: journal.EventStopping}},
 			verdict{exit: exit("ExecStart", 1), entries: 2},
 		},
+		"stopped after a reload that failed, in a text log": {
+			[]journal.Entry{
+				{Kind: journal.Manager, Event: journal.EventReloading}, {Kind: journal.Manager, Exit: exit("", 1)},
+				{Kind: journal.Manager, Event: journal.EventReloaded}, {Kind: journal.Manager, Event: journal.EventStopping},
+			},
+			verdict{entries: 4, stopping: true},
+		},
+		"failed while it was reloaded": {
+			[]journal.Entry{{Kind: journal.Manager, Event: journal.EventReloading}, {Kind: journal.Manager, Exit: exit("ExecStart", 3)}},
+			verdict{exit: exit("ExecStart", 3), entries: 2, reloading: true},
+		},
 		"a oneshot that was stopped": {
 			[]journal.Entry{{Kind: journal.Manager, Result: journal.Success}, {Kind: journal.Manager, Event: journal.EventStopped}},
 			verdict{result: journal.Success, entries: 1, stopped: true},

@@ -285,6 +285,20 @@ func TestEntries(t *testing.T) {
 				{Manager, "exited", EventExited, "", 0, 1}, {Manager, "Failed", EventFailed, ExitCode, 0, 1},
 			},
 		},
+		"what somebody does to it": {
+			log{
+				manager(id1, starting, "Starting"), manager(id1, "d34d037fff1847e6ae669a370e694725", "Reloading"),
+				manager(id1, "7b05ebc668384222baa8881179cfda54", "Reload failed"),
+				manager(id1, "", unit+": Sent signal SIGTERM to control process 7 (a) on client request."),
+				manager(id1, "", unit+": Sent signal SIGTERM to main process 7 (a) on client request."),
+			},
+			[]says{
+				{Manager, "Starting", EventStarting, "", 0, 1}, {Manager, "Reloading", EventReloading, "", 0, 1},
+				{Manager, "Reload failed", EventReloaded, "", 0, 1},
+				{Manager, unit + ": Sent signal SIGTERM to control process 7 (a) on client request.", EventOther, "", 0, 1},
+				{Manager, unit + ": Sent signal SIGTERM to main process 7 (a) on client request.", EventSignalled, "", 0, 1},
+			},
+		},
 		"another invocation, another unit": {
 			log{
 				line(id2, 7, "other"), line(id1, 7, "hello"), manager(id2, succeeded, "other"),
@@ -940,6 +954,20 @@ func TestShortISO(t *testing.T) {
 				{Manager, "restic-backup.service: Main process exited, code=exited, status=3/NOTIMPLEMENTED", EventExited, "", 0, 1},
 				{Manager, "restic-backup.service: Failed with result 'exit-code'.", EventFailed, ExitCode, 0, 1},
 				{Manager, "Failed to start restic-backup.service - Run backup job.", EventStartFailed, "", 0, 1},
+			},
+		},
+		"what somebody does to it": {
+			text("systemd[1]: Reloading restic-backup.service - x...", "systemd[1]: Reload failed for restic-backup.service - x.",
+				"systemd[1]: Reloading restic-backup.service - x...", "systemd[1]: Reloaded restic-backup.service - x.",
+				"systemd[1]: restic-backup.service: Sent signal SIGUSR1 to main process 7 (a) on client request.",
+				"systemd[1]: restic-backup.service: Sent signal SIGINT to main process 7 (a) on client request."),
+			[]says{
+				{Manager, "Reloading restic-backup.service - x...", EventReloading, "", 0, 1},
+				{Manager, "Reload failed for restic-backup.service - x.", EventReloaded, "", 0, 1},
+				{Manager, "Reloading restic-backup.service - x...", EventReloading, "", 0, 1},
+				{Manager, "Reloaded restic-backup.service - x.", EventReloaded, "", 0, 1},
+				{Manager, "restic-backup.service: Sent signal SIGUSR1 to main process 7 (a) on client request.", EventOther, "", 0, 1},
+				{Manager, "restic-backup.service: Sent signal SIGINT to main process 7 (a) on client request.", EventSignalled, "", 0, 1},
 			},
 		},
 		"of an old systemd": {
