@@ -35,6 +35,7 @@ var causes = []struct {
 	}},
 	{CauseNoAccess, []string{
 		"(401)", "401 unauthorized", "error 401:", "(403)", "403 forbidden", "error 403:", "access denied", "accessdenied", "access key id",
+		"proxy authentication required",
 		"signature we calculated does not match", "signaturedoesnotmatch", "invalidaccesskeyid", "not entitled", "bad_auth_token",
 		"permission denied (", "permission denied, please try again", "host key verification failed", "ssh: handshake failed", "unable to authenticate",
 		"request time and the", "requesttimetooskewed", "authentication failed", "authorizationfailure", "authenticationfailed",
