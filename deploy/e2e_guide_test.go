@@ -147,6 +147,14 @@ systemctl start tls`)
 	out := s.follow("4. Try it")
 	assert.Contains(t, out, `restic_run_status{status="success",unit="restic-backup.service"} 1`)
 	s.Run("ls /var/lib/server/rest/snapshots | grep .")
+
+	// "What next" has a second job.
+	enable := regexp.MustCompile("`(systemctl enable [^`]*@)NAME([^`]*)`").FindStringSubmatch(guide)
+	require.NotNil(t, enable)
+	s.Run("cd /etc/restic-exporter; cp -a backup.conf second.conf; cp -a backup.credentials second.credentials; " + enable[1] + "second" +
+		enable[2] + "; systemctl is-active restic-backup@second.timer; systemctl start restic-backup@second")
+	assert.Equal(t, "2\n", s.Run("restic-job second snapshots --json | jq length"))
+	s.Run("systemctl disable --now restic-backup@second.timer")
 }
 
 // guideLaptop: the timer has missed a night, and the network comes after it.

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 
 	"github.com/restic-exporter/restic-exporter/internal/metrictest"
 )
@@ -58,5 +59,13 @@ ExecStartPost=/usr/bin/restic-exporter --unit legacy.service
 	for line := range strings.Lines(s.Run("cat " + textfiles + "/legacy.prom")) {
 		assert.Contains(t, served, line, "ours are all served")
 	}
+
+	// docs/moving.md shows that as two numbers, which are one when the old file is gone.
+	counts := regexp.MustCompile(`(?m)^    (.* grep -c .*)$`).FindAllStringSubmatch(read(t, "../docs/moving.md"), -1)
+	require.Len(t, counts, 2)
+	s.Run("mkdir /var/lib/node-exporter; mount --bind " + textfiles + " /var/lib/node-exporter")
+	assert.NotEqual(t, s.Run(counts[0][1]), s.Run(counts[1][1]))
 	s.Run("rm " + textfiles + "/zzz.prom")
+	assert.Equal(t, s.Run(counts[0][1]), s.Run(counts[1][1]))
+	s.Run("umount /var/lib/node-exporter; rmdir /var/lib/node-exporter")
 }
