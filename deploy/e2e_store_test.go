@@ -82,6 +82,7 @@ func TestEndToEndStore(t *testing.T) {
 		{"a sender that forges", f.forged},
 		{"to Prometheus", f.served},
 		{"one drop-in for all units", f.hundred},
+		{"a host is deleted", f.deleted},
 		{"the runbook of a silent host", f.runbook},
 	} {
 		if !t.Run(step.name, func(t *testing.T) {
@@ -354,6 +355,23 @@ func (f *fleet) served(t *testing.T) {
 			f.alpha.Eventually(30*time.Second, "curl -sf --get localhost:9090/api/v1/query --data-urlencode 'query="+query+"' "+
 				"| jq -e '.data.result | length == 1'")
 		}
+	}
+}
+
+// deleted has beta deleted from the store as the page says. It does not come back, but for
+// what it sends from then on.
+func (f *fleet) deleted(t *testing.T) {
+	f.alpha.Run(strings.ReplaceAll(sh(t, "../docs/scaling.md", "### Delete a host"), "db2", "beta"))
+	f.alpha.Run("until curl -sf 127.0.0.1:9428/health; do sleep 0.1; done; systemctl start restic-exporter-collect || true; " +
+		"cd " + collected + "; test ! -e beta.prom; test -e alpha.prom; if grep beta targets.json; then exit 1; fi; " +
+		"curl -s 127.0.0.1:9428/delete/run_task -d 'filter=*' | grep delete.enable")
+	f.beta.Run("systemctl start restic-long")
+	require.Eventually(t, func() bool {
+		got, _ := f.collect("beta") // alpha's entries are still forged
+		return len(got) == 1 && got["restic-long"]["restic_run_status{status=success}"] == 1
+	}, 30*time.Second, 500*time.Millisecond)
+	for _, m := range []*machine.Machine{f.alpha, f.beta} {
+		m.Eventually(time.Minute, "systemctl is-active systemd-journal-upload") // systemd starts it again
 	}
 }
 
