@@ -20,7 +20,9 @@ func TestSynchronize(t *testing.T) {
 	l, err := net.Listen("unix", socket)
 	require.NoError(t, err)
 	defer l.Close()
-	ask := func(ctx context.Context, parts ...string) (asked string, err error) {
+	ask := func(t *testing.T, parts ...string) (asked string, err error) {
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
 		done := make(chan struct{})
 		go func() {
 			defer close(done)
@@ -33,8 +35,10 @@ func TestSynchronize(t *testing.T) {
 			n, _ := conn.Read(buf)
 			asked = string(buf[:n])
 			for _, p := range parts {
-				if p == "wait" {
-					<-ctx.Done()
+				if p == "canceled" {
+					cancel()
+					io.Copy(io.Discard, conn) // until the other side gives up
+					return
 				}
 				io.WriteString(conn, p)
 			}
@@ -59,7 +63,7 @@ func TestSynchronize(t *testing.T) {
 		"a NUL after that": {[]string{"{}\x00", "more"}, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
-			asked, err := ask(t.Context(), tt.answer...)
+			asked, err := ask(t, tt.answer...)
 			assert.Equal(t, `{"method":"io.systemd.Journal.Synchronize"}`+"\x00", asked)
 			if err == nil {
 				err = errors.New("")
@@ -68,9 +72,7 @@ func TestSynchronize(t *testing.T) {
 		})
 	}
 	t.Run("canceled", func(t *testing.T) {
-		ctx, cancel := context.WithCancel(t.Context())
-		go cancel()
-		_, err := ask(ctx, "wait")
+		_, err := ask(t, "canceled")
 		assert.ErrorIs(t, err, context.Canceled)
 	})
 }
