@@ -153,8 +153,8 @@ func namesParent(text []byte) bool {
 
 func (s *state) backupParent(l *line) error {
 	s.backup.parent = true
-	if isID(l.word[0]) {
-		copy(s.backup.parentID[:], l.word[0])
+	if isID(l.word(0)) {
+		copy(s.backup.parentID[:], l.word(0))
 	}
 	s.backup.warns = s.backup.warns || !s.backup.verbose
 	return nil
@@ -173,7 +173,7 @@ func (s *state) backupScan(*line) error {
 // changes reads the three counts of a line about files or directories.
 func (l *line) changes() (c Changes, err error) {
 	for i, v := range []*uint64{&c.New, &c.Changed, &c.Unmodified} {
-		if *v, err = count(l.word[i]); err != nil {
+		if *v, err = count(l.word(i)); err != nil {
 			return c, err
 		}
 	}
@@ -239,7 +239,7 @@ func (s *state) backupWouldAdd(l *line) error { return s.adds(l, true) }
 
 func (s *state) adds(l *line, dryRun bool) (err error) {
 	b := &s.backup
-	size1, err := size(l.word[0], l.word[1])
+	size1, err := size(l.word(0), l.word(1))
 	if err != nil {
 		b.stage = broken
 		return err
@@ -248,8 +248,8 @@ func (s *state) adds(l *line, dryRun bool) (err error) {
 		return err
 	}
 	b.summary.AddedBytes = size1
-	if l.word[2] != nil {
-		stored, err := size(l.word[2], l.word[3])
+	if l.word(2) != nil {
+		stored, err := size(l.word(2), l.word(3))
 		if err != nil {
 			return err
 		}
@@ -262,7 +262,7 @@ func (s *state) adds(l *line, dryRun bool) (err error) {
 
 func (s *state) backupProcessed(l *line) error {
 	b := &s.backup
-	n, err := count(l.word[0])
+	n, err := count(l.word(0))
 	if err != nil {
 		b.stage = broken
 		return err
@@ -271,10 +271,10 @@ func (s *state) backupProcessed(l *line) error {
 		return err
 	}
 	b.summary.ProcessedFiles = n
-	if b.summary.ProcessedBytes, err = size(l.word[1], l.word[2]); err != nil {
+	if b.summary.ProcessedBytes, err = size(l.word(1), l.word(2)); err != nil {
 		return err
 	}
-	if b.summary.Duration, err = clock(l.word[3]); err != nil {
+	if b.summary.Duration, err = clock(l.word(3)); err != nil {
 		return err
 	}
 	b.stage = processed
@@ -289,7 +289,7 @@ func (s *state) backupProcessed(l *line) error {
 func (s *state) backupSaved(l *line) error {
 	b := &s.backup
 	switch {
-	case !isID(l.word[0]):
+	case !isID(l.word(0)):
 		return nil
 	case s.process.Command != CommandBackup || b.dryRun || s.process.Done && b.stage == none:
 		return nil
@@ -298,7 +298,7 @@ func (s *state) backupSaved(l *line) error {
 		b.lost = s.process.Backup == nil
 		return err
 	}
-	b.summary.Snapshot = string(l.word[0])
+	b.summary.Snapshot = string(l.word(0))
 	s.saved(b.summary, l.time)
 	return nil
 }
@@ -351,7 +351,7 @@ func (s *state) backupOtherWarning(*line) error {
 // turns out to be a backup.
 func (s *state) backupMissing(l *line) error {
 	switch {
-	case s.stream && !isName(l.word[0]): // a script says it
+	case s.stream && !isName(l.word(0)): // a script says it
 	case !s.begun:
 		s.backup.missing++
 		s.process.Errors++
@@ -369,7 +369,7 @@ func (s *state) backupMissing(l *line) error {
 // Without a wildcard the pattern is the path of a missing source. With one it is
 // not an error that nothing matches.
 func (s *state) backupPattern(l *line) error {
-	if bytes.ContainsAny(l.word[0], "*?[") {
+	if bytes.ContainsAny(l.word(0), "*?[") {
 		return nil
 	}
 	return s.backupMissing(l)

@@ -9,85 +9,109 @@ import (
 // causes maps what a fatal line says to a cause. The first match counts.
 var causes = []struct {
 	cause Cause
-	words []string
+	words []words
 }{
-	{CauseLocked, []string{"repository is already locked"}},
-	{CauseExists, []string{"config file already exists", "already initialized", "repository already contains"}},
-	{CausePassword, []string{
+	{CauseLocked, anyOf("repository is already locked")},
+	{CauseExists, anyOf("config file already exists", "already initialized", "repository already contains")},
+	{CausePassword, anyOf(
 		"wrong password or no key found", "an empty password is not", "resolving password failed",
 		"password file", "unable to open repository with the password",
-	}},
-	{CauseNoSource, []string{
+	)},
+	{CauseNoSource, anyOf(
 		"all target directories/files do not exist", "all source directories/files do not exist",
 		"nothing to backup", "snapshot is empty",
-	}},
-	{CauseCheckErrors, []string{"repository contains errors", "loadindex returned errors"}},
-	{CauseNoSpace, []string{
+	)},
+	{CauseCheckErrors, anyOf("repository contains errors", "loadindex returned errors")},
+	{CauseNoSpace, anyOf(
 		"no space left on device", "disk quota exceeded", "quota exceeded", "insufficient storage", "not enough space", "disk is full",
 		"storage cap exceeded", "storage_cap_exceeded", "(413)", "413 request entity too large", "413 payload too large", "quotaexceeded",
-	}},
-	{CauseNetwork, []string{
+	)},
+	{CauseNetwork, anyOf(
 		"dial tcp", "connection refused", "connection reset", "connection timed out", "no such host", "no route to host",
 		"network is unreachable", "i/o timeout", "tls handshake", "server misbehaving", "temporary failure in name resolution",
 		"client.timeout", "context deadline exceeded", "broken pipe", "unexpected eof", "circuit breaker open",
 		"500 internal", "502 bad gateway", "503 service", "504 gateway", "server closed", "ssh command exited", "x509:",
 		"ratelimitexceeded", "unable to start the sftp session", "error talking http to rclone", "could not resolve hostname",
-	}},
-	{CauseNoAccess, []string{
+	)},
+	{CauseNoAccess, anyOf(
 		"(401)", "401 unauthorized", "error 401:", "(403)", "403 forbidden", "error 403:", "access denied", "accessdenied", "access key id",
 		"proxy authentication required",
 		"signature we calculated does not match", "signaturedoesnotmatch", "invalidaccesskeyid", "not entitled", "bad_auth_token",
 		"permission denied (", "permission denied, please try again", "host key verification failed", "ssh: handshake failed", "unable to authenticate",
 		"request time and the", "requesttimetooskewed", "authentication failed", "authorizationfailure", "authenticationfailed",
-	}},
-	{CauseSourceUnreadable, []string{
+	)},
+	{CauseSourceUnreadable, anyOf(
 		"at least one source file could not be read", "failed to read all source data", "fatal: command failed", "no data read",
-	}},
-	{CauseKilled, []string{"context canceled", "signal received", "interrupted"}},
+	)},
+	{CauseKilled, anyOf("context canceled", "signal received", "interrupted")},
 }
 
 // absent and denied matter only in a line about the repository, which has one of the
 // words in repository: elsewhere they are about sources.
 var (
-	repository = []string{"config file", "config cannot be loaded", "repository", "lock in backend", "save snapshot", "key", "index"}
-	absent     = []string{
+	repository = anyOf("config file", "config cannot be loaded", "repository", "lock in backend", "save snapshot", "key", "index")
+	absent     = anyOf(
 		"does not exist", "no such file", "not found", "(404)", "404:", "nosuchkey", "nosuchbucket", "doesn't exist", "not exist",
-	}
-	denied = []string{"permission denied", "operation not permitted"}
+	)
+	denied = anyOf("permission denied", "operation not permitted")
 )
 
 // classify returns why restic gave up, according to its last line. Names and
 // messages that the line quotes do not count.
 func classify(text []byte) Cause {
-	s := strings.ToLower(string(unquoted(text)))
+	s := newWords(string(unquoted(text)))
 	for _, c := range causes {
-		if containsAny(s, c.words) {
+		if s.hasAny(c.words) {
 			return c.cause
 		}
 	}
 	switch {
-	case strings.Contains(s, "create repository") && strings.Contains(s, "already"):
+	case strings.Contains(s.text, "create repository") && strings.Contains(s.text, "already"):
 		return CauseExists
-	case !containsAny(s, repository):
-	case containsAny(s, denied):
+	case !s.hasAny(repository):
+	case s.hasAny(denied):
 		return CauseNoAccess
-	case strings.Contains(s, "repository does not exist"), strings.Contains(s, "config file") && containsAny(s, absent):
+	case strings.Contains(s.text, "repository does not exist"), strings.Contains(s.text, "config file") && s.hasAny(absent):
 		return CauseNoRepository
 	}
 	return CauseOther
 }
 
-func containsAny(s string, words []string) bool {
-	return slices.ContainsFunc(words, func(w string) bool { return strings.Contains(s, w) })
+// words are a text, and a set of its pairs of letters. Most texts that are not part of
+// another have a pair which that lacks.
+type words struct {
+	text  string
+	pairs uint64
 }
 
-// unquoted returns text without the names in it: paths (which can hold blanks, and
-// end at a colon), hosts, and whatever is in quotes.
+func newWords(text string) words {
+	w := words{text: text}
+	for i := range len(text) - 1 {
+		w.pairs |= 1 << ((text[i]*7 + text[i+1]) % 64)
+	}
+	return w
+}
+
+func anyOf(texts ...string) (all []words) {
+	for _, text := range texts {
+		all = append(all, newWords(text))
+	}
+	return all
+}
+
+func (w words) hasAny(parts []words) bool {
+	return slices.ContainsFunc(parts, func(part words) bool {
+		return part.pairs&^w.pairs == 0 && strings.Contains(w.text, part.text)
+	})
+}
+
+// unquoted returns text in lower case, without the names in it: paths (which can hold
+// blanks, and end at a colon), hosts, and whatever is in quotes.
 func unquoted(text []byte) []byte {
 	said := make([]byte, 0, len(text)+1)
 	for len(text) > 0 {
 		word, rest, _ := bytes.Cut(text, []byte(" "))
-		name := bytes.Trim(word, "(),:")
+		name := bytes.TrimFunc(word, func(r rune) bool { return r == '(' || r == ')' || r == ',' || r == ':' })
 		switch {
 		case len(word) > 1 && (word[0] == '"' || word[0] == '\''):
 			if i := bytes.IndexByte(word[1:], word[0]); i < 0 {
@@ -109,6 +133,11 @@ func unquoted(text []byte) []byte {
 			said = append(append(said, word...), ' ')
 		}
 		text = rest
+	}
+	for i, c := range said {
+		if c >= 'A' && c <= 'Z' {
+			said[i] += 'a' - 'A'
+		}
 	}
 	return said
 }

@@ -58,8 +58,9 @@ func (c *Collector) Add(l Line) error {
 		text = trim(visible(text, l.PID == 0))
 		item = isItem(text)
 	}
+	var f *form
 	if s == nil {
-		if s = c.meet(&l, text, item); s == nil {
+		if s, f = c.meet(&l, text, item); s == nil {
 			return nil
 		}
 	}
@@ -77,7 +78,9 @@ func (c *Collector) Add(l Line) error {
 		}
 		return nil
 	}
-	f := c.line.find(text, l.Time, s.process.Command)
+	if f == nil {
+		f = c.line.find(text, l.Time, s.process.Command)
+	}
 	if s.stream && s.echo(text, l.Time, f) {
 		widen(&s.process.Start, &s.process.End, l.Time)
 		return nil
@@ -210,8 +213,8 @@ func (c *Collector) addSpan(l *Line) int {
 }
 
 // meet reads a line of a stranger. It returns a new process if the line may be
-// restic's, else nil.
-func (c *Collector) meet(l *Line, text []byte, item bool) *state {
+// restic's, else nil, and the form of the line if it had to look for it.
+func (c *Collector) meet(l *Line, text []byte, item bool) (s *state, f *form) {
 	known := &c.stranger
 	if known.line == 0 {
 		*known = c.strangers.take(c.from)
@@ -222,25 +225,26 @@ func (c *Collector) meet(l *Line, text []byte, item bool) *state {
 	widen(&known.start, &known.end, l.Time)
 	if !l.Restic && !item {
 		if len(text) == 0 {
-			return nil
+			return nil, nil
 		}
-		if c.line.find(text, l.Time, "") == nil {
+		if f = c.line.find(text, l.Time, ""); f == nil {
 			// The first line of a restic process is always recognized. So this
 			// is the output of several programs.
 			known.stream = true
-			return nil
+			return nil, nil
 		}
 	}
-	s := c.start(l)
+	s = c.start(l)
 	s.first, s.stream, s.process.Start, s.process.End = known.line, s.stream || known.stream, known.start, known.end
 	*known = stranger{}
-	return s
+	return s, f
 }
 
 // start adds a process of the writer of l.
 func (c *Collector) start(l *Line) *state {
 	s := &state{line: &c.line, span: c.from.source, first: c.lines, stream: l.PID == 0}
-	s.process = Process{Source: l.Source, PID: l.PID, Start: l.Time, End: l.Time}
+	p := &s.process
+	p.Source, p.PID, p.Start, p.End = l.Source, l.PID, l.Time, l.Time
 	c.processes = append(c.processes, s)
 	switch {
 	case c.current != nil:

@@ -67,11 +67,11 @@ const (
 )
 
 type failureState struct {
-	waits     string    // the line that says that it waits for a lock
-	locked    bool      // another process has locked the repository
-	signalled bool      // restic received a signal
-	refused   bool      // ssh or rclone reported that the server denied access
-	until     time.Time // time of the last retry; before it, what looks like an end is from the server's message
+	waits     string // the line that says that it waits for a lock
+	locked    bool   // another process has locked the repository
+	signalled bool   // restic received a signal
+	refused   bool   // ssh or rclone reported that the server denied access
+	until     int64  // time of the last retry in microseconds; before it, what looks like an end is from the server's message
 }
 
 func (s *state) quiet(*line) error {
@@ -175,7 +175,7 @@ func (s *state) lockAge(l *line) error {
 		}
 		s.gaveUp(l.text, CauseLocked) // the line before has unknown words
 	}
-	age, err := time.ParseDuration(string(l.word[1]))
+	age, err := time.ParseDuration(string(l.word(1)))
 	if err != nil {
 		return fmt.Errorf("age of a lock: %w", strconv.ErrSyntax)
 	}
@@ -191,14 +191,12 @@ func (s *state) lockAge(l *line) error {
 func (s *state) retry(l *line) error {
 	s.restic = true
 	s.process.Retries++
-	wait, _, _ := bytes.Cut(l.word[1], []byte(":"))
+	wait, _, _ := bytes.Cut(l.word(1), []byte(":"))
 	if d, err := time.ParseDuration(string(wait)); err == nil && !l.time.IsZero() {
 		if l.time.Nanosecond() == 0 {
 			d -= time.Second // the log has no fractions
 		}
-		if until := l.time.Add(d); until.After(s.failure.until) {
-			s.failure.until = until
-		}
+		s.failure.until = max(s.failure.until, l.time.Add(d).UnixMicro())
 	}
 	return nil
 }

@@ -88,7 +88,7 @@ func (s *state) forgetPolicy(l *line) error {
 	s.forget.policy = hash(l.text)
 	// 0.11 and later count the files that they delete. Their policy line differs, too:
 	// it begins with "keep 7 latest".
-	policy := l.word[0]
+	policy := l.word(0)
 	s.forget.counts = has(policy, "keep ") && !has(policy, "keep the last ") && !bytes.HasSuffix(policy, []byte(" snapshots snapshots"))
 	return nil
 }
@@ -108,7 +108,7 @@ func (s *state) forgetTable(l *line, keep bool) error {
 	if f.inTable && f.title == title && !f.ruled {
 		return nil // a second copy of the line
 	}
-	n, err := count(l.word[0])
+	n, err := count(l.word(0))
 	if err == nil && f.inTable {
 		err = errMisplaced // the table before has no end
 	}
@@ -141,7 +141,7 @@ func (s *state) forgetRule(*line) error {
 
 func (s *state) forgetTableEnd(l *line) error {
 	f := &s.forget
-	n, err := count(l.word[0])
+	n, err := count(l.word(0))
 	switch {
 	case err == nil && n == f.size && f.title != 0: // possibly a second copy of the line
 		f.inTable = false
@@ -163,8 +163,8 @@ func (s *state) forgetDeletes(l *line) error {
 // forgetDeleted reads "[0:00] 100.00%  3 / 3 files deleted".
 func (s *state) forgetDeleted(l *line) error {
 	f := &s.forget
-	deleted, err := count(l.word[2])
-	of, err2 := count(l.word[3])
+	deleted, err := count(l.word(2))
+	of, err2 := count(l.word(3))
 	if err := cmp.Or(err, err2); err != nil {
 		f.counter, f.deleted, f.of = "", 0, 0
 		return err

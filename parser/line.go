@@ -73,7 +73,21 @@ type line struct {
 	text   []byte
 	time   time.Time
 	number int       // counted over the whole log
-	word   [4][]byte // what matched each # and … of its form
+	words  int       // how many # and … its form has
+	at     [4]extent // where in text is what matched each of them
+}
+
+// An extent is from where to where a word stands. It has no pointers, which cost more
+// to write.
+type extent struct{ from, to int }
+
+// word returns what matched the # or … with index i of the line's form; nil if it has
+// fewer.
+func (l *line) word(i int) []byte {
+	if i >= l.words {
+		return nil
+	}
+	return l.text[l.at[i].from:l.at[i].to]
 }
 
 // forms has the forms of all commands by the first byte of the line. tails has
@@ -161,40 +175,39 @@ func mayHaveForm(text []byte) bool {
 	return len(forms[text[0]]) > 0 || len(tails[last]) > 0 || last == 'm' || last == ')'
 }
 
-// match reports whether l has the form f. If so, it sets the words of l.
+// match reports whether l has the form f. If so, it sets the words of l. The caller has
+// compared the first eight bytes of the form's literal.
 func (f *form) match(l *line) bool {
 	text := l.text
-	if !bytes.HasPrefix(text, f.literal) {
+	if len(f.literal) > 8 && !bytes.HasPrefix(text, f.literal) {
 		return false
 	}
 	text = text[len(f.literal):]
 	for i := range f.rest {
 		p := &f.rest[i]
 		last := i == len(f.rest)-1
-		if !p.word {
-			n := len(text) - len(p.literal)
-			switch {
-			case !last:
-				n = bytes.Index(text, p.literal)
-			case n >= 0 && !bytes.Equal(text[n:], p.literal):
-				n = -1
+		if p.word {
+			text = afterBlanks(text)
+		}
+		from, n := len(l.text)-len(text), 0
+		switch {
+		case p.word:
+			if n = bytes.IndexByte(text, ' '); n < 0 {
+				n = len(text)
 			}
-			if n < 0 {
+			if n == 0 {
 				return false
 			}
-			l.word[i] = text[:n]
-			text = text[n+len(p.literal):]
-			continue
+		case last:
+			if n = len(text) - len(p.literal); n < 0 || !bytes.Equal(text[n:], p.literal) {
+				return false
+			}
+		default:
+			if n = bytes.Index(text, p.literal); n < 0 {
+				return false
+			}
 		}
-		text = afterBlanks(text)
-		n := bytes.IndexByte(text, ' ')
-		if n < 0 {
-			n = len(text)
-		}
-		if n == 0 {
-			return false
-		}
-		l.word[i] = text[:n]
+		l.at[i] = extent{from, from + n}
 		text = text[n:]
 		if p.blank {
 			if len(text) == 0 {
@@ -207,9 +220,7 @@ func (f *form) match(l *line) bool {
 		}
 		text = text[len(p.literal):]
 	}
-	for i := len(f.rest); i < len(l.word) && l.word[i] != nil; i++ {
-		l.word[i] = nil
-	}
+	l.words = len(f.rest)
 	return len(text) == 0
 }
 

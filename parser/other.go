@@ -99,7 +99,7 @@ func (s *state) restoreVerifies(*line) error {
 
 // restoreErrors reads the last line of a restore with errors.
 func (s *state) restoreErrors(l *line) error {
-	n, err := count(l.word[0])
+	n, err := count(l.word(0))
 	s.odd = s.odd || !s.stream && (err != nil || n != s.other.ignored)
 	return s.otherFatal(l)
 }

@@ -108,10 +108,10 @@ func (pr *pruneState) planned() bool { return pr.found&(foundUnused|foundFrees) 
 
 // blobs reads the words "N blobs / SIZE".
 func (l *line) blobs() (b Blobs, err error) {
-	if b.Count, err = count(l.word[0]); err != nil {
+	if b.Count, err = count(l.word(0)); err != nil {
 		return b, err
 	}
-	b.Bytes, err = size(l.word[1], l.word[2])
+	b.Bytes, err = size(l.word(1), l.word(2))
 	return b, err
 }
 
@@ -157,7 +157,7 @@ func (s *state) pruneUnused(l *line) error {
 	if s.prune.found&foundRemaining == 0 {
 		return nil
 	}
-	v, err := size(l.word[0], l.word[1])
+	v, err := size(l.word(0), l.word(1))
 	if err != nil {
 		return err
 	}
@@ -169,13 +169,13 @@ func (s *state) pruneUnused(l *line) error {
 }
 
 func (s *state) pruneContents(l *line) (err error) {
-	if _, err = count(l.word[0]); err != nil {
+	if _, err = count(l.word(0)); err != nil {
 		return err
 	}
-	if _, err = count(l.word[1]); err != nil {
+	if _, err = count(l.word(1)); err != nil {
 		return err
 	}
-	if s.prune.total, err = size(l.word[2], l.word[3]); err != nil {
+	if s.prune.total, err = size(l.word(2), l.word(3)); err != nil {
 		return err
 	}
 	s.prune.found |= foundContents
@@ -183,16 +183,16 @@ func (s *state) pruneContents(l *line) (err error) {
 }
 
 func (s *state) pruneDuplicates(l *line) (err error) {
-	_, err = count(l.word[1])
+	_, err = count(l.word(1))
 	return err
 }
 
 func (s *state) pruneInUse(l *line) error {
-	used, err := count(l.word[0])
+	used, err := count(l.word(0))
 	if err != nil {
 		return err
 	}
-	removed, err := count(l.word[2])
+	removed, err := count(l.word(2))
 	if err != nil {
 		return err
 	}
@@ -203,7 +203,7 @@ func (s *state) pruneInUse(l *line) error {
 }
 
 func (s *state) pruneFrees(l *line) error {
-	v, err := size(l.word[2], l.word[3])
+	v, err := size(l.word(2), l.word(3))
 	if err != nil {
 		return err
 	}

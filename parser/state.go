@@ -73,7 +73,7 @@ func (s *state) read(f *form) error {
 		// The line may be a file's name.
 	case printsNames(f.tells) && s.process.Command != CommandRestore && (s.names.complained || s.names.items):
 		// The line was part of a name: a backup does not turn into another command.
-	case f.ends && s.line.time.Before(s.failure.until):
+	case f.ends && s.failure.until > 0 && s.failure.until > s.line.time.UnixMicro():
 		// restic is waiting to retry, so this is from its server's error message.
 	default:
 		c := f.tells

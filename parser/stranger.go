@@ -35,6 +35,9 @@ func (m *strangers) take(o origin) stranger {
 			return k.stranger
 		}
 	}
+	if m.recent == nil {
+		return stranger{}
+	}
 	for _, strangers := range []map[origin]stranger{m.recent, m.older} {
 		if s, ok := strangers[o]; ok {
 			delete(strangers, o)
@@ -45,9 +48,6 @@ func (m *strangers) take(o origin) stranger {
 }
 
 func (m *strangers) put(o origin, s stranger) {
-	if m.few == nil {
-		m.few = make([]knownStranger, 0, few)
-	}
 	if len(m.few) < few {
 		m.few = append(m.few, knownStranger{o, s})
 		return
