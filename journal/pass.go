@@ -1,7 +1,6 @@
 package journal
 
 import (
-	"bytes"
 	"cmp"
 	"context"
 	"errors"
@@ -78,11 +77,14 @@ func (p *pass) entries(rs records) error {
 func (p *pass) skim(skipper Skipper) error {
 	// For a short run, the queries take most of the time. So try to read it with one.
 	var few []Entry
+	var text []byte // of all their messages
 	for e, err := range entries(p.ctx, p.b.read(p.ctx, p.s, p.s.whole(p.id), time.Time{}), p.s, p.id) {
 		if err != nil {
 			return err
 		}
-		e.Message = bytes.Clone(e.Message)
+		from := len(text)
+		text = append(text, e.Message...)
+		e.Message = text[from:len(text):len(text)]
 		if few = append(few, e); len(few) == fewEntries {
 			break
 		}

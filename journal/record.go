@@ -16,6 +16,7 @@ type record struct {
 	fields [fieldCount][]byte
 	lost   bool // the entry has a MESSAGE that cannot be read
 	split  bool // this record, or one before it, is a part of a line
+	kept   [fieldExe + 1]string
 }
 
 const (
@@ -69,7 +70,16 @@ var fieldByName = func() map[string]int {
 
 const realtime = "__REALTIME_TIMESTAMP"
 
-func (r *record) reset() { *r = record{split: r.split} }
+func (r *record) reset() { *r = record{split: r.split, kept: r.kept} }
+
+// text returns a field up to fieldExe as a string. In most records it is the same as in the
+// one before, so the string of that one is kept.
+func (r *record) text(field int) string {
+	if kept := &r.kept[field]; *kept != string(r.fields[field]) {
+		*kept = string(r.fields[field])
+	}
+	return r.kept[field]
+}
 
 // unspawned reports whether the process that logged r may be one of systemd's own, which
 // has not executed the command of the unit yet. systemd puts its name in parentheses.
@@ -87,11 +97,10 @@ func (r *record) id(field int) (id ID, ok bool) {
 // entry turns r into an Entry, which shares the message of r.
 func (r *record) entry(kind Kind, id ID) Entry {
 	e := Entry{
-		Kind: kind, Time: usec(r.usec), Identifier: string(r.fields[fieldIdentifier]), Comm: string(r.fields[fieldComm]),
-		Exe:     string(r.fields[fieldExe]),
+		Kind: kind, Time: usec(r.usec), Identifier: r.text(fieldIdentifier), Comm: r.text(fieldComm), Exe: r.text(fieldExe),
 		Message: r.fields[fieldMessage], Parts: 1, Lost: r.lost, Invocation: id,
 	}
-	e.PID, _ = strconv.Atoi(string(r.fields[fieldPID]))
+	e.PID, _ = strconv.Atoi(r.text(fieldPID))
 	e.Boot, _ = r.id(fieldBoot)
 	e.Event, e.Result, e.Exit = r.event(kind)
 	switch kind {
