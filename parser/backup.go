@@ -78,7 +78,7 @@ type backupState struct {
 	unclear  bool    // there was an unknown warning
 	lost     bool    // the end was seen, but the summary was not understood
 
-	from, to time.Time // from when to when it ran, according to a summary in JSON
+	from, to time.Time // when it began and ended, according to a summary in JSON
 
 	backupErrors
 }
@@ -97,7 +97,7 @@ const (
 
 func (b *backupState) end(p *Process, s *state) {
 	errors, after := b.backupErrors, s.after
-	if !b.warned && !b.warns { // else what it says of them comes before the warning
+	if !b.warned && !b.warns { // else its errors come before the warning
 		errors.add(after.backupErrors)
 		p.Errors += after.lines()
 	}
@@ -327,7 +327,7 @@ func (s *state) backupWarned(l *line) error {
 }
 
 // warned notes that restic called the backup incomplete. Errors since the summary
-// in the same stream belong to it.
+// in the same stream belong to this backup.
 func (s *state) warned() {
 	s.backup.add(s.after.backupErrors)
 	s.process.Errors += s.after.lines()

@@ -77,8 +77,8 @@ func classify(text []byte) Cause {
 	return CauseOther
 }
 
-// words are a text, and a set of its pairs of letters. Most texts that are not part of
-// another have a pair which that lacks.
+// words is a text, and a set of its pairs of adjacent bytes. A text cannot be part of
+// another that lacks one of its pairs. This saves most searches.
 type words struct {
 	text  string
 	pairs uint64
@@ -155,7 +155,8 @@ func isLocation(name []byte) bool {
 	return has(rest, "//")
 }
 
-// isHost reports whether a word has a dot in it, as no word in causes has but this one.
+// isHost reports whether a word has a dot in its middle, as the name of a host does. In
+// causes, only Client.Timeout has one.
 func isHost(name []byte) bool {
 	i := bytes.IndexByte(name, '.')
 	return i > 0 && i < len(name)-1 && !has(name, "Client.Timeout")

@@ -27,7 +27,7 @@ type Collector struct {
 	last     *state   // nil if the last line was a stranger's
 	stranger stranger // who wrote the last line; zero if it was last
 
-	alone bool // no process but the last has a result that a line about a file could discard
+	alone bool // only the last process has a result that a line about a file could discard
 }
 
 // An origin is who writes a line. The source is the index of its span.
@@ -136,8 +136,8 @@ func (c *Collector) Skip(text []byte, pid func() int) bool {
 	case len(text) == 0:
 		return false
 	case isItem(text):
-		// The line shows that what looked like the end of its backup was not. If
-		// another process than the last could be meant, look up which.
+		// The line shows that what looked like the end of its backup was not. If it
+		// matters whether the line is from the last process, look that up.
 		if !s.names.item || !c.othersSettled() && pid() != s.process.PID {
 			return false
 		}
@@ -152,8 +152,8 @@ func (c *Collector) Skip(text []byte, pid func() int) bool {
 	return true
 }
 
-// othersSettled reports whether a line about a file could discard a result of
-// no process but the last. This holds until the next line is added.
+// othersSettled reports whether the last process is the only one with a result that a
+// line about a file could discard. This holds until the next line is added.
 func (c *Collector) othersSettled() bool {
 	if c.alone {
 		return true
@@ -212,8 +212,8 @@ func (c *Collector) addSpan(l *Line) int {
 	return i
 }
 
-// meet reads a line of a stranger. It returns a new process if the line may be
-// restic's, else nil, and the form of the line if it had to look for it.
+// meet reads a line of a stranger. If the line may be restic's, it returns a new
+// process, else nil. It also returns the form of the line if it had to look for it.
 func (c *Collector) meet(l *Line, text []byte, item bool) (s *state, f *form) {
 	known := &c.stranger
 	if known.line == 0 {
@@ -240,7 +240,7 @@ func (c *Collector) meet(l *Line, text []byte, item bool) (s *state, f *form) {
 	return s, f
 }
 
-// start adds a process of the writer of l.
+// start adds a new process for the writer of l.
 func (c *Collector) start(l *Line) *state {
 	s := &state{line: &c.line, span: c.from.source, first: c.lines, stream: l.PID == 0}
 	p := &s.process
@@ -262,8 +262,8 @@ func (c *Collector) start(l *Line) *state {
 func (s *state) origin() origin { return origin{s.span, s.process.PID} }
 
 // Processes returns the restic processes so far, by first line. It may be called at
-// any time. Of a process without an ID that has named missing sources and nothing else
-// it is not certain that it is restic's: its Command is "".
+// any time. A process without an ID that has only named missing sources may not be
+// restic: its Command is "".
 func (c *Collector) Processes() []Process {
 	var processes []Process
 	for i, s := range c.sorted() {

@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// What any command prints about errors, whether it gives up or goes on.
+// failureForms are what any command prints about errors, whether it gives up or goes on.
 var failureForms = []form{
 	{pattern: "error: …", complaint: true, unique: true, read: (*state).errorLine},
 	{pattern: "Detected data corruption while saving …", read: (*state).otherError},
@@ -71,9 +71,10 @@ type failureState struct {
 	locked    bool   // another process has locked the repository
 	signalled bool   // restic received a signal
 	refused   bool   // ssh or rclone reported that the server denied access
-	until     int64  // time of the last retry in microseconds; before it, what looks like an end is from the server's message
+	until     int64  // Unix time of the next retry in µs; until then, what looks like an end is from the server's message
 }
 
+// quiet reads a line that shows nothing but that the process is restic.
 func (s *state) quiet(*line) error {
 	s.restic = true
 	return nil
@@ -99,6 +100,7 @@ func (s *state) fatal(text []byte, cause Cause) {
 	}
 }
 
+// complaint counts an error after which the process goes on.
 func (s *state) complaint() {
 	s.restic, s.begun = true, true
 	s.process.Errors++
@@ -110,6 +112,7 @@ func (s *state) fatalLine(l *line) error {
 	return nil
 }
 
+// gaveUp notes that the process gave up, and what the reason says about its command.
 func (s *state) gaveUp(text []byte, cause Cause) {
 	if ofNoSource(text) || has(text, "Fatal: unable to save snapshot: ") {
 		s.is(CommandBackup)
@@ -135,8 +138,9 @@ func (s *state) errorLine(l *line) error {
 	return nil
 }
 
-// lastWords returns why restic itself gave up if its last line has no form, as an error
-// without the prefix "Fatal: " has none, but gives a known cause; else CauseNone.
+// lastWords returns why restic itself gave up if the first possible error after its last
+// line with a form gives a known cause; else CauseNone. Most errors without the prefix
+// "Fatal: " have no form.
 func (s *state) lastWords() Cause {
 	p := &s.process
 	if !s.known || p.Fatal != "" || p.Done || len(s.unknown) == 0 || s.names.items || s.names.complained || printsNames(p.Command) {
@@ -157,7 +161,7 @@ func (s *state) stack(*line) error {
 	return nil
 }
 
-// waits reads that the process waits for a lock. A wrapper may drop the rest.
+// waits notes that the process waits for a lock. A wrapper may drop what follows.
 func (s *state) waits(l *line) error {
 	s.restic, s.failure.waits = true, string(l.text[:min(len(l.text), 512)])
 	return nil
@@ -186,7 +190,7 @@ func (s *state) lockAge(l *line) error {
 	return nil
 }
 
-// retry reads a line about an operation that restic tries again after some time. It
+// retry reads a line about an operation that restic tries again after some time. The line
 // quotes the reason, which can be a server's message with line breaks.
 func (s *state) retry(l *line) error {
 	s.restic = true

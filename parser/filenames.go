@@ -67,7 +67,7 @@ func (s *state) complaining() {
 }
 
 // refute discards the end of a command if it was part of the name of an unreadable
-// source. That shows in a later line: the one that ends the name gives the reason.
+// source. A later line shows that: the one in which the name ends gives the reason.
 func (s *state) refute(text []byte) {
 	if !s.names.ended || !s.names.complained || !endsInReason(text) {
 		return
@@ -79,7 +79,7 @@ func (s *state) refute(text []byte) {
 		return
 	}
 	if s.stream {
-		s.names.doubted = s.backup.warns // others speak there, too
+		s.names.doubted = s.backup.warns // other programs print there, too
 		return
 	}
 	s.refuted()
@@ -105,9 +105,10 @@ var reasons = func() map[string]bool {
 	return m
 }()
 
+// endsInReason reports whether text ends in a colon and one of the system's error messages.
 func endsInReason(text []byte) bool {
 	colon := []byte(": ")
-	return bytes.Contains(text, colon) && reasons[string(text[bytes.LastIndex(text, colon)+len(colon):])] // seldom
+	return bytes.Contains(text, colon) && reasons[string(text[bytes.LastIndex(text, colon)+len(colon):])]
 }
 
 // onlyBackup discards what only other commands print: a process runs one command,

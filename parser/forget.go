@@ -38,8 +38,8 @@ type forgetState struct {
 	bad     bool // the tables do not add up
 }
 
-// isRow reports whether a line that has no form is a row of a table, in which names
-// stand.
+// isRow reports whether a line that has no form is a row of a table. Rows have names in
+// them.
 func (f *forgetState) isRow(text []byte) bool {
 	return f.inTable && (text[0] == ' ' || len(text) > 8 && isID(text[:8]))
 }
@@ -78,8 +78,8 @@ func (f *forgetState) end(p *Process) {
 	p.Done = p.Fatal == "" && !f.inTable && p.Forget != nil && f.deletes(p)
 }
 
-// deletes reports whether the forget has deleted what it wanted to. Releases that
-// do not report it are taken to have done so.
+// deletes reports whether the forget has deleted what it wanted to. It assumes so for
+// releases that do not report it.
 func (f *forgetState) deletes(p *Process) bool {
 	return p.Forget.Removed == 0 || !f.counts || f.counter != "" || p.DryRun
 }
@@ -153,8 +153,8 @@ func (s *state) forgetTableEnd(l *line) error {
 	return err
 }
 
-// forgetDeletes reads that a file was deleted. With RESTIC_PROGRESS_FPS there are
-// several such lines.
+// forgetDeletes reads a line that counts deleted files without their total. With
+// RESTIC_PROGRESS_FPS there are several such lines.
 func (s *state) forgetDeletes(l *line) error {
 	s.forget.counter, s.forget.deleted, s.forget.of = string(l.text), 0, 0
 	return nil
@@ -172,7 +172,7 @@ func (s *state) forgetDeleted(l *line) error {
 	f.counter = string(l.text)
 	f.deleted, f.of = deleted, of
 	if s.process.Forget == nil && f.policy == 0 && !f.inTable {
-		return nil // of snapshots that were named
+		return nil // the snapshots were named by ID, so there is no table
 	}
 	if !f.bad && (f.inTable || s.process.Forget == nil || s.process.Forget.Removed != of) {
 		f.bad = true
@@ -194,7 +194,8 @@ func (s *state) forgetFailed(l *line) error {
 	return nil
 }
 
-// listed reads the IDs of what a dry run would have removed. JSON begins alike.
+// listed reads the IDs of what a dry run would have removed. A line of JSON has the same
+// form, but counts as not understood.
 func (s *state) listed(l *line) error {
 	if bytes.IndexByte(l.text, '"') >= 0 {
 		s.strange++

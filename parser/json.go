@@ -9,8 +9,8 @@ import (
 	"time"
 )
 
-// With --json restic prints one object per line. Several kinds share a message_type;
-// their other fields tell them apart.
+// With --json restic prints one object per line. Several kinds of objects share a
+// message_type; their other fields distinguish them.
 var jsonForms = []form{
 	{pattern: `{"message_type":"status",…`, read: (*state).jsonStatus},   // many a second
 	{pattern: `{"message_type":"verbose_status"…`, read: (*state).quiet}, // one for each file
@@ -72,8 +72,8 @@ type message struct {
 	Message string          `json:"message"`
 }
 
-// reportsProgress reports whether a line with --json is one of many that say nothing
-// more about the process s.
+// reportsProgress reports whether a line is one of the many in which a restic with --json
+// reports its progress, and says nothing new about the process s.
 func (s *state) reportsProgress(text []byte) bool {
 	return text[0] == '{' && !s.stream && !s.names.ended &&
 		(s.process.Command != "" && has(text, `{"message_type":"status",`) || s.restic && has(text, `{"message_type":"verbose_status",`))
@@ -88,7 +88,10 @@ func (s *state) jsonStatus(l *line) error {
 	return nil
 }
 
-var errUnknownJSON = fmt.Errorf("JSON: unknown message: %w", strconv.ErrSyntax)
+var (
+	errUnknownJSON = fmt.Errorf("JSON: unknown message: %w", strconv.ErrSyntax)
+	errFieldJSON   = fmt.Errorf("JSON: a field is missing: %w", strconv.ErrSyntax)
+)
 
 func (s *state) jsonUnknown(*line) error {
 	return s.unlessNamed(errUnknownJSON)
@@ -154,7 +157,7 @@ func (s *state) jsonBackup(m *message, l *line) error {
 	s.is(CommandBackup)
 	for _, v := range []*uint64{m.FilesChanged, m.FilesUnmodified, m.DirsNew, m.DirsChanged, m.DirsUnmodified, m.DataAdded, m.FilesProcessed, m.BytesProcessed} {
 		if v == nil {
-			return s.unlessNamed(errIncomplete)
+			return s.unlessNamed(errFieldJSON)
 		}
 	}
 	if m.Duration == nil {
@@ -171,7 +174,7 @@ func (s *state) jsonBackup(m *message, l *line) error {
 		switch string(name) {
 		case "backup_start":
 			packs = true
-			_ = s.backup.from.UnmarshalJSON(value) // it only tells runs apart
+			_ = s.backup.from.UnmarshalJSON(value) // used only to tell runs apart
 		case "backup_end":
 			_ = s.backup.to.UnmarshalJSON(value)
 		}
@@ -203,7 +206,7 @@ func (s *state) jsonBackup(m *message, l *line) error {
 	}
 	s.saved(b, t)
 	if packs && b.StoredBytes == nil {
-		return s.unlessNamed(errIncomplete)
+		return s.unlessNamed(errFieldJSON)
 	}
 	return nil
 }
@@ -226,7 +229,7 @@ func (s *state) jsonPrune(m *message) error {
 		_, ok := m.Blobs[name]
 		_, ok2 := m.Bytes[name]
 		if !ok || !ok2 {
-			return s.unlessNamed(errIncomplete)
+			return s.unlessNamed(errFieldJSON)
 		}
 	}
 	blobs := func(name string) Blobs { return Blobs{m.Blobs[name], m.Bytes[name]} }
@@ -264,8 +267,8 @@ func (s *state) jsonError(m message) error {
 	return s.restoreIgnores(nil)
 }
 
-// jsonText reads the message of a check with --json: the text, errors and advice
-// alike, that it prints without --json.
+// jsonText reads the message of a check with --json. The message is the text that the
+// check prints without --json: errors and advice alike.
 func (s *state) jsonText(message string) error {
 	s.is(CommandCheck)
 	for text := range bytes.Lines([]byte(message)) {
@@ -339,7 +342,7 @@ func (s *state) jsonForget(l *line) error {
 			}
 		}
 		if found != 2 {
-			return s.unlessNamed(errIncomplete)
+			return s.unlessNamed(errFieldJSON)
 		}
 	}
 	s.process.Forget, s.forget.bad = f, false

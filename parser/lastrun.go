@@ -2,10 +2,11 @@ package parser
 
 import "time"
 
-// LastRun returns the number of the line with which the last run begins, counted over
-// calls of Add, if the log is the output of several runs one after the other: a backup
-// whose parent was saved earlier in the log is of a later run, and so is a command that
-// began half a day after the one before had ended. Without such a sign it is 1.
+// LastRun returns the number of the first line of the last run, for a log that is the
+// output of several runs one after the other. Lines are counted as in [SyntaxError]. A new
+// run begins with a backup whose parent was saved earlier in the log, or with a command
+// that began more than twelve hours after the one before had ended. Without such a sign
+// LastRun returns 1.
 func (c *Collector) LastRun() int {
 	first, saved := 1, make(map[string]bool)
 	var ended time.Time
@@ -25,7 +26,7 @@ func (c *Collector) LastRun() int {
 	return first
 }
 
-// pause is longer than what other programs do between two commands of a run.
+// pause is longer than other programs take between two commands of a run.
 const pause = 12 * time.Hour
 
 // ran returns when the process began and ended, as far as its lines or its summary say;

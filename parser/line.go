@@ -21,7 +21,7 @@ type form struct {
 	// before.
 	opens Command
 	// tells is the command that prints the line, anywhere in its output. A form that
-	// opens a command need not say so.
+	// sets opens need not set it.
 	tells Command
 	// within restricts the form to the output of this command.
 	within Command
@@ -29,12 +29,12 @@ type form struct {
 	ends bool
 	// failure reports that no command prints the line after it has succeeded.
 	failure bool
-	// complaint says that a backup prints the line about sources, on standard error.
+	// complaint reports that a backup prints the line about sources, on standard error.
 	complaint bool
-	// unique says that no other program prints the line: see Prefix.
+	// unique reports that no other program prints the line: see Prefix.
 	unique bool
-	// read evaluates the line. It is called only if the process runs the command
-	// that opens or tells names. A line of a backup is the exception, because
+	// read evaluates the line. If opens or tells names a command, read is called only
+	// for a process that runs it. A line of a backup is the exception, because
 	// what looked like another command before it may have been a file's name.
 	read func(*state, *line) error
 
@@ -42,15 +42,15 @@ type form struct {
 	rest    []part // the pattern from there on
 }
 
-// A candidate is a form in an index, and what excludes it for most lines without a look
-// at the form.
+// A candidate is a form in an index. Its head and mask rule it out for most lines, without
+// a look at the form.
 type candidate struct {
 	head uint64 // of the form's literal
 	mask uint64 // which bytes of a line's head to compare
 	form *form
 }
 
-// headOf returns the first eight bytes of a text, filled up with zeros.
+// headOf returns the first eight bytes of a text, padded with zeros.
 func headOf(text []byte) (head uint64) {
 	if len(text) >= 8 {
 		return binary.LittleEndian.Uint64(text)
@@ -68,7 +68,7 @@ type part struct {
 	literal []byte // the text, without blanks next to a #
 }
 
-// A line is a line being read.
+// A line is the line being read, and what matched each # and … of its form.
 type line struct {
 	text   []byte
 	time   time.Time
@@ -77,8 +77,8 @@ type line struct {
 	at     [4]extent // where in text is what matched each of them
 }
 
-// An extent is from where to where a word stands. It has no pointers, which cost more
-// to write.
+// An extent is where a word stands in the text. It has indices and not a slice, because
+// pointers cost more to write.
 type extent struct{ from, to int }
 
 // word returns what matched the # or … with index i of the line's form; nil if it has
@@ -91,7 +91,7 @@ func (l *line) word(i int) []byte {
 }
 
 // forms has the forms of all commands by the first byte of the line. tails has
-// those that begin with … by the last byte.
+// those whose pattern begins with …, by the last byte of the line.
 var forms, tails [256][]candidate
 
 func init() { // not in the declaration: the forms refer to functions that use forms

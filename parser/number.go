@@ -21,7 +21,7 @@ func count(text []byte) (uint64, error) {
 	return v, nil
 }
 
-// units are those of sizes, each 1024 times the one before.
+// units are the units of sizes, each 1024 times the one before.
 var units = []string{"B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"}
 
 // size reads a size such as "9.560" "MiB". Releases before 0.9.4 print small sizes

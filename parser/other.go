@@ -5,7 +5,8 @@ import (
 	"slices"
 )
 
-// Of these commands, it matters only that they ran and whether they succeeded.
+// otherForms are the lines of commands that have no figures: it matters only that they
+// ran, and whether they succeeded.
 var otherForms = []form{
 	{pattern: "created restic repository …", opens: CommandInit, read: (*state).otherDone},
 
@@ -34,7 +35,7 @@ var otherForms = []form{
 	{pattern: "Fatal: There were # errors", within: CommandRestore, read: (*state).restoreErrors},
 	{pattern: "ignoring error for …", tells: CommandRestore, read: (*state).restoreIgnores},
 
-	// These print names, and a name can hold any line.
+	// These commands print names, and a name can hold any line.
 	{pattern: "comparing snapshot # to #", opens: another},
 	{pattern: "Found matching entries in snapshot …", opens: another},
 
@@ -62,14 +63,15 @@ var otherForms = []form{
 
 // An otherState is what a process of these commands, or of an unknown one, has said.
 type otherState struct {
-	shows   bool   // it shows something, and has no figures
-	unheard bool   // restic itself printed a first line that no known command prints
+	shows   bool   // the command only shows something
+	unheard bool   // restic itself printed a line that no known command begins with
 	copies  bool   // it named a snapshot as a copy does
 	ends    bool   // this release says how the command ends
 	ignored uint64 // errors that a restore went on after
 }
 
-// another stands for the commands that are known only by why they gave up.
+// another stands for a command without a constant of its own, of which it matters only
+// why it gave up. The Command of its [Process] is "".
 const another Command = "another"
 
 // otherGoesOn notes that a command goes on with the next snapshot.
@@ -110,7 +112,7 @@ func (s *state) copyBegins(*line) error {
 	return nil
 }
 
-// copyUnheard reads the end of a copy that did not begin as copies do.
+// copyUnheard reads the end of a copy that did not begin as a copy does.
 func (s *state) copyUnheard(*line) error {
 	s.odd = s.odd || s.other.copies && !s.stream
 	return nil
@@ -126,8 +128,8 @@ func (s *state) restoreBegins(*line) error {
 	return nil
 }
 
-// shows are the beginnings of what commands say that have no figures for us, and of
-// errors in how a command was called.
+// shows are the beginnings of lines of commands that only show something, and of errors
+// about how restic was called.
 var shows = []string{
 	"{", "[", "null", "ID  ", " ID  ", "Repo ID  ", "scanning...", "restic ", // snapshots, key, cache, stats, version
 	"create exclusive lock", "modified ", "no ", "saved new key", "removed key ", "remove ", "successfully ", // tag, key, cache, unlock
@@ -135,12 +137,12 @@ var shows = []string{
 	"writing ", "find latest ", "latest version ", "Now serving ", "All ", "Command ", "Flag ", "unknown ", "flag needs ", "invalid ",
 }
 
-// unheard notes a line without a form of a restic whose command is unknown. It is of a
-// command that only shows something, or the beginning of one in the words of a new release.
+// unheard notes a line without a form, of a restic whose command is unknown. Either the
+// command only shows something, or a new release has other first lines.
 func (s *state) unheard(text []byte) {
 	first, rest, _ := bytes.Cut(text, []byte(" "))
 	if isID(first) || isID(rest) || slices.ContainsFunc(shows, func(begin string) bool { return has(text, begin) }) {
-		s.other.shows = true // list has the IDs
+		s.other.shows = true // "restic list" prints bare IDs
 	}
 	s.other.unheard = s.other.unheard || !s.other.shows
 }

@@ -31,9 +31,9 @@
 // Lines without a process ID ([Line.PID] is 0) have less protection: there,
 // the first line of a command is the only sign of a new process.
 //
-// There is one gap. If another program shares restic's process ID, as in a
-// script whose whole output goes through tee, its lines may discard the summary
-// of a backup that could not read everything.
+// There is one gap. If the lines of another program have the same process ID as
+// restic's, as in a script whose whole output goes through tee, they may discard
+// the summary of a backup that could not read everything.
 package parser
 
 import (
@@ -76,8 +76,8 @@ const (
 
 // A Process is what one restic process said about itself.
 type Process struct {
-	Source  string
-	PID     int
+	Source  string  // as in [Line]
+	PID     int     // as in [Line]
 	Command Command // as far as the output shows; "forget --prune" becomes CommandPrune once it prunes
 
 	Start, End time.Time // of the first and last line; zero if the log has no times
@@ -102,18 +102,19 @@ type Process struct {
 	Check  *Check  // what a check found, nil until it is done
 
 	// Unreadable counts the sources that the process says it could not read. It
-	// is set without a summary, too, because that may be in another stream.
+	// is set even if Backup is nil, because the summary may be in another stream.
 	Unreadable uint64
-	// Missing counts those of them that do not exist. Before restic 0.17 no warning
-	// follows.
+	// Missing counts how many of these do not exist. Before restic 0.17, missing
+	// sources alone do not make a backup Incomplete.
 	Missing uint64
 
 	// Errors counts the errors that the process reported without giving up.
 	Errors int
-	// SyntaxErrors counts the lines that returned a [SyntaxError]. It includes one
-	// for a command that ended in a way the parser does not know.
+	// SyntaxErrors counts the lines for which Add returned a [SyntaxError]. If there
+	// are none, but the process must have said something that was not understood,
+	// such as an unknown end, it is 1.
 	SyntaxErrors int
-	// Retries counts the operations on the repository that were retried.
+	// Retries counts how often an operation on the repository was retried.
 	Retries int
 	// Fatal is the line that says why the process gave up, cut to 512 bytes, with
 	// its prefix "Fatal: " if it had one; "" if it did not give up or did not say so.
@@ -158,13 +159,13 @@ type Backup struct {
 
 	// Snapshot is the ID of the snapshot that was saved: short in text, full
 	// in JSON since 0.15. It is "" if none was saved, as in a dry run or with
-	// --skip-if-unchanged, and where 0.10 to 0.12 omit that line.
+	// --skip-if-unchanged, or if restic 0.10 to 0.12 left out the line that names it.
 	Snapshot string
 	// Saved is when the line that names the snapshot was logged; zero if no
 	// snapshot was saved, or the log has no times.
 	Saved time.Time
-	// Unreadable counts the sources that could not be read; nil if restic says
-	// that there are some but the lines that name them are missing.
+	// Unreadable counts the sources that could not be read; nil if unknown, as when
+	// restic says that there are some but the lines that name them are missing.
 	Unreadable *uint64
 	// Exact reports that the figures are from JSON, not from text, where restic
 	// rounds them.
@@ -179,8 +180,8 @@ type Forget struct {
 	Kept, Removed uint64
 	// Failed counts the snapshots that should have been removed but could not be.
 	Failed uint64
-	// End is when the last line about it was logged. With --prune, the prune
-	// begins there.
+	// End is when the last line about it was logged; zero if the log has no times.
+	// With --prune, the prune begins there.
 	End time.Time
 }
 
@@ -207,7 +208,8 @@ type Lock struct {
 }
 
 // A Span is the time from the first to the last line logged under one name. The
-// script that logged them ran at least as long; while silent it leaves no trace.
+// script that logged them may have run longer: it leaves no trace while it prints
+// nothing.
 type Span struct {
 	Source     string
 	Start, End time.Time
@@ -219,7 +221,7 @@ func (s Span) Duration() time.Duration { return s.End.Sub(s.Start) }
 // A SyntaxError reports a line that looks like restic's but has a number, unit
 // or JSON value that cannot be read, or is not where restic prints it.
 type SyntaxError struct {
-	Line int    // 1-based, counted over calls of Add
+	Line int    // 1-based, counted over calls of Add, and of Skip that returned true
 	Text string // the line, cut to 256 bytes
 	Err  error  // what is wrong; wraps strconv.ErrSyntax, strconv.ErrRange or a JSON error
 }

@@ -6,10 +6,10 @@ import "bytes"
 // it or move the cursor before it.
 func Bare(text []byte) []byte { return trim(visible(trim(text), false)) }
 
-// Prefix returns the length of what stands in text before a line of restic's, as
-// where a wrapper puts a time or a name before each line; 0 if there is no such
-// line. text must be as [Bare] returns it. Prefix looks for the lines of a backup's
-// summary and of failures that no other program prints.
+// Prefix returns the length in bytes of what stands in text before a line of restic's,
+// such as a time or a name that a wrapper puts before each line. It returns 0 if there is
+// no such line, or nothing before it. text must be as [Bare] returns it. Prefix looks only
+// for lines that no other program prints: those of a backup's summary, and of failures.
 func Prefix(text []byte) int {
 	first := 0
 	for _, f := range unique {
@@ -25,13 +25,15 @@ func Prefix(text []byte) int {
 	return first
 }
 
-// isQuote: a quoted line is another program's word about restic.
+// isQuote reports whether c is a quotation mark. A line in quotation marks is what another
+// program says about restic.
 func isQuote(c byte) bool { return c == '\'' || c == '"' || c == '`' }
 
 // unique are the forms of lines that no other program prints.
 var unique []*form
 
-// isWord reports whether text ends within a word. The Z of a time ends one.
+// isWord reports whether text ends in a character of a word, so that no line begins after
+// it. The Z at the end of a time is not such a character.
 func isWord(text []byte) bool {
 	c := text[len(text)-1]
 	if n := len(text); c == 'Z' && n > 1 && text[n-2] >= '0' && text[n-2] <= '9' {

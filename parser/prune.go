@@ -71,7 +71,7 @@ type pruneState struct {
 	found uint16 // set of the lines below that were read
 
 	total uint64 // bytes in the repository, which releases until 0.11 give
-	parts uint64 // blobs that are removed by repacking and by deleting, added up
+	parts uint64 // blobs removed by repacking plus blobs removed by deleting
 }
 
 const (

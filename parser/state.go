@@ -54,7 +54,7 @@ func (s *state) add(text []byte, f *form) error {
 		case s.restic:
 			s.strange++
 		case !s.known:
-			s.stream = true // for the reason in Collector.meet
+			s.stream = true // several programs print here: see Collector.meet
 		}
 	}
 	err := s.read(f)
@@ -208,4 +208,4 @@ var errMisplaced = fmt.Errorf("not where restic prints it: %w", strconv.ErrSynta
 
 // errIncomplete reports the last line of a command if the lines before it are
 // incomplete or inconsistent.
-var errIncomplete = fmt.Errorf("the lines before it do not add up: %w", strconv.ErrSyntax)
+var errIncomplete = fmt.Errorf("the lines before it are incomplete or inconsistent: %w", strconv.ErrSyntax)

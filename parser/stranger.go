@@ -13,7 +13,7 @@ type stranger struct {
 }
 
 // strangers remembers only the most recent strangers, because a script can start
-// very many programs. When recent is full, it becomes older. The first few have no map.
+// very many programs. When recent is full, it becomes older. The first few need no map.
 type strangers struct {
 	few           []knownStranger
 	recent, older map[origin]stranger

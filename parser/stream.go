@@ -5,7 +5,7 @@ import "time"
 // This file distinguishes the commands in a stream, in which several restics and other
 // programs print.
 
-// A streamState is what matters of a process only if it is a stream.
+// A streamState holds what matters only for a process that is a stream.
 type streamState struct {
 	after  aftermath
 	said   window // from the first to the last line about sources that a backup could not read
@@ -25,14 +25,14 @@ type aftermath struct {
 // A window is the time from the first to the last of some lines.
 type window struct{ first, last time.Time }
 
-// onlyComplains reports whether the stream s holds what a backup says of its sources,
-// on standard error, and not its standard output.
+// onlyComplains reports whether the stream s holds what a backup says about its sources
+// on standard error, but not its standard output.
 func (s *state) onlyComplains(p *Process) bool {
 	return s.stream && p.Backup == nil && s.backup.stage == none && p.Fatal == "" && (p.Incomplete || p.Unreadable > 0)
 }
 
 // complainsAnew reports whether a line of the form f is a complaint of the next backup,
-// in a stream that holds nothing else: a warning is the last of one.
+// in a stream that holds nothing but complaints: there, a backup ends with the warning.
 func (s *state) complainsAnew(f *form) bool {
 	if !f.complaint || f.ends || !s.backup.warned || s.backup.stage != none {
 		return false
@@ -66,8 +66,8 @@ func (s *state) over() bool {
 	return p.Done
 }
 
-// ofNext reports whether a line of the form f, about a source, is what the next backup
-// in the stream says first, after the end of a command that prints names.
+// ofNext reports whether a line of the form f, about a source, is the first line of the
+// next backup in the stream, after the end of a command that prints names.
 func (s *state) ofNext(f *form) bool { return f.complaint && f.tells == "" && s.stream && s.over() }
 
 // echo reports whether a line of a stream repeats the line before, as where two

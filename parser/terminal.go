@@ -37,8 +37,8 @@ func sequence(text []byte) int {
 	return 0
 }
 
-// overwrites reports whether what a terminal shows after a control sequence takes
-// the place of the line so far: the sequence moves the cursor, or erases the line.
+// overwrites reports whether a control sequence moves the cursor or erases the line, so
+// that a terminal shows what comes next in place of the line so far.
 func overwrites(sequence []byte) bool {
 	if sequence[1] != '[' {
 		return false
@@ -54,7 +54,7 @@ func overwrites(sequence []byte) bool {
 
 // visible returns what a terminal shows of a line with escapes or carriage returns.
 // It always removes colours. It lets text overwrite the line only in a stream:
-// elsewhere a file's name with such characters could make any line of it.
+// elsewhere, such characters in a file's name could turn it into any line.
 func visible(text []byte, stream bool) []byte {
 	if bytes.IndexByte(text, escape) < 0 && (!stream || bytes.IndexByte(text, '\r') < 0) {
 		return text

@@ -17,8 +17,8 @@ func (e *backupErrors) add(more backupErrors) {
 	e.damage += more.damage
 }
 
-// isName reports whether text looks like the name of a source, not like a sentence that
-// another program begins with one.
+// isName reports whether text looks like the name of a source, and not like a sentence of
+// another program that has one in it.
 func isName(text []byte) bool {
 	return has(text, "/") || len(text) > 0 && !bytes.Contains(text, []byte(": ")) && !bytes.Contains(text, []byte(" /"))
 }

@@ -21,7 +21,7 @@ const cases = "../../testdata/cases"
 
 // unparsed are the warnings of cases that hold a line which is not understood.
 var unparsed = map[string]string{
-	"unknown/json-key.export":     `the lines before it do not add up`,
+	"unknown/json-key.export":     `JSON: a field is missing`,
 	"unknown/forget-table.export": `not where restic prints it`,
 }
 
