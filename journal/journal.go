@@ -11,7 +11,7 @@
 // questions: which invocation of a unit was the latest, and what are the entries of
 // an invocation. The zero [ID] stands for the latest one.
 //
-// Package journal does not interpret the messages.
+// Package journal does not interpret what the processes of a unit log.
 //
 // # Building
 //
@@ -28,9 +28,9 @@
 // manager's own process sent, and journald's fields in entries of journald's own unit
 // (systemd.journal-fields(7)).
 //
-// journald looks up the invocation of a process when it receives its first line. If
-// the unit has ended by then, the line has no _SYSTEMD_INVOCATION_ID. A Source counts
-// it as a line of the invocation that ended last.
+// journald looks up the invocation of a process when it receives the first line of the
+// process. If the unit has ended by then, the line has no _SYSTEMD_INVOCATION_ID. A
+// Source counts it as a line of the invocation that ended last.
 //
 // # Completeness
 //
@@ -54,6 +54,7 @@ import (
 // has no IDs. An ID works as a flag through [flag.TextVar].
 type ID [16]byte
 
+// String returns 32 hexadecimal digits.
 func (id ID) String() string { return hex.EncodeToString(id[:]) }
 
 // AppendText implements [encoding.TextAppender].
@@ -127,13 +128,13 @@ const (
 	EventSucceeded         // the run has ended well
 	EventSkipped           // ExecCondition= prevented the run; see [Start]
 	EventNotDue            // a condition of the unit was not met; the entry has the ID of the last run, or none
-	EventStopping          // the unit is stopped; the manager does not report it of a oneshot unit that still runs
+	EventStopping          // it stops the unit; it does not report this for a oneshot unit that still runs
 	EventStopped           // the unit has been stopped
 	EventRestarting        // Restart= tries again
 	EventStartLimit        // the start was refused because StartLimitBurst= was reached
-	EventReloading         // it reloads the unit; a failure of that is none of the run
+	EventReloading         // it reloads the unit; if that fails, the run has not failed
 	EventReloaded          // the reload has ended, well or not
-	EventSignalled         // somebody let it send the main process a signal that ends it, as systemctl kill does
+	EventSignalled         // it sent the main process a signal that ends it, on request, as by systemctl kill
 	// EventSpawnFailed is the event of an Output entry: a process of systemd reports why it
 	// could not execute a command of the unit.
 	EventSpawnFailed
@@ -166,8 +167,9 @@ type Exit struct {
 }
 
 var (
-	// ErrNotFound is returned if the journal holds no entry of the unit or
-	// of the invocation.
+	// ErrNotFound is returned if a source holds no run of the unit. Entries and Skim
+	// return it only if there is no refused or skipped start either. Package invocation
+	// also returns it for a run without entries.
 	ErrNotFound = errors.New("not in the journal")
 	// ErrUnsynced wraps the reason why journald could not be made to write
 	// down everything that it has received.
@@ -177,7 +179,7 @@ var (
 	// beginning is the manager's report that it starts the unit. So if LogLevel=
 	// (systemd-system.conf(5)) silences the manager, every log is incomplete.
 	ErrIncomplete = errors.New("the beginning of the run is not in the journal")
-	// ErrUnavailable is returned if there is neither libsystemd nor journalctl.
+	// ErrUnavailable is returned by a [Reader] if there is neither libsystemd nor journalctl.
 	ErrUnavailable = errors.New("cannot read the journal without libsystemd or journalctl")
 	// ErrFormat is returned for a recording in an unknown format.
 	ErrFormat = errors.New("no known recording format")
@@ -186,8 +188,8 @@ var (
 // A Source is a place to read entries from: a [Reader], a [Recording] or a host of a
 // [Store].
 //
-// In its methods, the zero ID stands for the latest invocation of the unit. They return
-// ErrNotFound if there is none, or no entry of such a unit.
+// In its methods, the zero ID stands for the latest invocation of the unit. If there is
+// none, they return ErrNotFound.
 type Source interface {
 	// Latest returns the most recent invocation of unit, or ErrNotFound.
 	Latest(ctx context.Context, unit string) (ID, error)
@@ -236,7 +238,7 @@ type Source interface {
 // A Skipper tells [Source] which lines it can leave out.
 type Skipper interface {
 	// Skip reports whether a line with this text need not be read in full. pid returns
-	// the process that wrote the line; 0 if unknown. That takes about as long as
-	// reading the text, and text is not valid after it.
+	// the process that wrote the line; 0 if unknown. To call pid takes about as long as
+	// reading the text, and text is not valid afterwards.
 	Skip(text []byte, pid func() int) bool
 }

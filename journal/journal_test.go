@@ -831,11 +831,11 @@ func TestOpenRecording(t *testing.T) {
 			err: "no known recording format: it looks like journalctl -o verbose; want " + Formats},
 		"reversed": {
 			text: "__REALTIME_TIMESTAMP=13\nMESSAGE=a\n\n__REALTIME_TIMESTAMP=12\nMESSAGE=b\n\n__REALTIME_TIMESTAMP=9\nMESSAGE=c\n",
-			err: "no known recording format: it looks like journalctl --reverse, whose entries come from the last to the first; want " +
+			err: "no known recording format: it looks like journalctl --reverse, which prints the last entry first; want " +
 				Formats},
 		"reversed JSON": {
 			text: `{"__REALTIME_TIMESTAMP":"13"}` + "\n" + `{"__REALTIME_TIMESTAMP":"12"}` + "\n" + `{"__REALTIME_TIMESTAMP":"11"}` + "\n",
-			err: "no known recording format: it looks like journalctl --reverse, whose entries come from the last to the first; want " +
+			err: "no known recording format: it looks like journalctl --reverse, which prints the last entry first; want " +
 				Formats},
 		"the clock was set back": {text: "__REALTIME_TIMESTAMP=13\nMESSAGE=a\n\n__REALTIME_TIMESTAMP=11\nMESSAGE=b\n\n" +
 			"__REALTIME_TIMESTAMP=12\nMESSAGE=c\n\n__REALTIME_TIMESTAMP=5\nMESSAGE=c\n", want: formatExport},

@@ -83,7 +83,7 @@ func (r *record) fromJSON(fields map[string]json.RawMessage) {
 const maxSeveral = 1 << 20
 
 // jsonValue reads a field: a value, or an array of several values of which the first
-// counts, as in the other formats. It reports lost if there was a value that cannot be
+// counts, as in the other formats. lost reports that there was a value that cannot be
 // read.
 func jsonValue(raw json.RawMessage) (value []byte, lost bool) {
 	if len(raw) == 0 {

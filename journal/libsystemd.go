@@ -19,7 +19,7 @@ import (
 // thread, as sd-journal(3) demands.
 type libsystemd struct {
 	j      *sdjournal.Journal
-	handle unsafe.Pointer // for data; nil: data uses j
+	handle unsafe.Pointer // the sd_journal of j; nil if it is unknown, see handleOf
 	arena  *[]byte        // holds the fields of the current entry
 }
 
@@ -64,7 +64,7 @@ func (r Reader) openAs(open func() (*sdjournal.Journal, error), withDefault bool
 	defer runtime.UnlockOSThread()
 	j, err := open()
 	if err != nil {
-		// Errors of libsystemd are errnos. Any other error is that the library is missing.
+		// Errors of libsystemd are errnos. Any other error means that the library is missing.
 		if _, ok := errors.AsType[syscall.Errno](err); !ok {
 			return r.openJournalctl(withDefault, f)
 		}
@@ -116,7 +116,7 @@ func (l libsystemd) backwards(_ context.Context, s selector, m match) records {
 	})
 }
 
-// records yields the records from the place that seek goes to on, one for each step.
+// records calls seek once, and yields a record after each call of step.
 func (l libsystemd) records(s selector, step func() (uint64, error), seek func() error) records {
 	return func(yield func(*record, error) bool) {
 		var rec record
@@ -220,9 +220,9 @@ func (l libsystemd) skim(ctx context.Context, s selector, id ID, skip skipFunc) 
 func (l libsystemd) lines(ctx context.Context, s selector, id ID, skip skipFunc, yield func(*record, error) bool) error {
 	// Matching one field is much faster than two. Match the unit, not the invocation:
 	// a user can change what journald records as the invocation of that user's unit.
-	// So lines of other invocations turn up here, too. They show when an entry is read
-	// in full, which is done for each line that is not skipped, and for each line
-	// after one of another invocation.
+	// So lines of other invocations turn up here, too. They are recognized when they
+	// are read in full. That is done for each line that is not skipped, and for each
+	// line after one of another invocation.
 	if err := l.set(match{s.of(Output, id)}); err != nil {
 		return err
 	}

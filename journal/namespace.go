@@ -30,7 +30,7 @@ func CheckNamespace(name string) error {
 var machineID = lazily(`^[0-9a-f]{32}$`)
 
 // folders returns the directories of the journals of r, by namespace. The default
-// journal is that of namespace "".
+// journal has the name "".
 func (r Reader) folders() map[string][]string {
 	found := make(map[string][]string)
 	if r.File != "" {
@@ -87,7 +87,7 @@ func (r Reader) NamespaceOf(ctx context.Context, unit string, id ID, began time.
 	sockets, _ := filepath.Glob(socketOf("*"))
 	for _, socket := range sockets {
 		ctx, cancel := context.WithTimeout(ctx, otherNamespace)
-		_ = synchronize(ctx, socket) // if it fails, the namespace may have nothing to do with the unit
+		_ = synchronize(ctx, socket) // an error may be that of a namespace that the unit does not use
 		cancel()
 	}
 	return r.findNamespace(ctx, unit, id, began)

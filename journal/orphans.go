@@ -7,10 +7,10 @@ import (
 	"time"
 )
 
-// journald looks up the invocation of a process in /run/systemd/units when it receives
-// the first line of it, and the manager removes that link when the unit has ended. If
-// a process ends quickly, a busy journald is too late: the line names the unit, but no
-// invocation. It belongs to the last invocation that ended before journald received it.
+// When journald receives the first line of a process, it looks up the invocation in a link
+// in /run/systemd/units, which the manager removes when the unit has ended. If a process
+// ends quickly, a busy journald is too late: the line names the unit, but no invocation.
+// It belongs to the last invocation that ended before journald received it.
 
 // orphans holds lines without an ID until it is known to which invocation they belong.
 // This is not known at once: the manager reports the next invocation through another
@@ -98,7 +98,7 @@ func (o *orphans) takeParts() {
 	o.joiner = joiner{}
 }
 
-// end is rest at the end of the journal.
+// end returns what rest returns, at the end of the journal, where no more parts come.
 func (o *orphans) end() []Entry {
 	o.takeParts()
 	return o.rest()

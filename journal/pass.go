@@ -106,7 +106,7 @@ func (p *pass) skim(skipper Skipper) error {
 		return err
 	}
 	if split.Invocation == p.id {
-		// Parts of lines cannot be skipped, because their text alone does not tell to
+		// Parts of lines cannot be skipped, because their text alone does not show to
 		// which line they belong.
 		return p.entries(p.b.read(p.ctx, p.s, match{p.s.of(Output, p.id)}, time.Time{}))
 	}
@@ -130,9 +130,9 @@ func (p *pass) skim(skipper Skipper) error {
 	return p.fill()
 }
 
-// late yields the lines without an ID that belong to the invocation. It returns the first
-// line of the invocation that it finds again on the way. If the run is short, that is
-// its very first line, which saves complete a query.
+// late yields the lines without an ID that belong to the invocation. On its way it meets
+// lines of the invocation again, and returns the first of these. If the run is short, that
+// is its very first line, which saves complete a query.
 func (p *pass) late() (again Entry, err error) {
 	from := p.orphansFrom()
 	if from.IsZero() {

@@ -10,8 +10,8 @@ import (
 // unitTypes are the types of units (systemd.unit(5)).
 var unitTypes = []string{"service", "socket", "device", "mount", "automount", "swap", "target", "path", "timer", "slice", "scope"}
 
-// UnitType returns the type of a unit, such as "service", which its name ends in after a
-// dot; "" if the name has none.
+// UnitType returns the type of the unit with this name, such as "service" for "a.service";
+// "" if the name does not end in a type.
 func UnitType(name string) string {
 	if kind := strings.TrimPrefix(path.Ext(name), "."); slices.Contains(unitTypes, kind) {
 		return kind

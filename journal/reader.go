@@ -56,8 +56,8 @@ func (r Reader) Latest(ctx context.Context, unit string) (id ID, err error) {
 // Entries implements [Source]. It returns ErrIncomplete after the last entry if the
 // beginning of the invocation is not in the journal.
 //
-// The journal is open for the length of the loop, which is bound to its thread, as
-// sd-journal(3) demands. So do not pass the iterator to [iter.Pull2].
+// The journal stays open for the length of the loop, and the loop is bound to its thread,
+// as sd-journal(3) requires. So do not pass the iterator to [iter.Pull2].
 func (r Reader) Entries(ctx context.Context, unit string, id ID) iter.Seq2[Entry, error] {
 	return r.read(ctx, unit, id, nil, r.open)
 }
@@ -169,7 +169,7 @@ func isJournal(name string) bool {
 	return strings.HasSuffix(name, ".journal") || strings.HasSuffix(name, ".journal~")
 }
 
-// forbidden returns an error if there are journal files without permission to read.
+// forbidden returns an error if this process may not read some of the journal files.
 // libsystemd leaves them out silently.
 func (r Reader) forbidden() error {
 	if r.File != "" {

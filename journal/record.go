@@ -88,7 +88,7 @@ func (r *record) unspawned() bool { return bytes.HasPrefix(r.fields[fieldIdentif
 func (r *record) is(field int, value string) bool { return string(r.fields[field]) == value }
 
 func (r *record) id(field int) (id ID, ok bool) {
-	if text := r.fields[field]; len(text) > 0 { // most records lack some; an error takes time
+	if text := r.fields[field]; len(text) > 0 { // most records lack some IDs, and to make an error takes time
 		ok = id.UnmarshalText(text) == nil
 	}
 	return id, ok
@@ -209,8 +209,8 @@ func (r *record) event(kind Kind) (Event, Result, *Exit) {
 }
 
 // signalled reports whether the manager says that it has sent the main process a signal on
-// somebody's request. Only those signals count that systemd.service(5) calls clean: whatever
-// else ends the process makes the run fail. The message has no MESSAGE_ID.
+// somebody's request. Only the signals count that systemd.service(5) calls clean: if any
+// other ends the process, the run fails anyway. The message has no MESSAGE_ID.
 func signalled(message []byte) bool {
 	_, rest, ok := bytes.Cut(message, []byte(": Sent signal SIG"))
 	name, _, main := bytes.Cut(rest, []byte(" to main process "))
@@ -308,7 +308,7 @@ func (j *joiner) add(e Entry, r *record) (Entry, bool) {
 	}
 	stream := string(r.fields[fieldStream])
 	if stream == "" {
-		stream = string(r.fields[fieldPID]) + " " + string(r.fields[fieldPriority]) // conmon's tell standard error
+		stream = string(r.fields[fieldPID]) + " " + string(r.fields[fieldPriority]) // conmon's priority marks standard error
 	}
 	begun := j.waiting[stream]
 	if begun == nil {

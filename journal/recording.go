@@ -35,7 +35,7 @@ import (
 // without a zone, or in a zone that is not known by its name, is local. Plain text is one
 // invocation, without processes or a verdict.
 type Recording struct {
-	User bool // the unit belongs to a user manager; mostly the content shows this itself
+	User bool // the unit belongs to a user manager; usually the content shows this
 
 	r      io.ReadSeeker
 	format format
@@ -95,13 +95,13 @@ func OpenRecording(r io.ReadSeeker) (*Recording, error) {
 		}
 	}
 	if (rec.format == formatExport || rec.format == formatJSON) && isReversed(head) {
-		return nil, fmt.Errorf("%w: it looks like journalctl --reverse, whose entries come from the last to the first; want %s", ErrFormat, Formats)
+		return nil, fmt.Errorf("%w: it looks like journalctl --reverse, which prints the last entry first; want %s", ErrFormat, Formats)
 	}
 	return rec, nil
 }
 
 // isReversed reports whether each entry in head is earlier than the one before. In a log
-// in order, not all are, even if the clock was set back.
+// that is in order, some are later, even if the clock was set back.
 func isReversed(head []byte) bool {
 	steps, last := 0, ""
 	for {
@@ -129,7 +129,7 @@ func isReversed(head []byte) bool {
 const Formats = "the output of journalctl -o export, -o json --all or -o short-iso, or of restic"
 
 // firstLine returns the first line that is neither empty nor a remark of journalctl's,
-// such as "-- Boot 5bd2… --", nor where a pasted log begins.
+// such as "-- Boot 5bd2… --", nor the fence at the beginning of a pasted log.
 func firstLine(head []byte) []byte {
 	for line := range bytes.Lines(bytes.TrimPrefix(head, []byte("\xef\xbb\xbf"))) {
 		if line = bytes.TrimSpace(line); len(line) > 0 && !isRemark(line) {

@@ -11,7 +11,7 @@ import (
 
 // A start that the manager refused or skipped has no invocation of its own. As long as
 // the unit stays loaded, the manager reports such a start with the ID of the run before.
-// Otherwise it reports it without an ID, and the entry belongs after the latest run.
+// Otherwise the report has no ID, and belongs after the latest run.
 
 // notStarted reports whether e is about a start that was refused or skipped, and has no
 // ID.
@@ -85,7 +85,7 @@ func latestEntries(ctx context.Context, rs records, s selector, id ID) iter.Seq2
 	}
 }
 
-// refused yields the entries since a time about refused and skipped starts.
+// refused yields the entries about refused and skipped starts, from since on.
 func (p *pass) refused(since time.Time) error {
 	for r, err := range p.b.read(p.ctx, p.s, match{p.s.match(Manager)}, since) {
 		if err := cmp.Or(err, p.ctx.Err()); err != nil {

@@ -64,8 +64,8 @@ func (g *gaps) of(o origin) *gap {
 
 // fill yields, without text, the first and last lines of each origin that may be among
 // the lines that were left out. At the end it yields the last line of all, whose Parts
-// is the number of lines left out. The first line of all needs no such treatment: it is
-// never left out, because its process is not known before.
+// is the number of lines left out. The first line of all is never left out, because its
+// process is not known before.
 func (p *pass) fill() error {
 	if p.gaps.skipped == 0 {
 		return nil

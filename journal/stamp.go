@@ -95,7 +95,7 @@ func parseFull(s string) (time.Time, bool) {
 		return time.Time{}, false
 	}
 	name := s[i+1:]
-	// In the hour that comes twice in autumn the name says which it is.
+	// In the hour that comes twice in autumn, the zone's name says which of the two it is.
 	for _, t := range []time.Time{local, local.Add(time.Hour), local.Add(-time.Hour)} {
 		if zone, _ := t.Zone(); zone == name && t.Format(layout) == s[:i] {
 			return t.UTC(), true

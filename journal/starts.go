@@ -3,7 +3,7 @@ package journal
 // A Start finds out from the entries of an invocation whether its start was skipped. The
 // zero Start has seen none.
 type Start struct {
-	failed bool   // a process could not execute its command
+	failed bool   // a command of the unit could not be executed
 	result Result // ExecCondition, or "" if the manager has not said so
 }
 

@@ -36,11 +36,12 @@ type Store struct {
 // Host returns the journal of one host in the store. name is the host name in the journal.
 func (s Store) Host(name string) Source { return storeHost{store: s, host: name} }
 
-// ErrStoreAnswer is returned if the answer of a store is incomplete or cannot be read.
-var ErrStoreAnswer = errors.New("the answer of the store is not complete")
+// ErrStoreAnswer is returned if the answer of a store is an error, is incomplete or cannot be
+// read.
+var ErrStoreAnswer = errors.New("bad answer from the store")
 
 // ErrStoreEntries is returned if the entries in a store cannot be told apart or ordered.
-var ErrStoreEntries = errors.New("the entries in the store are not fit to be read")
+var ErrStoreEntries = errors.New("the entries in the store cannot be used")
 
 // ask yields the rows of the store's answer to a query. Each is valid until the next.
 func (s Store) ask(ctx context.Context, query string) iter.Seq2[storeRow, error] {
@@ -68,7 +69,7 @@ func (s Store) ask(ctx context.Context, query string) iter.Seq2[storeRow, error]
 }
 
 // storeClient is the default client. It follows no redirects, because the target could be
-// anyone, and would get the header.
+// anyone's server, and would get the header.
 var storeClient = sync.OnceValue(func() *http.Client {
 	c := &http.Client{Timeout: time.Minute, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 	if t, ok := http.DefaultTransport.(*http.Transport); ok {
@@ -94,7 +95,7 @@ func (s Store) post(ctx context.Context, query string) (io.ReadCloser, error) {
 	for name, values := range s.Header {
 		req.Header[http.CanonicalHeaderKey(name)] = values
 	}
-	req.Host = req.Header.Get("Host") // not sent otherwise; "" is that of the URL
+	req.Host = req.Header.Get("Host") // net/http does not send it from Header; "" means that of the URL
 	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	client := s.Client
 	if client == nil {
@@ -150,7 +151,7 @@ func (r storeRow) parse(line []byte) (storeRow, error) {
 		r = append(r, f)
 	}
 	if !ok {
-		return r, fmt.Errorf("%.100q is no JSON object of strings", line)
+		return r, fmt.Errorf("%.100q is not a JSON object of strings", line)
 	}
 	return r, nil
 }
@@ -186,7 +187,7 @@ func unescape(b []byte) (text []byte, ok bool) {
 		}
 		text, b = append(text, b[:n]...), b[n:]
 		end := 0
-		for end < len(b) && b[end] == '\\' { // two can be one character
+		for end < len(b) && b[end] == '\\' { // two escapes can be one character, so decode them together
 			if end+1 < len(b) && b[end+1] == 'u' {
 				end += len(`\u0000`)
 			} else {

@@ -15,7 +15,7 @@ import (
 type storeHost struct {
 	store Store
 	host  string
-	known *StoreUnit // one of its units, if something is known of it; else nil
+	known *StoreUnit // what [Store.Hosts] found about a unit of the host; nil if nothing is known
 }
 
 // overtaken bounds how long before the manager's "Starting" journald can have received a
@@ -28,8 +28,8 @@ func (h storeHost) Latest(ctx context.Context, unit string) (ID, error) {
 	return id, hint(unit, err)
 }
 
-// latest returns the invocation that began last, but for those whose start was skipped,
-// and when it began.
+// latest returns the invocation that began last, leaving out those that were skipped. It
+// also returns a time before which the store has no entries of that invocation.
 func (h storeHost) latest(ctx context.Context, s selector) (ID, time.Time, error) {
 	if u := h.known; u != nil && u.Unit == s.unit && u.Run != (ID{}) {
 		return u.Run, u.Began.Add(-overtaken), nil
@@ -78,8 +78,8 @@ func (h storeHost) latest(ctx context.Context, s selector) (ID, time.Time, error
 }
 
 // Entries implements [Source]. It returns ErrIncomplete after the last entry if the store
-// lacks the beginning of the run. It holds some thousand entries in memory, or all of the
-// run if the clock was set back in it.
+// lacks the beginning of the run. It holds a few thousand entries in memory, or the whole
+// run if the clock was set back during it.
 func (h storeHost) Entries(ctx context.Context, unit string, id ID) iter.Seq2[Entry, error] {
 	return func(yield func(Entry, error) bool) {
 		err := h.entries(ctx, selectorOf(unit, false), id, yield)
@@ -138,8 +138,8 @@ func (h storeHost) Sync(context.Context, string) error { return nil }
 // Host returns the name of the host.
 func (h storeHost) Host() string { return h.host }
 
-// Boot returns the boot of the machine of which the manager's latest word is, the zero ID
-// if it has none.
+// Boot returns the boot in which the machine's manager last logged something; the zero ID
+// if the store has nothing of it.
 func (h storeHost) Boot(ctx context.Context) (id ID, err error) {
 	boot := fieldNames[fieldBoot]
 	query := fmt.Sprintf(`%s _PID:="1" | stats row_max(_time, %s) last`, h.filter(), boot)

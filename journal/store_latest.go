@@ -18,12 +18,13 @@ type StoreUnit struct {
 
 	Last time.Time // time of the manager's last entry about the unit
 	// Run is the latest run, and Began the time of the manager's "Starting". Both are
-	// zero if that takes more queries, as after a start that was refused or skipped.
+	// zero if more queries are needed to find them, as after a start that was refused or
+	// skipped.
 	Run   ID
 	Began time.Time
 	// Entries is the number of entries of Run in the store. It grows as more arrive. It
-	// is 0 for a run that began more than two days ago. Notes is the number of those that
-	// are the manager's.
+	// is 0 for a run that began more than two days ago. Notes is the number of entries
+	// among them that are the manager's.
 	Entries, Notes uint64
 
 	since  time.Time
@@ -32,7 +33,7 @@ type StoreUnit struct {
 
 // A StoreHost is a host of a store and its units, ordered by name.
 type StoreHost struct {
-	Name  string // any text, if nobody vouches for it
+	Name  string // can be any text, unless a proxy checks it (see SenderField)
 	Units []StoreUnit
 	// Err says which entries under this name are not trusted: those that another host
 	// sent, or, if two machines have the name, all of them. They are not in Units.
@@ -44,11 +45,12 @@ const countSince = 48 * time.Hour
 
 // Hosts returns the hosts, ordered by name, and those of their units about which the manager
 // has logged something since a time and whose names match any of patterns (see [Match]).
+// Without patterns it returns nothing.
 //
 // It sends three queries, however many hosts there are. One finds the latest run of each
 // unit. The others count the lines and the manager's entries of each run of the last days.
-// One query for all has to return each run of the whole time: of 1,000 machines and a week
-// it took the store as long as the three, and its answer was three times as large.
+// A single query would have to return each run since that time: for 1,000 machines and a
+// week it took the store as long as the three, and its answer was three times as large.
 func (s Store) Hosts(ctx context.Context, since time.Time, patterns ...string) ([]StoreHost, error) {
 	units, err := s.units(ctx, since, patterns)
 	if err != nil {

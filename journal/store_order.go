@@ -18,7 +18,7 @@ import (
 // so that memory does not grow with the log.
 const maxPage = 4000
 
-// pageStep is the shortest time that a page can be of.
+// pageStep is the shortest time that a page can cover.
 const pageStep = 10 * time.Millisecond
 
 // A numbered is a record with its place in the journal of its machine.
@@ -34,7 +34,7 @@ func (h storeHost) records(ctx context.Context, m match, since time.Time) (recor
 	all := span{from: since}
 	stream := ""
 	if h.known != nil && h.known.Entries > 0 {
-		// To look into the streams of the host alone is half the work.
+		// To search only the streams of this host is half the work.
 		stream = "{_HOSTNAME=" + strconv.Quote(h.host) + "} "
 	}
 	found, err := h.find(ctx, stream, m, all, maxPage+1)
@@ -86,7 +86,7 @@ func (h storeHost) count(found []*numbered) (n uint64) {
 	return n
 }
 
-// A span is a time from a moment to another, without that. Zero is open.
+// A span of time begins at from, and ends before to. A zero time means no limit.
 type span struct{ from, to time.Time }
 
 func (s span) filter() string {
@@ -97,8 +97,9 @@ func (s span) filter() string {
 	return q
 }
 
-// find returns the records in some streams, as the store gives them: at most limit of them,
-// or all if it is 0.
+// find returns the records that m matches in a span, in the order of the store's answer. If
+// stream is not "", it finds only those in the streams that this filter selects. It returns
+// at most limit records, or all if limit is 0.
 func (h storeHost) find(ctx context.Context, stream string, m match, of span, limit int) ([]*numbered, error) {
 	query := of.filter() + " " + stream + h.query(m) + " | fields _time, " + cursor + ", " + machine
 	for _, name := range fieldNames {
@@ -125,7 +126,7 @@ func (h storeHost) find(ctx context.Context, stream string, m match, of span, li
 	return found, nil
 }
 
-// sameMachine returns the machine of a row. It returns an error if another one is known.
+// sameMachine returns the machine of a row. It returns an error if known is a different one.
 func (h storeHost) sameMachine(known string, row storeRow) (string, error) {
 	of := row.get(machine)
 	if known != "" && of != known {
@@ -135,7 +136,8 @@ func (h storeHost) sameMachine(known string, row storeRow) (string, error) {
 }
 
 // pages divides a span so that each part has about maxPage records. If the clock was set
-// back among them, only all together can be put in order: then it returns the whole span.
+// back during it, the records can only be ordered all at once, and pages returns the whole
+// span.
 func (h storeHost) pages(ctx context.Context, m match, whole span) ([]span, error) {
 	type place struct {
 		step   int64 // of time
@@ -179,7 +181,7 @@ func (h storeHost) pages(ctx context.Context, m match, whole span) ([]span, erro
 			return []span{whole}, nil
 		}
 		last[at.source] = n.last
-		// Those of the same step stay together.
+		// Records of the same step stay together.
 		begin := time.UnixMicro(at.step * pageStep.Microseconds())
 		if count > 0 && count+n.count > maxPage && begin.After(page.from) {
 			page.to = begin
@@ -217,7 +219,8 @@ func numberedOf(row storeRow) (*numbered, error) {
 func (r *numbered) place(row storeRow) error {
 	r.source, r.number = parseCursor(row.get(cursor))
 	if r.source == "" || r.number == 0 {
-		return fmt.Errorf("%w: they have no %s, so nothing tells their order; start VictoriaLogs with -journald.includeEntryMetadata, which counts for what is sent from then on", ErrStoreEntries, cursor)
+		return fmt.Errorf("%w: they have no %s, so their order is unknown; start VictoriaLogs with -journald.includeEntryMetadata, "+
+			"which affects only what is sent from then on", ErrStoreEntries, cursor)
 	}
 	t, err := time.Parse(time.RFC3339Nano, row.get("_time"))
 	if err != nil {

@@ -65,7 +65,7 @@ var (
 func (r *Recording) textEntry(l textLine, unit string) (Entry, bool) {
 	e := Entry{Kind: Output, Time: l.time, Identifier: l.identifier, PID: l.pid, Message: l.message, Parts: 1}
 	switch {
-	case (l.identifier == "systemd" || l.identifier == "init.scope") && (l.pid == 1 || r.User): // the unit, in with-unit
+	case (l.identifier == "systemd" || l.identifier == "init.scope") && (l.pid == 1 || r.User): // with-unit has the unit there
 		e.Kind = Manager
 		return e, managerText(&e, string(l.message), unit)
 	case l.identifier == "systemd-journald":

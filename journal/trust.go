@@ -17,8 +17,8 @@ type rule struct {
 	vouched  []condition
 }
 
-// A condition is a value that a field must have; "" means that there is no such field. uidOf in it stands for the UID of the
-// user whose manager runs the unit.
+// A condition is a value that a field must have; "" means that the entry must not have the
+// field. uidOf in the value stands for the UID of the user whose manager runs the unit.
 type condition struct {
 	field int
 	value string
@@ -32,8 +32,8 @@ const uidOf = "$UID"
 type scope [4]rule
 
 // lastWords, as a Kind in a scope, are what a process of systemd's own logged when it could
-// not execute a command of the unit, and ended before journald looked whose process it was.
-// Only root, or the unit's user, can send such an entry. It counts as Output.
+// not execute a command of the unit, and ended before journald looked up its unit. Only
+// root, or the unit's user, can send such an entry. It counts as Output.
 const lastWords Kind = 3
 
 var systemScope = scope{
@@ -112,12 +112,12 @@ func (s selector) vouched(rule *rule, r *record) bool {
 	return true
 }
 
-// A match is a disjunction of conjunctions of FIELD=value, as in sd_journal_add_match(3). FIELD=
-// matches entries without that field.
+// A match is a disjunction of conjunctions of FIELD=value, as in sd_journal_add_match(3).
+// FIELD= matches entries without that field.
 type match [][]string
 
-// present returns m without the conditions that a field is absent: a journal, unlike a store,
-// cannot be asked for that.
+// present returns m without the conditions that a field is absent: a store can be asked for
+// such entries, but a journal cannot.
 func (m match) present() match {
 	p := make(match, len(m))
 	for i, and := range m {
@@ -147,7 +147,8 @@ func (s selector) any() match { return match{s.match(Output), s.match(Manager)} 
 // whole matches all entries of one invocation.
 func (s selector) whole(id ID) match { return append(match{s.of(Output, id)}, s.notes(id)...) }
 
-// notes matches the entries of the manager and of journald about one invocation, and last words.
+// notes matches the entries of the manager and of journald about one invocation, and its
+// last words.
 func (s selector) notes(id ID) match {
 	return match{s.of(Manager, id), s.of(Dropped, id), s.of(lastWords, id)}
 }

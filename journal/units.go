@@ -188,7 +188,7 @@ func (h storeHost) Units(ctx context.Context, patterns ...string) iter.Seq2[stri
 		s := selectorOf("", false)
 		for _, k := range []Kind{Output, Manager} {
 			field := fieldNames[s.scope[k].unit]
-			// Of what the kind of speaker is matched by, the unit comes first.
+			// The first condition of a match is the unit. Leave it out, to find all units.
 			query := fmt.Sprintf("%s %s %s:* | stats by (%s) count() n", h.filter(), storeFilter(s.match(k)[1:]), field, field)
 			for row, err := range h.store.ask(ctx, query) {
 				if err != nil {

@@ -240,7 +240,7 @@ func TestStoreMixed(t *testing.T) {
 	dir := t.TempDir()
 	got := call(t, nil, "", "--store", node.URL, "--unit", "restic-*", "--output", dir)
 	assert.Equal(t, 1, got.code)
-	assert.Contains(t, got.stderr, `host "alpha": reading restic-a.service: the entries in the store are not fit to be read`)
+	assert.Contains(t, got.stderr, `host "alpha": reading restic-a.service: the entries in the store cannot be used`)
 	assert.Contains(t, got.stderr, "-journald.includeEntryMetadata")
 	files := promFiles(t, dir)
 	assert.Contains(t, files["alpha.prom"], `unit="restic-b.service"`)
@@ -368,7 +368,7 @@ func TestStoreTrouble(t *testing.T) {
 		require.NoError(t, err)
 		assert.Equal(t, []string{dir + "/_collector.prom", dir + "/alpha.prom", dir + "/targets.json"}, names)
 	}
-	const incomplete = "the answer of the store is not complete"
+	const badAnswer = "bad answer from the store"
 
 	elsewhere := countFor(t, at)
 	const good = 3 // questions are answered first, those about all hosts
@@ -409,14 +409,14 @@ func TestStoreTrouble(t *testing.T) {
 				tt.answer(w, whole.Body.Bytes())
 			}))
 			defer server.Close()
-			fails(t, server.URL, incomplete)
+			fails(t, server.URL, badAnswer)
 		})
 	}
 	assert.Zero(t, elsewhere.asked.Load())
 
 	t.Run("a limit of the server", func(t *testing.T) {
 		limited := victorialogs.Start(t, append([]string{"-search.maxQueryTimeRange=1d"}, victorialogs.Flags...)...)
-		fails(t, limited, incomplete)
+		fails(t, limited, badAnswer)
 	})
 	t.Run("full", func(t *testing.T) {
 		// It takes nothing more, and says so to the sender, who keeps it; what it has is read.
@@ -439,11 +439,11 @@ func TestStoreTrouble(t *testing.T) {
 	t.Run("slow", func(t *testing.T) {
 		storage[0].Signal(t, syscall.SIGSTOP)
 		defer storage[0].Signal(t, syscall.SIGCONT)
-		fails(t, at, incomplete)
+		fails(t, at, badAnswer)
 	})
 	t.Run("a storage node is down", func(t *testing.T) {
 		storage[1].Kill()
-		fails(t, at, incomplete)
+		fails(t, at, badAnswer)
 	})
 	t.Run("all of it is down", func(t *testing.T) {
 		front.Kill()
