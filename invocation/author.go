@@ -46,7 +46,7 @@ func speakerOf(e journal.Entry) speaker {
 }
 
 // programOf returns the name of the program that wrote e, "" if it is unknown. known
-// reports whether it is that of a file, not the command name alone.
+// reports whether it is the name of the program's file, not the command name.
 func programOf(e journal.Entry) (program string, known bool) {
 	program = path.Base(strings.TrimSuffix(e.Exe, " (deleted)")) // an update replaced the file while it ran
 	if e.Exe == "" || multiCall[program] {
@@ -105,7 +105,7 @@ var (
 // relays reports whether the passer that wrote e may forward the standard error of others.
 func relays(e journal.Entry) bool {
 	program, known := programOf(e)
-	return known && !talkers[program] // the command name of a script is the script's
+	return known && !talkers[program] // a command name alone may be that of a script
 }
 
 // author returns the process that printed the line, or 0 if a program such as tee

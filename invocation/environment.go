@@ -32,8 +32,8 @@ var none told
 
 // environment returns what systemd tells the calling process about unit, if that
 // process is a command of unit, or an OnFailure= or OnSuccess= handler of it. It
-// returns none elsewhere, and in a handler that several units have in common, which
-// systemd tells nothing. user reports that unit belongs to the user manager.
+// returns none elsewhere, and in a handler that several units have in common, because
+// systemd tells such a handler nothing. user reports that unit belongs to the user manager.
 func environment(unit string, user bool, getenv func(string) string) told {
 	cgroup, _ := os.ReadFile("/proc/self/cgroup") // without it, no process counts as inside
 	return environmentIn(cgroup, unit, user, getenv)

@@ -10,8 +10,8 @@ import (
 )
 
 // join merges the processes that are really one: the output of a restic can reach the
-// journal twice, such as through tee and logger, and its two streams can take
-// different ways.
+// journal twice, as through tee and logger, and its two streams can take different
+// ways.
 func join(processes []parser.Process) []parser.Process {
 	joined := make([]parser.Process, 0, len(processes))
 next:
@@ -34,7 +34,8 @@ next:
 	}
 	straight := slices.ContainsFunc(joined, func(p parser.Process) bool { return p.Backup != nil && !passedOn(&p) })
 	return slices.DeleteFunc(joined, func(p parser.Process) bool {
-		// A restic that it could be of says the same itself, or there is none.
+		// p belongs to no backup: if there was a restic that could have said this, its
+		// own output has it, too.
 		return passedOn(&p) && onlyComplains(&p) && (p.Command == "" || straight)
 	})
 }
@@ -62,8 +63,8 @@ func same(a, b *parser.Process) bool {
 // delay is how much later a line can come by the other way.
 const delay = time.Second
 
-// sameBackup reports whether two summaries are the same. When they came, and what could not
-// be read, may be known by one way alone.
+// sameBackup reports whether two summaries are the same. It does not compare when they were
+// logged and how much could not be read, because one of the ways may not show that.
 func sameBackup(a, b *parser.Backup) bool {
 	if a == nil || b == nil {
 		return a == b
@@ -99,8 +100,8 @@ func merge(p, other *parser.Process) {
 	widen(p, other)
 }
 
-// onlyComplains reports whether p says of sources that it could not read them, and
-// neither what it saved nor why it gave up.
+// onlyComplains reports whether p says that it could not read some sources, but neither
+// what it saved nor why it gave up.
 func onlyComplains(p *parser.Process) bool {
 	return p.Backup == nil && p.Fatal == "" && (p.Command == "" || p.Command == parser.CommandBackup) && (p.Unreadable > 0 || p.Incomplete)
 }
@@ -156,14 +157,14 @@ func complain(b, p *parser.Process) {
 	widen(b, p)
 }
 
-// unclear forgets how much other backups than b could not read, where p goes on until
-// they ran: it does not tell one's sources from the next one's.
+// unclear forgets how many sources the backups except b could not read, if p was still
+// complaining when they ran: nothing shows which backup its last complaints are about.
 func unclear(processes []parser.Process, p, b *parser.Process) {
 	for i := range processes {
 		other := &processes[i]
 		until := other.Start
 		if onlyMissing(p) {
-			until = b.End // the next restic names its own before it says anything else
+			until = b.End // the next restic names its missing sources before it says anything else
 		}
 		if other != b && complements(p, other) && p.End.After(until) && other.End.After(p.Start) {
 			backup := *other.Backup

@@ -33,7 +33,7 @@ func atWork(ctx context.Context, unit string, user bool) bool {
 	return slices.Contains(beforePost, state)
 }
 
-// manager connects with the manager of the system, or of the user.
+// manager connects to the manager of the system, or of the user.
 func manager(ctx context.Context, user bool) (*dbus.Conn, error) {
 	if user {
 		return dbus.NewUserConnectionContext(ctx)

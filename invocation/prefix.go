@@ -19,10 +19,10 @@ type PrefixError struct {
 }
 
 func (e *PrefixError) Error() string {
-	return "no backup was understood: a prefix stands before each line of restic's, which this cuts: " + e.Strip.String()
+	return "no backup was understood, because each line of restic's has a prefix; this regular expression cuts it: " + e.Strip.String()
 }
 
-// A prefix is what stands before lines of restic's.
+// A prefix is what stands before restic's lines in the output of a run.
 type prefix struct {
 	last  []byte // of the last such line
 	shape string // of all of them, as a regular expression
@@ -43,8 +43,8 @@ func (p *prefix) add(text []byte) {
 	p.last, p.shape = append(p.last[:0], text[:n]...), shape
 }
 
-// stripped returns text without what strip matches at its beginning. docker compose has
-// control sequences before its prefix.
+// stripped returns text without what strip matches at its beginning. docker compose puts
+// control sequences before its prefix, so it removes them if strip does not match at first.
 func stripped(text []byte, strip *regexp.Regexp) []byte {
 	for _, text := range [][]byte{text, parser.Bare(text)} {
 		if at := strip.FindIndex(text); at != nil && at[0] == 0 {
@@ -54,8 +54,8 @@ func stripped(text []byte, strip *regexp.Regexp) []byte {
 	return text
 }
 
-// missing returns what is to be reported of a run that was read without its prefix, nil
-// if there is none, or if to cut it would not help: the run is read with it to know.
+// missing returns a *PrefixError if r, which was read without Strip, would be understood
+// with it; else nil. To find out, it reads the run again.
 func (p *prefix) missing(ctx context.Context, r *Run, from journal.Source, id journal.ID, o Options) error {
 	if p.shape == "" || p.mixed || slices.ContainsFunc(r.Processes, telling) {
 		return nil
@@ -93,8 +93,8 @@ const (
 
 // shapeOf returns a regular expression for prefixes that differ from this one in their
 // times, numbers, and names of levels and streams. It matches no beginning of a line
-// that restic prints without a prefix. Without a backslash it stands in a unit as in
-// a shell. It is "" if there is none.
+// that restic prints without a prefix. It has no backslash, so that it can be copied into
+// a unit as into a shell. It is "" if no expression is safe.
 func shapeOf(prefix string) string {
 	if len(prefix) > longestPrefix || strings.ContainsAny(prefix, `\'%$^`) {
 		return ""

@@ -51,7 +51,7 @@ func Read(ctx context.Context, from journal.Source, unit string, id journal.ID, 
 	}
 	if r.Outcome == Succeeded && r.Dropped == 0 {
 		r.Unparsed += unended(r.Processes)
-		// Of backups at once in one stream it does not show which lines are whose.
+		// If backups ran at once in one stream, nothing shows which lines belong to which.
 		r.Processes = slices.DeleteFunc(r.Processes, func(p parser.Process) bool { return lost(&p) && passedOn(&p) })
 	}
 	if q.told.inside && v.result == "" {
@@ -61,8 +61,8 @@ func Read(ctx context.Context, from journal.Source, unit string, id journal.ID, 
 }
 
 // unended counts the commands of a successful run whose end was not understood. It
-// leaves out backups that did not share their process: every way in which they end is
-// known, so such a one was killed.
+// leaves out backups that did not share their process: every way in which these end is
+// known, so one without an end was killed.
 func unended(processes []parser.Process) (n uint64) {
 	for _, p := range processes {
 		if lost(&p) && passedOn(&p) || p.Unfinished && p.Command != parser.CommandBackup {
@@ -92,8 +92,8 @@ func read(ctx context.Context, from journal.Source, unit string, id journal.ID, 
 	return r, v, err
 }
 
-// readFrom reads the entries of a run without its first lines of output. It returns the
-// number of the line with which the last run begins.
+// readFrom reads the entries of a run, and of its output the lines from number first on.
+// It also returns the number of the line with which the last run in the output begins.
 func readFrom(ctx context.Context, from journal.Source, unit string, id journal.ID, o Options, first int) (*Run, *verdict, int, error) {
 	r := &Run{Unit: unit}
 	if h, ok := from.(host); ok {

@@ -20,9 +20,9 @@ type request struct {
 	local bool // from is the journal of the running machine
 	told  told
 
-	// present is the run of a user's unit that goes on, as the manager's link says.
+	// present is the run of a user's unit that is going on, according to the manager's link.
 	present journal.ID
-	linked  bool // the link, or that there is none, could be read
+	linked  bool // it is known whether there is such a link
 }
 
 func newRequest(from journal.Source, unit string, id journal.ID, o Options) *request {
@@ -113,8 +113,8 @@ func (q *request) judge(ctx context.Context, r *Run, v *verdict) (*Run, error) {
 	return r, nil
 }
 
-// A host is a source that has the journal of a host of a store. Boot returns the boot in
-// which that machine was last.
+// A host is a source that has the journal of a host of a store. Boot returns the last boot
+// of that machine of which the store has entries.
 type host interface {
 	Host() string
 	Boot(context.Context) (journal.ID, error)

@@ -12,7 +12,7 @@ type Status string
 // The statuses.
 const (
 	StatusSuccess Status = "success"
-	// StatusPartial: a snapshot was saved, but some sources could not be read.
+	// StatusPartial means that a snapshot was saved, but some sources could not be read.
 	StatusPartial Status = "partial"
 	StatusFailed  Status = "failed"
 )
@@ -20,11 +20,12 @@ const (
 // Statuses returns all statuses but the zero one.
 func Statuses() []Status { return []Status{StatusSuccess, StatusPartial, StatusFailed} }
 
-// A Reason is why a run failed or is partial. The zero Reason is that of a success.
+// A Reason is why a run failed or is partial. The zero Reason is that of a success, and of
+// an unknown outcome.
 type Reason string
 
-// The reasons. The first four come from the manager's verdict, the others from
-// restic's last lines.
+// The reasons. The first four mostly come from the manager's verdict, the others from
+// restic's last lines or exit status.
 const (
 	ReasonNotStarted Reason = "not_started"
 	ReasonTimeout    Reason = "timeout"
@@ -51,7 +52,7 @@ func Reasons() []Reason {
 	}
 }
 
-// Status returns the status of the run.
+// Status returns the status of the run; "" if its outcome is unknown.
 func (r *Run) Status() Status {
 	partial := slices.ContainsFunc(r.Processes, incomplete)
 	switch {
@@ -90,7 +91,8 @@ func incomplete(p parser.Process) bool {
 	return p.Incomplete || p.Backup != nil && p.Unreadable > 0
 }
 
-// Reason returns why the run failed or is partial; "" after a success.
+// Reason returns why the run failed or is partial; "" after a success, and if the outcome is
+// unknown.
 func (r *Run) Reason() Reason {
 	switch r.Status() {
 	case "", StatusSuccess:

@@ -56,9 +56,9 @@ func unitPath(user bool) []string {
 	return dirs
 }
 
-// presentRun returns the run of a unit of the calling user's manager that is going on,
-// zero if none is. It returns false if that is unknown. The manager keeps a link
-// for each unit that is not inactive.
+// presentRun returns the run that is going on of a unit of the calling user's manager; zero
+// if none is. known is false if that cannot be found out. The manager keeps a link for each
+// unit that is not inactive.
 func presentRun(unit string) (id journal.ID, known bool) {
 	dir := fmt.Sprintf("/run/user/%d/systemd/units", os.Getuid())
 	if _, err := os.Stat(dir); err != nil {

@@ -31,17 +31,17 @@ type verdict struct {
 	started   bool      // the manager has said that the unit has started; of a oneshot it says so at a good end
 	simple    bool      // the unit counts as started while it runs, as with Type=simple
 	lineSince bool      // there was output since the manager said that it starts the unit, or that it has started
-	ran       bool      // the manager said "Started" after the output: before systemd 246 its last word about a oneshot
+	ran       bool      // the manager said "Started" after the output; before systemd 246, this is its last word about a oneshot
 	stopping  bool      // the unit was stopped, and had not failed before
 	stopped   bool      // the run ended as a stop ends; a oneshot that is stopped shows nothing else
-	reloading bool      // a failure of a process that is not the main one is that of ExecReload=
+	reloading bool      // the unit is being reloaded, so a process that fails and is not the main one is ExecReload=
 	signalled time.Time // when the manager last sent the main process a signal that ends it; zero if it never did
 	start     journal.Start
 	spoke     firstWords
 
 	stop stop // of a unit that has started well, and is then stopped
 
-	restarting bool      // Restart= will try again, so a start limit ends these tries and is no new start
+	restarting bool      // Restart= will try again, so a start limit ends these tries and refuses no new start
 	refused    time.Time // when the manager last refused a start after the run; zero if it never did
 }
 
@@ -175,8 +175,8 @@ func (r *Run) judge(v *verdict, told told, local bool) error {
 		r.Start, r.End = began, cmp.Or(v.time, r.Processes[len(r.Processes)-1].End)
 	}
 	// The journal takes precedence, because a unit's Environment= could set these variables.
-	// A handler is told of success, too, if the run before was one, or a run that goes on
-	// lost its job (JobRunningTimeoutSec=).
+	// A success that a handler is told of does not count: it may be that of the run before,
+	// or the job of a run that goes on has timed out (JobRunningTimeoutSec=).
 	result := v.result
 	if result == "" && (told.inside || told.result != journal.Success) {
 		result = told.result
@@ -228,15 +228,15 @@ func (r *Run) judge(v *verdict, told told, local bool) error {
 	default:
 		r.Outcome = Failed
 		if v.stopping && r.brokenOff() {
-			r.Outcome = Killed // a wrapper makes a status of its own of the signal
+			r.Outcome = Killed // a wrapper turned the signal into an exit status of its own
 		}
 	}
 	return nil
 }
 
 // succeeded checks a verdict of success. The manager also gives it to a unit of
-// Type=simple that is stopped halfway, and to one whose wrapper hides that. A unit's
-// Environment= can claim it.
+// Type=simple that is stopped halfway, and to a unit whose wrapper hides that restic was
+// killed. A unit's Environment= can claim it.
 func (r *Run) succeeded(v *verdict, told told) Outcome {
 	switch {
 	case told.inside && v.failedInside():
@@ -254,8 +254,8 @@ func (v *verdict) endedQuietly() bool {
 	return v.result == "" && v.simple && !endedWithBoot(v.boot) && !v.orphaned()
 }
 
-// orphaned reports whether the manager that started the run is gone, as a user's manager
-// is that was killed. If it had ended as it should, it would have stopped the unit first.
+// orphaned reports whether the manager that started the run is gone, such as a user's
+// manager that was killed. If it had ended as it should, it would have stopped the unit first.
 // The system's manager, process 1, ends with the boot, and /proc may hide it (hidepid= in
 // proc(5)).
 func (v *verdict) orphaned() bool {
@@ -362,7 +362,7 @@ func (f *firstWords) some() bool { return len(f.first) > len(f.spawned) }
 // systemd.exec(5) lists the exit statuses of these cases.
 //
 // The process's own message about it is not reliable: if the process ends too soon,
-// journald cannot tell its unit. So such a status counts if no other process has
+// journald cannot find out its unit. So such a status counts if no other process has
 // logged anything. A command that exits with such a status of its own accord, without
 // any output before, looks the same.
 func (v *verdict) neverSpawned() bool {
