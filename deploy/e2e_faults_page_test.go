@@ -37,7 +37,7 @@ var faultsOf = map[string]fault{
 until ls $repository/locks | grep -q .; do sleep 0.1; done`},
 	"The repository's disk is full": {config: "BACKUP_PATHS=(/srv/big)", script: `head -c 3M /dev/urandom > /srv/big
 mount -t tmpfs -o size=1m full $repository; cp -a /var/lib/faults/made/. $repository`},
-	"No source is there": {config: "BACKUP_PATHS=(/srv/nothing)"},
+	"None of the sources exists": {config: "BACKUP_PATHS=(/srv/nothing)"},
 	"A file cannot be read": {config: "BACKUP_PATHS=(/srv/data /srv/secret)",
 		dropIn: "CapabilityBoundingSet=\nExecStopPost=\nExecStopPost=-+/usr/bin/restic-exporter --unit %n --max-age 50h",
 		script: "mkdir /srv/secret; touch /srv/secret/closed; chown admin /srv/secret/closed; chmod 0600 /srv/secret/closed"},

@@ -26,15 +26,15 @@ const (
 
 // unseen has how each row of the second table of docs/faults.md comes about.
 var unseen = map[string]course{
-	"The timer is disabled, or the machine does not come to it": func(string, string) string { return stays },
+	"The timer is disabled, or the machine is off whenever it is due": func(string, string) string { return stays },
 	"The machine is gone": func(string, string) string { return goes },
-	"Nobody prunes or checks any more": func(name, labels string) string {
+	"Nothing prunes or checks any more": func(name, labels string) string {
 		if name == "restic_step_last_success_timestamp_seconds" && regexp.MustCompile(`step="(prune|check)"`).MatchString(labels) {
 			return stays
 		}
 		return goesOn
 	},
-	"Nobody tries to restore any more": func(string, string) string { return stays },
+	"Nothing tests a restore any more": func(string, string) string { return stays },
 	"The source has shrunk by a third": func(name, _ string) string {
 		return map[string]string{"restic_snapshot_processed_bytes": "6000000"}[name]
 	},

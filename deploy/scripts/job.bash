@@ -34,7 +34,7 @@ check_credentials() {
 	own "$CREDENTIALS"
 	case $(mode "$CREDENTIALS") in
 	600 | 400) ;;
-	*) die "$CREDENTIALS is readable for others: chmod 0600 $CREDENTIALS" ;;
+	*) die "$CREDENTIALS is readable by others: chmod 0600 $CREDENTIALS" ;;
 	esac
 }
 
