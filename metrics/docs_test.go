@@ -21,7 +21,7 @@ All metrics are gauges and have the label ` + "`unit`, the name of the unit with
 every series. No series has a timestamp of its own. A metric that the log says nothing about is left out: unknown is not
 zero.
 
-Some values are kept over runs that do not have them, so that a failed run does not wipe them. The column *kept* says until
+Some values are kept when a run does not have them, so that a failed run does not wipe them. The column *kept* says until
 when. All other values are about the last run alone.
 
 ` + "`go test ./metrics -update`" + ` writes this page from the declarations in the package [metrics](../metrics).
@@ -67,11 +67,11 @@ the parent snapshot. restic's text is rounded to three decimals of its unit; wit
 ` + "`restic_exporter_backups`" + ` is 0 after a success if restic was quiet, if its log was cut off, or if this release of restic is not
 understood yet.
 
-` + "`restic_exporter_failed` is in a file of its own, `UNIT.exporter.prom`" + `, beside the unit's, which stays as it is. A call
-by a unit or a handler writes it when it could not do its work; the next call that can deletes it.
+` + "`restic_exporter_failed` is in a file of its own, `UNIT.exporter.prom`" + `, next to the unit's file, which stays as it
+is. A call by a unit or a handler writes it when it could not do its work; the next call that succeeds deletes it.
 
 ` + "`restic_exporter_collected_timestamp_seconds` and `restic_exporter_failed_hosts`" + ` are in ` + "`_collector.prom`" + `, which
-` + "`--store` writes beside the files of the hosts. `unit` is what `--unit`" + ` asked for. While the store does not answer, the file
+` + "`--store` writes next to the files of the hosts. `unit` is what `--unit`" + ` asked for. While the store does not answer, the file
 stays as it is. It also has ` + "`restic_exporter_failed`" + ` of each unit and host whose last run cannot be read, because the store
 lacks its beginning.
 
@@ -81,7 +81,7 @@ These have the names, labels and meaning of the shell exporter's metrics, for da
 
 {restic_repo_ restic_backup_}
 
-` + "`state` is new, changed or unmodified, or for the size new or total. `action` is the name that `--action`" + ` gives to a
+` + "`state` is new, changed or unmodified or, for the size, new or total. `action` is the name that `--action`" + ` gives to a
 script, else the restic command. ` + "`timestamp`" + ` is the Unix time, in seconds, at which the run ended.
 `
 
