@@ -55,6 +55,9 @@ func programOf(e journal.Entry) (program string, known bool) {
 	return program, true
 }
 
+// programs are the names of restic's program in the journal.
+var programs = []string{"restic", ".restic-wrapped"}
+
 // isRestic reports whether name is that of a restic program. Downloaded releases are
 // called "restic_0.19.1_linux_amd64", and NixOS calls it ".restic-wrapped".
 func isRestic(name string) bool {

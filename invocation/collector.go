@@ -2,6 +2,7 @@ package invocation
 
 import (
 	"fmt"
+	"regexp"
 	"slices"
 
 	"github.com/restic-exporter/restic-exporter/journal"
@@ -65,4 +66,15 @@ func (c *collector) add(e journal.Entry) {
 		err = fmt.Errorf("process %d of %s: %w", e.PID, e.Identifier, err)
 	}
 	c.options.Warn(err)
+}
+
+// stripped returns text without what strip matches at its beginning. docker compose puts
+// control sequences before its prefix, so it removes them if strip does not match at first.
+func stripped(text []byte, strip *regexp.Regexp) []byte {
+	for _, text := range [][]byte{text, parser.Bare(text)} {
+		if at := strip.FindIndex(text); at != nil && at[0] == 0 {
+			return text[at[1]:]
+		}
+	}
+	return text
 }

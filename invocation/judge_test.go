@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"os/exec"
-	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -208,12 +207,4 @@ func TestGoesOn(t *testing.T) {
 			assert.Equal(t, []any{tt.want, tt.want == ""}, []any{r.Outcome, errors.Is(err, ErrRunning)})
 		})
 	}
-}
-
-// TestStrip cuts what stands at the beginning of a line, and only there.
-func TestStrip(t *testing.T) {
-	want := readPassedOn(t, good, Options{})
-	strip := regexp.MustCompile(`Files: +|x: `)
-	assert.Equal(t, want.Processes, readPassedOn(t, before(good, func(int) string { return "x: " }), Options{Strip: strip}).Processes)
-	assert.Equal(t, want.Processes, readPassedOn(t, good, Options{Strip: regexp.MustCompile(`to the repository: |unmodified`)}).Processes)
 }

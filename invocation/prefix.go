@@ -43,17 +43,6 @@ func (p *prefix) add(text []byte) {
 	p.last, p.shape = append(p.last[:0], text[:n]...), shape
 }
 
-// stripped returns text without what strip matches at its beginning. docker compose puts
-// control sequences before its prefix, so it removes them if strip does not match at first.
-func stripped(text []byte, strip *regexp.Regexp) []byte {
-	for _, text := range [][]byte{text, parser.Bare(text)} {
-		if at := strip.FindIndex(text); at != nil && at[0] == 0 {
-			return text[at[1]:]
-		}
-	}
-	return text
-}
-
 // missing returns a *PrefixError if r, which was read without Strip, would be understood
 // with it; else nil. To find out, it reads the run again.
 func (p *prefix) missing(ctx context.Context, r *Run, from journal.Source, id journal.ID, o Options) error {

@@ -138,3 +138,11 @@ func TestNoPrefix(t *testing.T) {
 	}
 	assert.Empty(t, shapeOf(string(bytes.Repeat([]byte("a | "), 100))), "longer than any prefix")
 }
+
+// TestStrip cuts what stands at the beginning of a line, and only there.
+func TestStrip(t *testing.T) {
+	want := readPassedOn(t, good, Options{})
+	strip := regexp.MustCompile(`Files: +|x: `)
+	assert.Equal(t, want.Processes, readPassedOn(t, before(good, func(int) string { return "x: " }), Options{Strip: strip}).Processes)
+	assert.Equal(t, want.Processes, readPassedOn(t, good, Options{Strip: regexp.MustCompile(`to the repository: |unmodified`)}).Processes)
+}

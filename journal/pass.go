@@ -24,13 +24,9 @@ type pass struct {
 // errStop ends a pass when the caller has seen enough.
 var errStop = errors.New("stop")
 
-const (
-	// fewEntries is the number of entries below which a run is read with one query.
-	fewEntries = 200
-	// rereadEntries is the number of entries below which reading all of them again is
-	// faster than a query for the first one.
-	rereadEntries = 50
-)
+// rereadEntries is the number of entries below which reading all of them again is faster
+// than a query for the first one.
+const rereadEntries = 50
 
 // run yields the entries of the invocation, except those that skipper skips. It returns
 // ErrIncomplete if entries of the invocation are missing from the journal.
@@ -70,64 +66,6 @@ func (p *pass) entries(rs records) error {
 		}
 	}
 	return nil
-}
-
-// skim yields the entries of the invocation, except those that skipper skips. If there
-// are many, it yields the lines of output last.
-func (p *pass) skim(skipper Skipper) error {
-	// For a short run, the queries take most of the time. So try to read it with one.
-	var few []Entry
-	var text []byte // of all their messages
-	for e, err := range entries(p.ctx, p.b.read(p.ctx, p.s, p.s.whole(p.id), time.Time{}), p.s, p.id) {
-		if err != nil {
-			return err
-		}
-		from := len(text)
-		text = append(text, e.Message...)
-		e.Message = text[from:len(text):len(text)]
-		if few = append(few, e); len(few) == fewEntries {
-			break
-		}
-	}
-	if len(few) < fewEntries {
-		for _, e := range few {
-			if err := p.entry(e); err != nil {
-				return err
-			}
-		}
-		return nil
-	}
-
-	if err := p.entries(p.b.read(p.ctx, p.s, p.s.notes(p.id), time.Time{})); err != nil {
-		return err
-	}
-	split, err := first(p.ctx, p.b, p.s, match{p.s.of(Output, p.id, "_LINE_BREAK=line-max"), p.s.of(Output, p.id, "CONTAINER_PARTIAL_MESSAGE=true")})
-	if err != nil {
-		return err
-	}
-	if split.Invocation == p.id {
-		// Parts of lines cannot be skipped, because their text alone does not show to
-		// which line they belong.
-		return p.entries(p.b.read(p.ctx, p.s, match{p.s.of(Output, p.id)}, time.Time{}))
-	}
-	skip := func(text []byte, pid func() int) bool {
-		if !skipper.Skip(text, pid) {
-			return false
-		}
-		p.gaps.skipped++
-		return true
-	}
-	for rec, err := range p.b.skim(p.ctx, p.s, p.id, skip) {
-		if err := cmp.Or(err, p.ctx.Err()); err != nil {
-			return err
-		}
-		e := rec.entry(Output, p.id)
-		p.gaps.add(&e)
-		if err := p.entry(e); err != nil {
-			return err
-		}
-	}
-	return p.fill()
 }
 
 // late yields the lines without an ID that belong to the invocation. On its way it meets

@@ -6,6 +6,67 @@ import (
 	"time"
 )
 
+// fewEntries is the number of entries below which a run is read with one query.
+const fewEntries = 200
+
+// skim yields the entries of the invocation, except those that skipper skips. If there
+// are many, it yields the lines of output last.
+func (p *pass) skim(skipper Skipper) error {
+	// For a short run, the queries take most of the time. So try to read it with one.
+	var few []Entry
+	var text []byte // of all their messages
+	for e, err := range entries(p.ctx, p.b.read(p.ctx, p.s, p.s.whole(p.id), time.Time{}), p.s, p.id) {
+		if err != nil {
+			return err
+		}
+		from := len(text)
+		text = append(text, e.Message...)
+		e.Message = text[from:len(text):len(text)]
+		if few = append(few, e); len(few) == fewEntries {
+			break
+		}
+	}
+	if len(few) < fewEntries {
+		for _, e := range few {
+			if err := p.entry(e); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+
+	if err := p.entries(p.b.read(p.ctx, p.s, p.s.notes(p.id), time.Time{})); err != nil {
+		return err
+	}
+	split, err := first(p.ctx, p.b, p.s, match{p.s.of(Output, p.id, "_LINE_BREAK=line-max"), p.s.of(Output, p.id, "CONTAINER_PARTIAL_MESSAGE=true")})
+	if err != nil {
+		return err
+	}
+	if split.Invocation == p.id {
+		// Parts of lines cannot be skipped, because their text alone does not show to
+		// which line they belong.
+		return p.entries(p.b.read(p.ctx, p.s, match{p.s.of(Output, p.id)}, time.Time{}))
+	}
+	skip := func(text []byte, pid func() int) bool {
+		if !skipper.Skip(text, pid) {
+			return false
+		}
+		p.gaps.skipped++
+		return true
+	}
+	for rec, err := range p.b.skim(p.ctx, p.s, p.id, skip) {
+		if err := cmp.Or(err, p.ctx.Err()); err != nil {
+			return err
+		}
+		e := rec.entry(Output, p.id)
+		p.gaps.add(&e)
+		if err := p.entry(e); err != nil {
+			return err
+		}
+	}
+	return p.fill()
+}
+
 // gaps records where lines were left out of a long run. The times of these lines still
 // count for their processes: fill supplies them at the end.
 type gaps struct {

@@ -6,9 +6,6 @@ import (
 	"github.com/restic-exporter/restic-exporter/journal"
 )
 
-// programs are the names of restic's program in the journal.
-var programs = []string{"restic", ".restic-wrapped"}
-
 // IsBackup reports whether r is a run of a backup: restic logged a line in r, or in any
 // other run of the unit that from holds. So a run that failed before it reached restic is
 // a failed backup, but a run of a unit that never calls restic is not one. A start that the
