@@ -15,7 +15,7 @@ type builder struct {
 	run      *invocation.Run
 	options  Options
 	labels   []*dto.LabelPair // the labels of every series, sorted by name
-	old      state
+	old      state            // the series of the file
 	series   map[*family][]*dto.Metric
 	happened map[occurrence]bool
 	now      time.Time
@@ -58,10 +58,11 @@ func oneOf[T ~string](b *builder, f *family, holds T, values []T) {
 	}
 }
 
+// happens notes an event of the run. of is the step that it concerns; "" if none.
 func (b *builder) happens(e event, of string) { b.happened[occurrence{e, of}] = true }
 
-// keep adds the series of the file that are to be kept, because no event of this run ends
-// that.
+// keep adds the series of the file that outlast this run, because no event of the run ends
+// their keeping.
 func (b *builder) keep() {
 	for f, all := range b.old {
 		for _, m := range all {

@@ -27,8 +27,7 @@ import (
 	"github.com/restic-exporter/restic-exporter/invocation"
 )
 
-// Options add to the metrics what does not come from the run. The zero Options add
-// nothing.
+// Options hold what the metrics need besides the run. The zero Options add nothing.
 type Options struct {
 	Labels map[string]string // additional labels for every series; see [CheckLabel]
 	// Actions maps the names under which scripts log to actions, such as
@@ -85,8 +84,9 @@ func Failed(unit string, o Options) []*dto.MetricFamily {
 }
 
 // Collected returns the metrics that say when the hosts of a store were collected, how many
-// of them failed, and which runs could not be read: their unit and host. unit is what was
-// asked for. The metrics belong in a file of their own.
+// of them failed, and which runs could not be read. Of unread, only Unit and Host matter.
+// unit is the value of the label unit, such as the patterns that were asked for. The metrics
+// belong in a file of their own.
 func Collected(unit string, at time.Time, failed int, unread []*invocation.Run, o Options) []*dto.MetricFamily {
 	b := newBuilder(&invocation.Run{Unit: unit}, nil, o)
 	b.setTime(exporterCollected, at)
@@ -97,7 +97,7 @@ func Collected(unit string, at time.Time, failed int, unread []*invocation.Run, 
 		maps.Copy(labels, o.Labels)
 		one := Failed(run.Unit, Options{Labels: labels})
 		if i == 0 {
-			mfs = slices.Insert(mfs, 1, one...) // by name
+			mfs = slices.Insert(mfs, 1, one...) // sorted by name
 		} else {
 			mfs[1].Metric = append(mfs[1].Metric, one[0].Metric...)
 		}
@@ -105,7 +105,8 @@ func Collected(unit string, at time.Time, failed int, unread []*invocation.Run, 
 	return mfs
 }
 
-// maxLabel keeps the lines of the file short enough for textfile to read them.
+// maxLabel is the longest value of a label, in bytes. It keeps the lines of the file short
+// enough for textfile to read them.
 const maxLabel = 1024
 
 // CheckLabel returns what is wrong with a label for all series; nil if it is valid.

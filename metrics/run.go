@@ -49,7 +49,8 @@ func (b *builder) verdict() {
 	case r.ExitCode != nil:
 		b.set(runExitCode, float64(*r.ExitCode))
 	case b.counted():
-		// Within the unit systemd says more than the journal holds.
+		// The earlier call may have been a command of the unit. To these systemd says more
+		// than the journal holds.
 		if known := b.old.value(runExitCode); known != nil {
 			b.set(runExitCode, *known)
 		}
@@ -67,8 +68,8 @@ func (b *builder) verdict() {
 }
 
 // stayKilled returns run as one that was killed if the file says so. If SIGTERM ends the
-// process of a unit of Type=simple, the manager calls that a success, and tells only
-// commands of the unit about the signal.
+// process of a unit of Type=simple, the manager calls that a success, and reports the signal
+// only to commands of the unit.
 func (b *builder) stayKilled(run *invocation.Run) *invocation.Run {
 	killed := b.old.value(runFailureReason, string(invocation.ReasonKilled))
 	if run.Outcome != invocation.Succeeded || !b.counted() || killed == nil || *killed != 1 {

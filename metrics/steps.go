@@ -17,7 +17,7 @@ var (
 	stepLastSuccess = gauge("restic_step_last_success_timestamp_seconds", "Unix time at which the step last completed successfully.", timeKeptUntilOfEach(stepSucceeded), "step")
 )
 
-// actions adds the durations that the shell exporter has.
+// actions adds the durations of actions, which the shell exporter has, too.
 func (b *builder) actions() {
 	durations := make(map[string]time.Duration)
 	for _, span := range b.run.Spans {
@@ -80,7 +80,7 @@ func (b *builder) steps() {
 			continue
 		}
 		if p.Command == parser.CommandCheck && keptOut(p.Cause) {
-			continue // it never looked at the repository: 0 would be taken for damage
+			continue // it never looked at the repository: a success of 0 would be taken for damage
 		}
 		s := at(p.Command)
 		s.add(p, p.End)
