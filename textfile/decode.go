@@ -15,7 +15,7 @@ import (
 	"github.com/prometheus/common/model"
 )
 
-// Limits of what is read. Anyone may have put the file there, and reading it must take
+// These limit what is read. Anyone may have put the file there, and reading it must take
 // neither longer than a second nor more than 64 MiB. The parser compares each label of a
 // series with each other label, and needs twenty times the memory of the text.
 const (
@@ -75,7 +75,7 @@ func newDecoder() *decoder {
 
 func (d *decoder) read(r io.Reader) error {
 	lines := bufio.NewReaderSize(r, maxLine)
-	parts := true // a part may end within the current family
+	parts := true // a part may end within the current family, see partSize
 	for {
 		line, err := lines.ReadSlice('\n')
 		d.line++

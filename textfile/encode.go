@@ -27,7 +27,7 @@ func Encode(w io.Writer, mfs []*dto.MetricFamily) error {
 	return err
 }
 
-// encode is Encode, but may have written a part when it returns an error.
+// encode is like Encode, but may have written a part when it returns an error.
 func encode(w io.Writer, mfs []*dto.MetricFamily) error {
 	names := make(map[string]bool, len(mfs))
 	for _, mf := range mfs {

@@ -47,8 +47,8 @@ func WriteFile(name string, mfs []*dto.MetricFamily) error {
 // files in the same directory take turns. Whoever can open the directory can hold the
 // lock forever, so Update goes on without it after five seconds; the next call for a file
 // in that directory does not wait again. It also goes on without a lock if it may write
-// the directory but not read it, and on file systems without locks. Without the lock, one of two simultaneous updates can be lost, but the file is
-// complete all the same.
+// the directory but not read it, and on file systems without locks. Without the lock, one
+// of two simultaneous updates can be lost, but the file is complete all the same.
 func Update(name string, f func(old []*dto.MetricFamily, err error) ([]*dto.MetricFamily, error)) error {
 	if err := checkName(name); err != nil {
 		return err
@@ -73,6 +73,7 @@ func checkName(name string) error {
 	return nil
 }
 
+// read returns the families in the named file; none if there is no such file.
 func read(name string) ([]*dto.MetricFamily, error) {
 	// O_NONBLOCK, because the file may be a pipe. O_NOFOLLOW, because a link could
 	// point to a file that is secret, and errors quote what they cannot parse.
@@ -185,8 +186,8 @@ const sweepLimit = 10_000
 // lockTimeout bounds the wait for the lock. Whoever can open the directory can hold it.
 const lockTimeout = 5 * time.Second
 
-// held has the directories whose lock could not be had in time. A program that updates many
-// files waits for such a lock once, not for each file.
+// held has the directories whose lock could not be taken in time. A program that updates
+// many files waits for such a lock once, not for each file.
 var held sync.Map
 
 // lock takes an advisory lock on the directory itself, which needs no lock file.
