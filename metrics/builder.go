@@ -58,60 +58,6 @@ func oneOf[T ~string](b *builder, f *family, holds T, values []T) {
 	}
 }
 
-// happens notes an event of the run. of is the step that it concerns; "" if none.
-func (b *builder) happens(e event, of string) { b.happened[occurrence{e, of}] = true }
-
-// keep adds the series of the file that outlast this run, because no event of the run ends
-// their keeping.
-func (b *builder) keep() {
-	for f, all := range b.old {
-		for _, m := range all {
-			if end := f.kept.ends(m, f); end.event == "" || b.happened[end] {
-				continue
-			}
-			if f.kept.time && timeOf(valueOf(m)).After(b.now) {
-				continue
-			}
-			if !b.fits(f, m) {
-				b.adopt(f, m)
-			}
-			b.series[f] = append(b.series[f], m)
-		}
-	}
-}
-
-// adopt turns a series of the file into the form that set gives it.
-func (b *builder) adopt(f *family, m *dto.Metric) {
-	m.Gauge, m.Untyped, m.Counter = &dto.Gauge{Value: new(valueOf(m))}, nil, nil
-	m.TimestampMs = nil
-	own := make([]*dto.LabelPair, 0, len(b.labels)+len(f.labels))
-	for _, name := range f.labels {
-		i := slices.IndexFunc(m.Label, func(l *dto.LabelPair) bool { return l.GetName() == name })
-		if i < 0 {
-			own = append(own, &dto.LabelPair{Name: &name, Value: new("")})
-			continue
-		}
-		own = append(own, m.Label[i])
-	}
-	m.Label = append(own, b.labels...)
-	slices.SortFunc(m.Label, compareNames)
-}
-
-// fits reports whether a series of the file has the form that set gives it.
-func (b *builder) fits(f *family, m *dto.Metric) bool {
-	if m.Gauge == nil || m.Untyped != nil || m.Counter != nil || m.TimestampMs != nil || len(m.Label) != len(b.labels)+len(f.labels) || !slices.IsSortedFunc(m.Label, compareNames) {
-		return false
-	}
-	for _, l := range m.Label {
-		if !slices.Contains(f.labels, l.GetName()) && !slices.ContainsFunc(b.labels, func(c *dto.LabelPair) bool {
-			return c.GetName() == l.GetName() && c.GetValue() == l.GetValue()
-		}) {
-			return false
-		}
-	}
-	return true
-}
-
 func truth(b bool) float64 {
 	if b {
 		return 1
