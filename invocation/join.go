@@ -142,7 +142,8 @@ func complements(p, b *parser.Process) bool {
 }
 
 // warns reports whether b is of a release that warns after errors: errors without a
-// warning are those of another program.
+// warning are those of another program. Releases from 0.10 on do, but only from 0.14 on
+// does a summary show it, by the size that was stored.
 func warns(b *parser.Process) bool { return b.Backup.StoredBytes != nil }
 
 // complain adds what p says in the other stream to the backup b.

@@ -86,8 +86,9 @@ type origin struct {
 	pid        int
 }
 
-// A gap is the number of lines left out before the first and before the last line that
-// was yielded of an origin.
+// A gap is how many lines, of whatever origin, were left out before the first and before
+// the last line that was yielded of an origin. If more have been left out since, one of
+// them may be the true last line of that origin.
 type gap struct{ first, last int }
 
 // maxOrigins bounds how many origins are looked up in the journal one by one. Each takes

@@ -25,7 +25,7 @@ type Collector struct {
 	// line is kept for the next.
 	from     origin
 	last     *state   // nil if the last line was a stranger's
-	stranger stranger // who wrote the last line; zero if it was last
+	stranger stranger // the writer of the last line if last is nil, else zero
 
 	alone bool // only the last process has a result that a line about a file could discard
 }

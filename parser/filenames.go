@@ -14,13 +14,13 @@ type suspicion struct {
 	item    bool // the last line was about a single file
 	items   bool // there was a line about a single file
 	ended   bool // the end of a command was seen, and a later line may discard it
-	doubted bool // the same in a stream, where only another summary discards it
+	doubted bool // in a stream: such a later line came, but only another summary discards the end
 
 	// A line about an unreadable source has the name in its middle and the
 	// reason at its end. If the name holds line breaks, the lines that follow are
 	// part of it, up to one that ends in a reason.
 	complained bool    // there was a line that may begin such a name
-	honest     Command // the command of the process before that line
+	honest     Command // the command of the process before that line: what came later may be the name's
 }
 
 // item notes a line about a single file of a backup. So the backup is still going

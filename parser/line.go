@@ -25,7 +25,9 @@ type form struct {
 	tells Command
 	// within restricts the form to the output of this command.
 	within Command
-	// ends reports that the line has a figure, or is the end of a command.
+	// ends reports that the line has a figure, or is the end of a command. Such a line
+	// does not count while restic waits to retry: a server's message can quote it. It is
+	// an error if another command prints it.
 	ends bool
 	// failure reports that no command prints the line after it has succeeded.
 	failure bool

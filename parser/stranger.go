@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// A stranger is a process that has not printed anything yet that may be restic's.
+// A stranger is a process that has so far printed no line that may be restic's.
 type stranger struct {
 	line       int // number of its first line
 	start, end time.Time

@@ -19,7 +19,7 @@ type streamState struct {
 type aftermath struct {
 	first int // the number of the first of these lines
 	backupErrors
-	repeated backupErrors // errors in the same words as earlier ones
+	repeated backupErrors // errors that the command itself has reported, too; the next backup may have the same
 }
 
 // A window is the time from the first to the last of some lines.
