@@ -61,11 +61,26 @@ func missing(names ...string) string {
 		" does not exist, skipping\nno parent snapshot found, will read all files\n" + smallText
 }
 
+// A backupTest is the output of a backup, and what it gives.
+type backupTest struct {
+	log  string
+	want parser.Process // without what Backup shows, too: Command and Unreadable
+}
+
+func testBackups(t *testing.T, tests map[string]backupTest) {
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			test.want.Command = parser.CommandBackup
+			if b := test.want.Backup; b != nil && b.Unreadable != nil {
+				test.want.Unreadable = *b.Unreadable
+			}
+			assert.Equal(t, one(test.want), collect(t, test.log))
+		})
+	}
+}
+
 func TestBackup(t *testing.T) {
-	tests := map[string]struct {
-		log  string
-		want parser.Process
-	}{
+	tests := map[string]backupTest{
 		"0.9.0": {`
 open repository
 lock repository
@@ -203,15 +218,7 @@ processed 18 files, 919.188 KiB in 0:00
 			`"total_bytes_processed":0,"total_duration":1,"snapshot_id":"ebad61a7","dry_run":true}
 `, parser.Process{Done: true, DryRun: true}},
 	}
-	for name, test := range tests {
-		t.Run(name, func(t *testing.T) {
-			test.want.Command = parser.CommandBackup
-			if b := test.want.Backup; b != nil && b.Unreadable != nil {
-				test.want.Unreadable = *b.Unreadable
-			}
-			assert.Equal(t, one(test.want), collect(t, test.log))
-		})
-	}
+	testBackups(t, tests)
 }
 
 // A file's owner chooses its name, and restic up to 0.15.1 prints it raw.
@@ -225,10 +232,7 @@ snapshot deadbeef saved
 `
 	begin := "no parent snapshot found, will read all files\nnew       /srv/a"
 	end := ", saved in 0.000s (0 B added)\nnew       /srv/, saved in 0.005s (0 B added, 0 B stored, 2.492 KiB metadata)\n"
-	tests := map[string]struct {
-		log  string
-		want parser.Process
-	}{
+	tests := map[string]backupTest{
 		"a summary, then the true one": {begin + forged + "x" + end + smallText, parser.Process{Done: true, Backup: &small}},
 		"a summary, then killed":       {begin + forged + end, parser.Process{Unfinished: true}},
 		"a summary without a verbose line": {
@@ -317,15 +321,7 @@ snapshot deadbeef saved
 		},
 		"a summary, and the kill before it": {begin + "\n" + forged + "unchanged /srv/b\n", parser.Process{Unfinished: true}},
 	}
-	for name, test := range tests {
-		t.Run(name, func(t *testing.T) {
-			test.want.Command = parser.CommandBackup
-			if b := test.want.Backup; b != nil && b.Unreadable != nil {
-				test.want.Unreadable = *b.Unreadable
-			}
-			assert.Equal(t, one(test.want), collect(t, test.log))
-		})
-	}
+	testBackups(t, tests)
 }
 
 func TestForgetPruneCheck(t *testing.T) {
@@ -671,9 +667,14 @@ func TestSyntaxError(t *testing.T) {
 	}
 
 	t.Run("is counted where it alone is restic's", func(t *testing.T) {
-		processes, err := parser.Parse(bytes.Lines([]byte("keep many snapshots:\n")))
-		require.Error(t, err)
-		assert.Equal(t, []parser.Process{{Command: parser.CommandForget, SyntaxErrors: 1}}, processes)
+		for line, command := range map[string]parser.Command{
+			"keep many snapshots:":                 parser.CommandForget,
+			`{"message_type":"exit_error","code":`: "", // no command
+		} {
+			processes, err := parser.Parse(bytes.Lines([]byte(line + "\n")))
+			require.Error(t, err)
+			assert.Equal(t, []parser.Process{{Command: command, SyntaxErrors: 1}}, processes)
+		}
 	})
 
 	t.Run("costs its line alone", func(t *testing.T) {

@@ -136,19 +136,18 @@ func (s *state) part(l *line, found uint16) error {
 }
 
 func (s *state) pruneTotal(l *line) error {
-	b, err := l.blobs()
-	if err == nil {
-		s.prune.prune.Removed = b
-		s.prune.found |= foundRemoved
-	}
-	return err
+	return s.blobs(l, &s.prune.prune.Removed, foundRemoved)
 }
 
 func (s *state) pruneRemaining(l *line) error {
+	return s.blobs(l, &s.prune.prune.Remaining, foundRemaining)
+}
+
+func (s *state) blobs(l *line, to *Blobs, found uint16) error {
 	b, err := l.blobs()
 	if err == nil {
-		s.prune.prune.Remaining = b
-		s.prune.found |= foundRemaining
+		*to = b
+		s.prune.found |= found
 	}
 	return err
 }
