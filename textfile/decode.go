@@ -91,12 +91,14 @@ func (d *decoder) read(r io.Reader) error {
 			series = false
 		case text[0] == '#':
 			series = false
-			fields := bytes.Fields(text)
-			if len(fields) < 2 || string(fields[1]) != "HELP" && string(fields[1]) != "TYPE" {
-				line = []byte("\n")[:min(1, bytes.Count(line, []byte("\n")))] // a comment
-			} else if string(fields[1]) == "TYPE" {
-				kind := string(fields[len(fields)-1])
-				parts = kind != "histogram" && kind != "summary"
+			switch keyword, rest := word(text[1:]); string(keyword) {
+			case "HELP":
+			case "TYPE":
+				_, rest = word(rest)
+				kind, _ := word(rest)
+				parts = !bytes.EqualFold(kind, []byte("histogram")) && !bytes.EqualFold(kind, []byte("summary"))
+			default: // a comment
+				line = line[len(bytes.TrimSuffix(line, []byte("\n"))):]
 			}
 		default:
 			labels := countLabels(text)
@@ -121,6 +123,15 @@ func (d *decoder) read(r io.Reader) error {
 			return nil
 		}
 	}
+}
+
+// word returns the first word of text, and what follows it.
+func word(text []byte) (word, rest []byte) {
+	text = bytes.TrimLeft(text, " \t")
+	if i := bytes.IndexAny(text, " \t\n"); i >= 0 {
+		return text[:i], text[i:]
+	}
+	return text, nil
 }
 
 // countLabels returns an upper bound for the number of labels in a line.
