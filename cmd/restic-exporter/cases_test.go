@@ -142,8 +142,8 @@ func TestStripIsNamed(t *testing.T) {
 	name := filepath.Join(cases, "wrappers/runrestic-locked")
 	args := []string{name + ".export", "--unit", "runrestic"}
 	without := call(t, nil, "", args...)
-	assert.Equal(t, "restic-exporter: warning: runrestic.service: no backup was understood, for a wrapper puts a prefix before "+
-		"restic's lines: call this with --strip '^[[]restic[]] '\n", without.stderr)
+	assert.Equal(t, "restic-exporter: warning: runrestic.service: no backup was understood, because a wrapper puts a prefix before "+
+		"restic's lines: use --strip '^[[]restic[]] '\n", without.stderr)
 
 	_, named, _ := strings.Cut(without.stderr, "--strip '")
 	with := call(t, nil, "", append(args, "--strip", strings.TrimSuffix(named, "'\n"))...)

@@ -31,7 +31,8 @@
 //	  --label NAME=VALUE        add a label to every series; repeatable
 //	  --max-age DURATION        alert if the last success is older, such as 26h
 //	  --store URL               read a VictoriaLogs, and write HOST.prom to --output
-//	  --host NAME               only this host of the store, or pattern; repeatable
+//	  --host NAME               the host of the store to read (default: all);
+//	                            repeatable, may be a pattern such as 'web*'
 //	  --store-headers FILE      headers for the store, one NAME: VALUE per line
 //	  --sender-field NAME       the field of the store with the sender of an entry
 //	  --version                 print the version and exit
@@ -57,5 +58,5 @@
 //	Exit status: 0 if the metrics were written, 1 if they were not, 2 for wrong
 //	usage. A failed backup is a metric, not a failure of this program.
 //
-// restic-exporter(1) says it all at length.
+// restic-exporter(1) has the details.
 package main

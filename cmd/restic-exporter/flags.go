@@ -42,7 +42,8 @@ collector of node_exporter.
   --label NAME=VALUE        add a label to every series; repeatable
   --max-age DURATION        alert if the last success is older, such as 26h
   --store URL               read a VictoriaLogs, and write HOST.prom to --output
-  --host NAME               only this host of the store, or pattern; repeatable
+  --host NAME               the host of the store to read (default: all);
+                            repeatable, may be a pattern such as 'web*'
   --store-headers FILE      headers for the store, one NAME: VALUE per line
   --sender-field NAME       the field of the store with the sender of an entry
   --version                 print the version and exit
@@ -224,8 +225,9 @@ func (o options) identifiers(action string) []string {
 	return names
 }
 
-// path sets to from the value of a flag. It refuses an empty value: that is usually a
-// variable that was not set, and the default would read or write the wrong place.
+// path returns a function that sets to from the value of a flag. It refuses an empty value:
+// that is usually a variable that was not set, and the default would read or write the
+// wrong place.
 func path(to *string) func(string) error {
 	return func(s string) error {
 		if s == "" {

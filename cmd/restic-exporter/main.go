@@ -21,7 +21,7 @@ const memoryLimit = 48 << 20
 func main() {
 	debug.SetMemoryLimit(memoryLimit)
 	// There is no handler for signals. To set one up takes a tenth of the time of a
-	// short run, and an interrupted call leaves the metrics as they were anyway.
+	// short call, and an interrupted call leaves the metrics as they were anyway.
 	p := program{
 		getenv: os.Getenv,
 		stdin:  os.Stdin, stdout: os.Stdout, stderr: os.Stderr,

@@ -14,8 +14,8 @@ import (
 	"github.com/restic-exporter/restic-exporter/textfile"
 )
 
-// byService reports whether a systemd service runs this process, such as the backup unit
-// or a handler, and not a person.
+// byService reports whether this process belongs to a systemd service, such as the backup
+// unit or a handler. If not, a person has called it.
 func byService(getenv func(string) string) bool {
 	cgroup, err := os.ReadFile("/proc/self/cgroup")
 	return err == nil && getenv("INVOCATION_ID") != "" && inService(cgroup)

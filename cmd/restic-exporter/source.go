@@ -97,11 +97,12 @@ func (p *program) read(ctx context.Context, from source, o options) (*invocation
 	bad := 0
 	run, err := invocation.Read(ctx, from.Source, o.unit, o.invocation, invocation.Options{
 		Strip:  o.strip,
-		Ignore: o.identifiers("cleanup"), // its script prints names of files,
+		Ignore: o.identifiers("cleanup"), // its script prints names of files
 		Getenv: p.getenv,
 		Warn: func(err error) {
 			if prefix, ok := errors.AsType[*invocation.PrefixError](err); ok {
-				p.say("warning", "%s: no backup was understood, for a wrapper puts a prefix before restic's lines: call this with --strip '%v'", o.unit, prefix.Strip)
+				p.say("warning", "%s: no backup was understood, because a wrapper puts a prefix before restic's lines: use --strip '%v'",
+					o.unit, prefix.Strip)
 				return
 			}
 			if bad++; bad <= warnings {
@@ -119,12 +120,13 @@ func (p *program) read(ctx context.Context, from source, o options) (*invocation
 		p.say("warning", "%s lacks the text of %d lines: record with journalctl -o export, or -o json --all", from.name, run.Lost)
 	}
 	if run.Dropped > 0 {
-		p.say("warning", "journald dropped %d lines of %s: lift its limit with LogRateLimitIntervalSec=1s and LogRateLimitBurst=100000000 in the unit", run.Dropped, o.unit)
+		p.say("warning", "journald dropped %d lines of %s: raise its limit with LogRateLimitIntervalSec=1s and LogRateLimitBurst=100000000 in the unit",
+			run.Dropped, o.unit)
 	}
 	return run, nil
 }
 
-// explain adds to an error of a read what to do about it.
+// explain adds to an error of reading what the user can do about it.
 func (o options) explain(err error, name string) error {
 	where := "in " + name
 	switch {
@@ -133,18 +135,19 @@ func (o options) explain(err error, name string) error {
 	case errors.Is(err, invocation.ErrRunning) && o.log != "":
 		return fmt.Errorf("%s ends before the run does: %w; record it again when the run has ended", name, err)
 	case errors.Is(err, invocation.ErrRunning):
-		return fmt.Errorf("%w; run this again when it has ended (a unit does so in ExecStopPost=)", err)
+		return fmt.Errorf("%w; run this again when it has ended, or from ExecStopPost= of the unit", err)
 	}
 	cure := ""
 	switch {
 	case errors.Is(err, fs.ErrPermission):
 		cure = "; run as root or as a user in the group systemd-journal"
 	case errors.Is(err, context.DeadlineExceeded):
-		cure = fmt.Sprintf("; all units of a call have %v together", readTimeout)
+		cure = fmt.Sprintf("; one call has %v for all its units", readTimeout)
 	case errors.Is(err, syscall.EBADMSG):
 		cure = ": a journal file is damaged; journalctl --verify names it"
 	case errors.Is(err, journal.ErrIncomplete):
-		cure = "; give the journal more room with SystemMaxUse= in journald.conf, and let the manager say what it starts with LogLevel=info in system.conf"
+		cure = "; give the journal more room with SystemMaxUse= in journald.conf, " +
+			"and make the manager report what it starts with LogLevel=info in system.conf"
 	case errors.Is(err, journal.ErrUnavailable):
 		cure = "; install systemd's journalctl, or libsystemd0"
 	}

@@ -41,11 +41,12 @@ func (p *program) collect(ctx context.Context, o options) error {
 	}
 	hosts := o.work(found, seen)
 	if len(hosts) == 0 {
-		return fmt.Errorf("no unit %s of such a host in %s: are --unit and --host right, and do the machines send their journals?", &o.units, o.store.url)
+		return fmt.Errorf("no matching host in %s has a unit %s: are --unit and --host right, and do the machines send their journals?",
+			o.store.url, &o.units)
 	}
 
-	// Reading makes much garbage. To collect it less often saves a fifth of the time, and
-	// memoryLimit still holds.
+	// Reading makes a lot of garbage. Collecting it less often saves a fifth of the time,
+	// and memoryLimit still holds.
 	defer debug.SetGCPercent(debug.SetGCPercent(400))
 	// Several goroutines read hosts. This one writes their files, in order.
 	reading, giveUp := context.WithCancel(ctx)
@@ -57,7 +58,7 @@ func (p *program) collect(ctx context.Context, o options) error {
 			go func() {
 				h.err = p.readHost(reading, o, store, h)
 				if timedOut(h.err) {
-					giveUp() // or each of the others would wait as long
+					giveUp() // otherwise each of the others would wait as long
 				}
 				close(h.read)
 			}()
@@ -82,7 +83,7 @@ func (p *program) collect(ctx context.Context, o options) error {
 		return err
 	}
 	if err := writeTargets(o.output); err != nil {
-		return fmt.Errorf("naming the hosts to Prometheus: %w", err)
+		return fmt.Errorf("writing the targets for Prometheus: %w", err)
 	}
 	if failed > 0 {
 		return fmt.Errorf("%d of %d hosts failed", failed, len(hosts))
@@ -91,12 +92,12 @@ func (p *program) collect(ctx context.Context, o options) error {
 }
 
 // collected is the name of the file that says when hosts were collected. No host can have
-// it, as it is no DNS name.
+// this name, because it is not a DNS name.
 const collected = "_collector"
 
-// writeCollected writes when the hosts were collected, how many failed, and of which units
-// the run cannot be read. Otherwise nobody would notice that this program is not called any
-// more, or misses a run: the files of the hosts stay.
+// writeCollected writes when the hosts were collected, how many failed, and which runs could
+// not be read. Otherwise nobody would notice that this program is not called any more, or
+// misses a run: the files of the hosts stay.
 func (p *program) writeCollected(o options, failed int, bad []*invocation.Run) error {
 	file := filepath.Join(o.output, collected+".prom")
 	mfs := metrics.Collected(o.units.String(), time.Now(), failed, bad, metrics.Options{Labels: o.labels})

@@ -44,7 +44,7 @@ func (o options) checkStore() error {
 	case o.log != "" || o.dir != "":
 		return errors.New("use only one of --store, --journal and LOG")
 	case o.user || o.invocation != (journal.ID{}):
-		return errors.New("--store reads the latest run of system units: leave --user and --invocation out")
+		return errors.New("--store reads the latest run of system units: leave out --user and --invocation")
 	case hasHost:
 		return errors.New(`--label: label "host" is taken: with --store it is always the host's name`)
 	case !isDir(o.output):

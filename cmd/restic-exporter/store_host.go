@@ -18,21 +18,21 @@ import (
 	"github.com/restic-exporter/restic-exporter/textfile"
 )
 
-// A hostWork is a host with what there is to do for it.
+// A hostWork is a host, and what a call has to do for it.
 type hostWork struct {
 	journal.StoreHost
 	news []journal.StoreUnit // those with something new
 	file string
 
-	running map[string]journal.ID // units whose run was still going on, and in which boot
+	running map[string]journal.ID // by unit: the boot in which its run was still going on, else zero
 
 	read chan struct{} // closed when the fields below are set
 	runs []*invocation.Run
-	bad  map[string]error // why single runs cannot be read yet or at all, by unit
-	err  error            // what is wrong with the store
+	bad  map[string]error // by unit: why its run cannot be read yet, or at all
+	err  error            // why the store or the file failed
 }
 
-// work returns the hosts that are wanted, with what is new of them.
+// work returns the hosts that the options select, and which of their units have news.
 func (o options) work(found []journal.StoreHost, seen *seen) []*hostWork {
 	var hosts []*hostWork
 	for _, host := range found {
@@ -64,8 +64,8 @@ func (o options) work(found []journal.StoreHost, seen *seen) []*hostWork {
 // maxAhead is how far the clock of a host may be ahead before that is reported.
 const maxAhead = 10 * time.Minute
 
-// checkClock returns an error if the host has entries of the future. Until that time has
-// come, later runs look like earlier ones.
+// checkClock returns an error if the host has entries from the future. Until that time has
+// come, its new runs look earlier than that entry.
 func checkClock(units []journal.StoreUnit) error {
 	var last time.Time
 	for _, u := range units {
@@ -74,7 +74,7 @@ func checkClock(units []journal.StoreUnit) error {
 		}
 	}
 	if ahead := time.Until(last); ahead > maxAhead {
-		return fmt.Errorf("its clock is or was %v ahead; until then its new runs may not be found", ahead.Round(time.Minute))
+		return fmt.Errorf("its clock is or was %v ahead; until that time has come, its new runs may not be found", ahead.Round(time.Minute))
 	}
 	return nil
 }
@@ -127,9 +127,9 @@ type booter interface {
 	Boot(context.Context) (journal.ID, error)
 }
 
-// goesOn reports whether a run that went on at the last call goes on: the manager has said
-// nothing since, and the machine is in the same boot. A pattern may find a service that
-// logs for months, which is not to be read at each call.
+// goesOn reports whether a run that was going on at the last call still is: the manager has
+// said nothing since, and the machine is in the same boot. A pattern may find a service that
+// logs for months, and its log must not be read in each call.
 func (h *hostWork) goesOn(ctx context.Context, from source, u journal.StoreUnit) (bool, error) {
 	was := h.running[u.Unit]
 	if was == (journal.ID{}) {
@@ -153,7 +153,7 @@ func (p *program) finishHost(ctx context.Context, o options, store journal.Store
 		h.err = p.writeHost(ctx, o, store, h)
 	}
 	if errors.Is(h.err, context.Canceled) {
-		ok = false // the error of another host says why
+		ok = false // another host reports the error that stopped this one
 	} else {
 		say(h.err)
 	}
@@ -173,8 +173,8 @@ func (p *program) finishHost(ctx context.Context, o options, store journal.Store
 	return ok, bad
 }
 
-// writeHost writes the file of a host. If the file cannot be read, the metrics of units
-// that have nothing new are lost: then it reads these units again.
+// writeHost writes the file of a host. If the old file cannot be read, the metrics of units
+// that have nothing new are lost, so writeHost reads these units again.
 func (p *program) writeHost(ctx context.Context, o options, store journal.Store, h *hostWork) error {
 	m := p.metricsOptions(o)
 	m.Labels = map[string]string{"host": h.Name}

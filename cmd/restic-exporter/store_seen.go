@@ -18,7 +18,7 @@ import (
 )
 
 // seen records which runs of a store have been read. It is kept in a file next to the
-// metrics, so that the next call need not read them again. Without it, that call only
+// metrics, so that the next call need not read them again. Without the file, that call only
 // takes longer.
 type seen struct {
 	file  string
@@ -60,13 +60,13 @@ func readSeen(dir, about string) (*seen, error) {
 		return none, err
 	}
 	if !st.Mode().IsRegular() || st.Size() > maxSeen {
-		return none, fmt.Errorf("%s is no note of this program's", none.file)
+		return none, fmt.Errorf("%s is not a record of this program", none.file)
 	}
 	found := seen{file: none.file}
 	from := json.NewDecoder(io.LimitReader(file, maxSeen))
 	from.DisallowUnknownFields()
 	if err := from.Decode(&found); err != nil {
-		return none, fmt.Errorf("%s is no note of this program's: %w", none.file, err)
+		return none, fmt.Errorf("%s is not a record of this program: %w", none.file, err)
 	}
 	if found.About != about || found.Units == nil {
 		return none, nil
@@ -74,15 +74,15 @@ func readSeen(dir, about string) (*seen, error) {
 	return &found, nil
 }
 
-// isNew reports whether there is more of u than has been read, or may be: its run was still
-// going on.
+// isNew reports whether the store has more of u than has been read, or may have more because
+// the run was still going on.
 func (s *seen) isNew(u journal.StoreUnit) bool {
 	was, ok := s.Units[u.Host][u.Unit]
 	return !ok || was.Machine != u.Machine || was.Run != u.Run || u.Last.After(was.Last) || u.Entries > was.Entries || was.Boot != (journal.ID{})
 }
 
-// boot returns the boot in which the run of u was going on when the manager said what it
-// said last; else the zero ID.
+// boot returns the boot in which the run of u was going on at the last call, if the manager
+// has said nothing about u since; else the zero ID.
 func (s *seen) boot(u journal.StoreUnit) journal.ID {
 	was := s.Units[u.Host][u.Unit]
 	if was.Machine != u.Machine || was.Run != u.Run || u.Run == (journal.ID{}) || !u.Last.Equal(was.Last) || u.Notes != was.Notes {

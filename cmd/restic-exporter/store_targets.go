@@ -16,8 +16,8 @@ type targetGroup struct {
 }
 
 // writeTargets writes targets.json, which makes each host with a file in the directory a
-// target of Prometheus, even hosts that have fallen silent. So is what says when they were
-// collected.
+// target of Prometheus, even hosts that have fallen silent. The file that says when they
+// were collected is a target, too.
 func writeTargets(dir string) error {
 	names, err := os.ReadDir(dir)
 	if err != nil {

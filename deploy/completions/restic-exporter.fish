@@ -12,7 +12,7 @@ complete -c restic-exporter -l action -d 'count lines logged as IDENTIFIER as ac
 complete -c restic-exporter -l label -d 'add a label to every series' -x
 complete -c restic-exporter -l max-age -d 'alert if the last success is older, such as 26h' -x
 complete -c restic-exporter -l store -d 'read a VictoriaLogs, and write HOST.prom to --output' -x
-complete -c restic-exporter -l host -d 'only this host of the store, or pattern' -x
+complete -c restic-exporter -l host -d 'the host of the store to read' -x
 complete -c restic-exporter -l store-headers -d 'headers for the store, one NAME: VALUE per line' -r -F
 complete -c restic-exporter -l sender-field -d 'the field of the store with the sender of an entry' -x
 complete -c restic-exporter -l version -d 'print the version and exit'
