@@ -16,7 +16,8 @@ import (
 )
 
 // Recordings returns the paths of the recordings of all releases, which are in the export
-// format. A test starts in its package's directory, below the module's root.
+// format. It finds testdata from the working directory, which in a test is the directory of
+// the package.
 func Recordings(t testing.TB) []string {
 	t.Helper()
 	dir, err := os.Getwd()
@@ -38,8 +39,8 @@ func Title(path string) string {
 	return filepath.Base(filepath.Dir(path)) + "/" + strings.TrimSuffix(filepath.Base(path), ".export")
 }
 
-// Write writes a journal file with entries that are in the export format. flags are flags
-// of systemd-journal-remote, such as --compress=no.
+// Write writes a journal file from entries in the export format. flags are flags of
+// systemd-journal-remote, such as --compress=no.
 func Write(t testing.TB, file string, export []byte, flags ...string) {
 	t.Helper()
 	cmd := exec.Command(testenv.Tool(t, "systemd-journal-remote"), append(flags, "--output="+file, "-")...)

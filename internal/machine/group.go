@@ -9,9 +9,10 @@ import (
 	"syscall"
 )
 
-// A group is a control group for one machine alone. In that of the test two machines
-// would share all of theirs, and what one does to its restic-backup.service would
-// happen to the other's. It is "" where there are no control groups v2.
+// A group is the directory of a control group for one machine alone. Without it, two
+// machines of a test would share all control groups, and what one does to its
+// restic-backup.service would happen to the other's. It is "" where there are no control
+// groups v2.
 type group string
 
 func newGroup(name string) group {

@@ -72,7 +72,7 @@ func Boot(t testing.TB) *Machine {
 		}
 	}
 	m.host("mount", "-t", "overlay", "overlay", "-o",
-		// Files and directories are on one device with xino, as they are on a disk.
+		// With xino, files and directories are on one device, as they are on a disk.
 		fmt.Sprintf("xino=on,lowerdir=%s,upperdir=%s/upper,workdir=%s/work", lower, base, base), m.Root)
 
 	id := make([]byte, 16)
@@ -109,7 +109,7 @@ var hosts = []string{
 	"/etc/restic-exporter", "/var/lib/restic-exporter", "/var/cache/restic-exporter", "/etc/systemd/system/restic-*",
 }
 
-// Use reports failures to t, a subtest, until that ends.
+// Use reports failures to t, a subtest, until the subtest ends.
 func (m *Machine) Use(t testing.TB) {
 	before := m.t
 	t.Cleanup(func() { m.t = before })
@@ -223,7 +223,8 @@ func (m *Machine) Try(script string) (stdout, stderr string, status int) {
 	return out.String(), errOut.String(), cmd.ProcessState.ExitCode()
 }
 
-// Run is Try for a script that must succeed. It returns standard output.
+// Run is like Try, but the script must succeed, each of its commands included. It returns
+// standard output.
 func (m *Machine) Run(script string) string {
 	m.t.Helper()
 	stdout, stderr, status := m.Try("set -e\n" + script)

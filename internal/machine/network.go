@@ -12,8 +12,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A Cable connects an address of a machine's loopback with one of another's, as a network
-// would. It can be cut.
+// A Cable connects an address on the loopback of one machine to the same address on that of
+// another, as a network would. It can be cut.
 type Cable struct {
 	from, to *Machine
 	addr     string
@@ -22,8 +22,8 @@ type Cable struct {
 	conns    []net.Conn
 }
 
-// Connect makes an address of the loopback of m, such as "127.0.0.1:443", that of a server
-// in another machine, for the length of the test.
+// Connect makes a server that listens on addr in another machine, such as "127.0.0.1:443",
+// available at the same address in m, for the length of the test.
 func (m *Machine) Connect(t testing.TB, addr string, to *Machine) *Cable {
 	c := &Cable{from: m, to: to, addr: addr}
 	c.Join(t)
@@ -78,7 +78,7 @@ func carry(to, from net.Conn) {
 	from.Close()
 }
 
-// Cut ends all connections, and refuses others.
+// Cut ends all connections, and refuses new ones.
 func (c *Cable) Cut() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -95,7 +95,7 @@ func (c *Cable) Cut() {
 func (m *Machine) inNetwork(f func() error) error {
 	done := make(chan error)
 	go func() {
-		runtime.LockOSThread() // for good: the thread ends with the goroutine
+		runtime.LockOSThread() // never unlocked, so that the thread ends with the goroutine
 		ns, err := os.Open(fmt.Sprintf("/proc/%d/ns/net", m.leader))
 		if err == nil {
 			defer ns.Close()

@@ -23,7 +23,7 @@ func Flat(t testing.TB, text string) map[string]float64 {
 }
 
 // Series returns the series of mfs as a map from "name{label=value,...}" to the value. It
-// leaves out some labels.
+// leaves out the labels named in without.
 func Series(mfs []*dto.MetricFamily, without ...string) map[string]float64 {
 	got := make(map[string]float64)
 	for _, mf := range mfs {

@@ -10,9 +10,9 @@ import (
 	"testing"
 )
 
-// GoTool returns the path of the program that a version of a Go module is. It is a tool
-// of the tests, and no dependency of this module: it is built once, as its own go.mod
-// says, and stays in the user's cache directory.
+// GoTool returns the path of the program that is built from a version of a Go module. The
+// program is a tool of the tests, so this module does not depend on it: GoTool builds it
+// once, with its own go.mod, and keeps it in the user's cache directory.
 func GoTool(t testing.TB, module, version string) string {
 	t.Helper()
 	cache, err := os.UserCacheDir()

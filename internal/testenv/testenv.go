@@ -41,7 +41,7 @@ func Root(t testing.TB) {
 	}
 }
 
-// Long skips the test with -short, even in CI, because it takes more than some seconds.
+// Long skips a test that takes more than a few seconds if -short is set, even in CI.
 func Long(t testing.TB) {
 	t.Helper()
 	if testing.Short() {

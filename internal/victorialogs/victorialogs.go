@@ -67,7 +67,7 @@ type Node struct {
 	cmd *exec.Cmd
 }
 
-// StartNode is Start for tests that kill or stop the VictoriaLogs.
+// StartNode is like Start, for tests that kill or stop the VictoriaLogs.
 func StartNode(t testing.TB, flags ...string) *Node {
 	n := start(t, t.TempDir(), flags...)
 	t.Cleanup(n.Kill)
