@@ -21,8 +21,8 @@ import (
 )
 
 var (
-	machines = flag.Bool("machines", false, "measure how many machines one call collects from a store, instead")
-	noise    = flag.Int("noise", 0, "entries of other units that each machine sends for each day, with -machines")
+	machines = flag.Bool("machines", false, "measure instead how long a call takes for a store of many machines")
+	noise    = flag.Int("noise", 0, "entries of other units that each machine sends per day, with -machines")
 )
 
 const (
@@ -33,11 +33,11 @@ const (
 
 // A fleet is a store, and the machines whose journals it has.
 type fleet struct {
-	at    string
-	text  string
-	first int64 // µs of the recording's first entry
-	ids   map[string]string
-	count int // entries
+	at    string            // URL of the store
+	text  string            // the recording
+	first int64             // Unix time of the recording's first entry, in µs
+	ids   map[string]string // names and IDs in text, which each run replaces with its own
+	count int               // entries sent
 }
 
 // collectMachines measures how long a call takes with stores of many machines: the first
@@ -48,7 +48,7 @@ func collectMachines() error {
 		return err
 	}
 	fmt.Printf("machines with %d units and %d days each, and %d entries of other units a day\n\n", units, days, *noise)
-	fmt.Println("| machines | entries | sent, MB | stored, MB | first pass, s | of processors, s: ours | the store's | nothing new, s | ten new runs, s | ours, MiB | the store, MiB |")
+	fmt.Println("| machines | entries | sent, MB | stored, MB | first pass, s | CPU time, s: ours | the store's | nothing new, s | ten new runs, s | ours, MiB | the store, MiB |")
 	fmt.Println("|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|")
 	var scrapes []string
 	for _, n := range []int{10, 100, 1000} {
@@ -58,8 +58,8 @@ func collectMachines() error {
 		}
 		scrapes = append(scrapes, rows...)
 	}
-	fmt.Print("\nwhat brings these files to Prometheus\n\n")
-	fmt.Println("| machines | served by | targets | MB | all, ms | of processors, ms | the longest, ms | its MiB |")
+	fmt.Print("\nbringing these files to Prometheus\n\n")
+	fmt.Println("| machines | served by | targets | MB | all, ms | CPU time, ms | the longest, ms | server, MiB |")
 	fmt.Println("|---:|---|---:|---:|---:|---:|---:|---:|")
 	for _, row := range scrapes {
 		fmt.Println(row)
@@ -112,7 +112,7 @@ func collectFrom(store string, n int) (scrapes []string, err error) {
 	if err != nil {
 		return nil, err
 	}
-	time.Sleep(5 * time.Second) // it merges what came
+	time.Sleep(5 * time.Second) // the store merges what it received
 	out := dir + "/out"
 	if err := os.Mkdir(out, 0o755); err != nil {
 		return nil, err
@@ -184,7 +184,7 @@ var (
 	cursor   = regexp.MustCompile(`(?m)^__CURSOR=.*$`)
 )
 
-// run writes the run of a unit of a machine on a day.
+// run writes the run of one unit of a machine on one day.
 func (f *fleet) run(w io.Writer, machine, unit, day int) {
 	begin := time.Now().Truncate(24*time.Hour).AddDate(0, 0, day-days).Add(time.Duration(unit)*time.Hour + time.Duration(machine%3600)*time.Second)
 	shift := begin.UnixMicro() - f.first
@@ -273,7 +273,7 @@ func size(dir string) (n int64) {
 	return n
 }
 
-// processorTime returns what a process has used.
+// processorTime returns the processor time that a process has used, user and system.
 func processorTime(pid int) time.Duration {
 	text, _ := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	_, rest, _ := strings.Cut(string(text), ") ")

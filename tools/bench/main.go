@@ -1,5 +1,6 @@
 // Bench compares restic-exporter with journalctl, and with the kind of pipeline that
-// people write, on a journal that it builds. make bench runs it.
+// people write, on a journal that it builds. With -machines, it measures how long
+// restic-exporter takes with a store of many machines. make bench runs it.
 package main
 
 import (
@@ -22,7 +23,7 @@ var (
 	lines  = flag.Int("lines", 300_000, "lines of the long run")
 	others = flag.Int("others", 700_000, "entries of other units")
 	rounds = flag.Int("rounds", 7, "runs of each command over the long run; ten times as many over the short one")
-	keep   = flag.String("journal", "", "a directory to keep the journal in, and to take it from")
+	keep   = flag.String("journal", "", "a directory in which to keep the journal, and to find it in the next time")
 )
 
 const (

@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-// A way is one of bringing the files of a directory to Prometheus.
+// A way is a server that brings the files of a directory to Prometheus.
 type way struct {
 	name    string
 	command func(addr, dir string) (*exec.Cmd, error)
