@@ -119,22 +119,22 @@ type Entry struct {
 type Event uint8
 
 const (
-	EventOther       Event = iota
-	EventStarting          // it starts the unit
-	EventStarted           // a oneshot unit has finished, any other has begun
-	EventStartFailed       // the unit could not be started; see JobResult
-	EventExited            // a process of the unit has failed
-	EventFailed            // the run has failed
-	EventSucceeded         // the run has ended well
-	EventSkipped           // ExecCondition= prevented the run; see [Start]
-	EventNotDue            // a condition of the unit was not met; the entry has the ID of the last run, or none
-	EventStopping          // it stops the unit; it does not report this for a oneshot unit that still runs
-	EventStopped           // the unit has been stopped
-	EventRestarting        // Restart= tries again
-	EventStartLimit        // the start was refused because StartLimitBurst= was reached
-	EventReloading         // it reloads the unit; if that fails, the run has not failed
-	EventReloaded          // the reload has ended, well or not
-	EventSignalled         // it sent the main process a signal that ends it, on request, as by systemctl kill
+	EventOther       Event = iota // anything else
+	EventStarting                 // it starts the unit
+	EventStarted                  // a oneshot unit has finished, any other has begun
+	EventStartFailed              // the unit could not be started; see JobResult
+	EventExited                   // a process of the unit has failed
+	EventFailed                   // the run has failed
+	EventSucceeded                // the run has ended well
+	EventSkipped                  // ExecCondition= prevented the run; see [Start]
+	EventNotDue                   // a condition of the unit was not met; the entry has the ID of the last run, or none
+	EventStopping                 // it stops the unit; it does not report this for a oneshot unit that still runs
+	EventStopped                  // the unit has been stopped
+	EventRestarting               // Restart= tries again
+	EventStartLimit               // the start was refused because StartLimitBurst= was reached
+	EventReloading                // it reloads the unit; if that fails, the run has not failed
+	EventReloaded                 // the reload has ended, well or not
+	EventSignalled                // it sent the main process a signal that ends it, on request, as by systemctl kill
 	// EventSpawnFailed is the event of an Output entry: a process of systemd reports why it
 	// could not execute a command of the unit.
 	EventSpawnFailed
@@ -235,7 +235,7 @@ type Source interface {
 	Sync(ctx context.Context, unit string) error
 }
 
-// A Skipper tells [Source] which lines it can leave out.
+// A Skipper decides which lines [Source.Skim] can leave out.
 type Skipper interface {
 	// Skip reports whether a line with this text need not be read in full. pid returns
 	// the process that wrote the line; 0 if unknown. To call pid takes about as long as
