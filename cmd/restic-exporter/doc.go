@@ -3,7 +3,7 @@
 //
 // It reads the journal of one invocation of a backup unit: what restic printed,
 // and what the service manager says of it. It needs no repository password,
-// opens no port, never runs restic and is no daemon.
+// opens no port, never runs restic and is not a daemon.
 //
 // # Usage
 //

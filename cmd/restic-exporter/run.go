@@ -99,7 +99,7 @@ func (p *program) export(ctx context.Context, o options, from source) error {
 	}
 	run, err := p.read(ctx, from, o)
 	if err == nil || errors.Is(err, journal.ErrIncomplete) || errors.Is(err, journal.ErrNotFound) {
-		// A pattern also finds units that are no backups, with a run or without.
+		// A pattern also finds units that are not backups, with a run or without.
 		if err := o.backup(ctx, cmp.Or(run, &invocation.Run{Unit: o.unit}), from, output); err != nil {
 			return err
 		}
