@@ -129,7 +129,7 @@ func (s *system) resticJob(t *testing.T) {
 		"restic-job":                                           "job: backup",
 		"restic-job ../x snapshots":                            "cannot be the name of a job",
 		"chmod 0644 " + credentials + "; restic-job backup ls": "is readable by others",
-		"su admin -c 'restic-job backup snapshots'":            "want root",
+		"su admin -c 'restic-job backup snapshots'":            "only root can read",
 	} {
 		out, errOut, status := s.Try("export PATH=/usr/sbin:/usr/bin:/bin; " + script)
 		assert.NotZero(t, status, script)

@@ -46,7 +46,7 @@ func TestEndToEndNotStarted(t *testing.T) {
 		{name: "the repository is not in ReadWritePaths=", dropIn: "ReadOnlyPaths=" + repository, verdict: "exit-code",
 			words: repository + " cannot be written", reason: "exit-code"},
 		{name: "a configuration from Windows", script: `sed -i 's/$/\r/' /etc/restic-exporter/backup.conf`,
-			undo: `sed -i 's/\r$//' /etc/restic-exporter/backup.conf`, verdict: "exit-code", words: "line ends of Windows",
+			undo: `sed -i 's/\r$//' /etc/restic-exporter/backup.conf`, verdict: "exit-code", words: "Windows line endings",
 			reason: "exit-code"},
 	} {
 		ok := t.Run(r.name, func(t *testing.T) {

@@ -1,11 +1,11 @@
 # shellcheck shell=bash disable=SC2034
-# What the scripts of a backup job have in common. Sourced by them, not run.
+# What the scripts of a backup job have in common. They source it.
 
 readonly CONFIG_DIRECTORY=/etc/restic-exporter
 readonly STATE_DIRECTORY_DEFAULT=/var/lib/restic-exporter
 
-# The units unset it: the file of credentials must not choose our programs. bash
-# has a default, which restic would not get, for ssh and rclone.
+# The units unset PATH, so that the credentials cannot choose our programs. bash has a
+# default then, but restic, which runs ssh and rclone, would not get it.
 export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 
 die() {
@@ -18,8 +18,8 @@ mode() {
 	stat --format=%a -- "$1"
 }
 
-# own FILE refuses what others could have put there: a link, or a file of somebody
-# else than root and the job's user.
+# own FILE refuses a file that others could have put there: a symbolic link, or a file
+# that belongs neither to root nor to the job's user.
 own() {
 	local owner
 	[[ ! -L $1 ]] || die "$1 is a symbolic link: put the file itself there"
@@ -28,7 +28,7 @@ own() {
 }
 
 # check_credentials refuses the file of credentials if others could have written it,
-# or can read it. systemd, which reads it for us, does not mind.
+# or can read it. systemd, which reads it for us, does not check that.
 check_credentials() {
 	[[ -e $CREDENTIALS || -L $CREDENTIALS ]] || return 0
 	own "$CREDENTIALS"
@@ -38,7 +38,7 @@ check_credentials() {
 	esac
 }
 
-# name_job JOB sets what follows from the name of a job.
+# name_job JOB sets the variables that depend only on the name of the job.
 name_job() {
 	[[ $1 =~ ^[A-Za-z0-9_][A-Za-z0-9_.:-]*$ ]] || die "\"$1\" cannot be the name of a job"
 	JOB=$1
@@ -52,8 +52,8 @@ load_job() {
 	[[ -n ${RESTIC_REPOSITORY:-}${RESTIC_REPOSITORY_FILE:-} ]] ||
 		die "RESTIC_REPOSITORY is not set: is it in $CREDENTIALS, which systemd reads when it starts the unit?"
 	STATE=${STATE_DIRECTORY:-$STATE_DIRECTORY_DEFAULT}
-	# Who owns it can put links there, which root would follow. systemd gives it to the
-	# User= of a unit before we can refuse that, so there may be some from then.
+	# Whoever owns the directory can put links there, which root would follow. systemd
+	# gives it to the User= of a unit before we can refuse that, so links may be left.
 	((EUID == 0)) || [[ $STATE != "$STATE_DIRECTORY_DEFAULT" ]] ||
 		die "$STATE is for jobs of root: in a unit with User= set StateDirectory= and CacheDirectory= to another name"
 	local odd
@@ -79,14 +79,14 @@ load_job() {
 	[[ -r $config ]] || die "$config is missing: copy $CONFIG_DIRECTORY/backup.conf, and say in it what to back up"
 	own "$config"
 	(((8#$(mode "$config") & 8#022) == 0)) ||
-		die "$config may be changed by others than its owner: chmod go-w $config"
-	! grep --quiet $'\r' "$config" || die "$config has the line ends of Windows: sed -i 's/\r$//' $config"
+		die "$config can be changed by others: chmod go-w $config"
+	! grep --quiet $'\r' "$config" || die "$config has Windows line endings: sed -i 's/\r$//' $config"
 	# shellcheck source=/dev/null
 	source "$config"
 
 	RETRY_FOR_SECONDS=$(seconds RETRY_FOR "$RETRY_FOR")
 	RETRY_EVERY_SECONDS=$(seconds RETRY_EVERY "$RETRY_EVERY")
-	((RETRY_EVERY_SECONDS)) || die "RETRY_EVERY is \"$RETRY_EVERY\": want more than nothing"
+	((RETRY_EVERY_SECONDS)) || die "RETRY_EVERY is \"$RETRY_EVERY\": it must be more than 0"
 	WAITED=0 DELAY=30
 	command -v restic >/dev/null || die "there is no restic in $PATH"
 	# restic 0.16 and later waits for a lock itself.
@@ -96,7 +96,7 @@ load_job() {
 	fi
 }
 
-# make_canary makes the file that a restore is tried with, once.
+# make_canary makes the file for the restore test, once.
 make_canary() {
 	[[ ! -e $CANARY ]] || return 0
 	head --bytes=4096 /dev/urandom >"$CANARY.new"
@@ -106,13 +106,13 @@ make_canary() {
 # seconds NAME DURATION prints a duration, such as 90, 5m, 4h or 1d, in seconds.
 seconds() {
 	local -A unit=([s]=1 [m]=60 [h]=3600 [d]=86400)
-	[[ $2 =~ ^([0-9]{1,6})([smhd]?)$ ]] || die "$1 is \"$2\": want a number and s, m, h or d, such as 4h"
+	[[ $2 =~ ^([0-9]{1,6})([smhd]?)$ ]] || die "$1 is \"$2\": it must be a number and s, m, h or d, such as 4h"
 	echo $((10#${BASH_REMATCH[1]} * unit[${BASH_REMATCH[2]:-s}]))
 }
 
 # wait_for WHAT waits before the next attempt: 30 seconds, then twice as long
 # each time, up to RETRY_EVERY. It returns 1 when the job has waited for RETRY_FOR.
-# Only the waits count: a laptop that was asleep meanwhile has not tried.
+# Only the waits count, not the time for which a laptop was asleep.
 wait_for() {
 	((DELAY < RETRY_EVERY_SECONDS)) || DELAY=$RETRY_EVERY_SECONDS
 	if ((WAITED + DELAY > RETRY_FOR_SECONDS)); then
@@ -125,13 +125,13 @@ wait_for() {
 }
 
 # probe opens the repository, without a lock, and prints what restic says if it
-# cannot. A server that does not answer at all is given up on after 5 minutes.
+# cannot. After 5 minutes it gives up on a server that does not answer at all.
 probe() {
 	{ timeout 5m restic cat config --no-lock >/dev/null; } 2>&1
 }
 
-# unreachable STATUS OUTPUT tells whether probe failed of the network, or of a
-# server that is down. restic has no exit status for that.
+# unreachable STATUS OUTPUT reports whether probe failed because of the network, or of
+# a server that is down. restic has no exit status for that.
 unreachable() {
 	local words="dial tcp|dial udp|no such host|server misbehaving|[Nn]etwork is unreachable|[Nn]o route to host"
 	words+="|[Cc]onnection (refused|reset|timed out|closed)|[Oo]peration timed out|i/o timeout|[Tt]imeout exceeded|TLS handshake timeout"
@@ -140,8 +140,8 @@ unreachable() {
 	(($1 == 124)) || grep --quiet --extended-regexp "$words" <<<"$2"
 }
 
-# obstacle STATUS SECONDS says what kept a restic from its work that ended with
-# STATUS after so many seconds, if it is worth waiting for.
+# obstacle STATUS SECONDS prints why a restic failed that ended with STATUS after so
+# many seconds. It returns 1 if there is no point in waiting and trying again.
 obstacle() {
 	local output status=0
 	# 10 is no repository, 12 a wrong password.
@@ -156,15 +156,15 @@ obstacle() {
 	fi
 	# With --retry-lock restic has waited already.
 	((${#RESTIC[@]} == 1)) || return 1
-	# Such a restic has no exit status for locks. It meets them at once.
+	# An older restic has no exit status for locks. It fails at once if there is one.
 	(($1 == 1 && $2 < 300)) || return 1
 	[[ -n $(timeout 5m restic list locks --no-lock 2>/dev/null) ]] || return 1
 	echo "the repository is locked"
 }
 
-# take_turns KIND waits until no other job of this machine is at work on the
-# repository; --shared ones go together. An old restic that meets a lock says so
-# in words only, and the lock may be gone when we look for it.
+# take_turns KIND waits until no other job of this machine works on the repository;
+# several that are --shared can work at the same time. Locks alone would not do: an old
+# restic reports them only as text, and one may be gone when we look for it.
 take_turns() {
 	local name
 	name=$(sha256sum <<<"${RESTIC_REPOSITORY:-}${RESTIC_REPOSITORY_FILE:-}" | cut --bytes=1-16)

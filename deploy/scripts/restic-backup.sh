@@ -1,6 +1,6 @@
 #!/bin/bash
-# Backs up with restic, into a repository that is initialised if it is not there
-# yet. Called by restic-backup.service:
+# Backs up with restic, and initialises the repository if it does not exist yet.
+# Called by restic-backup.service:
 #
 #	restic-backup.sh JOB
 set -euo pipefail
@@ -9,13 +9,13 @@ here=$(dirname "$(readlink --canonicalize "${BASH_SOURCE[0]}")")
 # shellcheck source=deploy/scripts/job.bash
 source "$here/job.bash"
 
-# initialise makes the repository, if restic says that there is none, and this
-# job has never had one: a disk that is not mounted, or a mistyped address, must
-# not make a second repository.
+# initialise makes the repository if restic says that there is none and this job has
+# never had one: a disk that is not mounted, or a mistyped address, must not lead to a
+# second repository.
 initialise() {
 	local seen=$STATE/$JOB.repository output status=0
-	# Nothing but a repository that is not there may lead to init: not a wrong
-	# password, not a server that cannot be reached.
+	# Only a missing repository may lead to init, not a wrong password or a server that
+	# cannot be reached.
 	while true; do
 		status=0
 		output=$(probe) || status=$?
@@ -31,7 +31,7 @@ initialise() {
 		[[ -e $seen ]] || touch "$seen"
 		return
 	fi
-	# Since restic 0.17 the exit status says so; before, the text does.
+	# Since restic 0.17 the exit status says so; before that, only the text.
 	if ((status != 10)) && ! grep --quiet --extended-regexp \
 		"unable to open config file: .*(does not exist|doesn't exist|no such file or directory|Object Not Found)" <<<"$output"; then
 		printf '%s\n' "$output" >&2
@@ -41,8 +41,8 @@ initialise() {
 		printf '%s\n' "$output" >&2
 		die "the repository was there before, so it is not initialised again: is its disk mounted, is the address right? If you want a new one: rm $seen"
 	fi
-	# Two that initialise at once leave a repository with two keys, and none of them opens
-	# all that is in it.
+	# Two restics that initialise at once leave a repository with two keys, neither of which
+	# opens everything in it.
 	take_turns --exclusive
 	probe >/dev/null || restic init
 	exec 8>&-
@@ -60,7 +60,7 @@ here() {
 	realpath --canonicalize-missing -- "$repository"
 }
 
-# check_writable says at once what restic would try for a quarter of an hour.
+# check_writable fails at once where restic would keep trying for a quarter of an hour.
 check_writable() {
 	local repository there
 	repository=$(here)
@@ -72,39 +72,40 @@ check_writable() {
 		die "$repository cannot be written: is its disk mounted read-only, or not in ReadWritePaths= of the unit?"
 }
 
-# exclude_repository adds an option for each path to back up that the repository
-# lies below: else each backup would hold all those before it.
+# exclude_repository adds an option for each path to back up that contains the
+# repository: otherwise each backup would contain all backups before it.
 exclude_repository() {
 	local repository path real below
 	repository=$(here)
 	[[ -n $repository ]] || return 0
 	for path in "${BACKUP_PATHS[@]}"; do
-		# restic knows it by the path that it came by, links and all.
+		# restic sees the repository under the path that leads there, links included.
 		path=$(realpath --no-symlinks --canonicalize-missing -- "$path")
 		real=$(realpath --canonicalize-missing -- "$path")
 		[[ $repository == "${real%/}"/* ]] || continue
 		below=${path%/}/${repository#"${real%/}"/}
-		# It is a pattern.
+		# --exclude takes a pattern.
 		# shellcheck disable=SC2001 # before bash 5.2 there is no other way
 		BACKUP_OPTIONS+=(--exclude "$(sed 's/[][*?\\]/\\&/g' <<<"$below")")
 	done
 }
 
 # owner SETTING runs the owner's commands in BEFORE_BACKUP or AFTER_BACKUP: as root,
-# but in a unit of their own, since in the sandbox of this one nobody becomes another
-# user or makes a snapshot of a volume. What they print comes through us into our log,
-# with the setting's name before it: an "error: " of theirs is not restic's.
+# but in a unit of their own, because in the sandbox of this one they could not become
+# another user or make a snapshot of a volume. Their output goes through us into our
+# log, with the name of the setting before each line, so that an "error: " of theirs
+# does not look like one of restic's.
 owner() {
 	[[ -n ${!1} ]] || return 0
 	echo "Running $1"
 	OWNERS=restic-backup-$JOB-${1%_BACKUP}-$$.service
-	# In the arguments systemd expands what looks like a variable.
+	# systemd expands variables in the arguments, so $ is doubled.
 	systemd-run --quiet --collect --wait --pipe --service-type=exec --unit="$OWNERS" --description="$1 of the job $JOB" \
 		-- /bin/bash -euo pipefail -c "${!1//\$/\$\$}" </dev/null 2>&1 | sed --unbuffered "s/^/$1: /"
 }
 
-# finish runs AFTER_BACKUP, whatever became of the backup: it may remove a snapshot
-# that BEFORE_BACKUP has made.
+# finish runs AFTER_BACKUP, even if the backup failed: it may have to remove a snapshot
+# of a volume that BEFORE_BACKUP made.
 finish() {
 	local status=$?
 	trap - EXIT
@@ -124,9 +125,9 @@ stopped() {
 	kill -TERM $$
 }
 
-# plant has the file backed up that a restore is tried with. It is made here if the
-# sources hold it anyway, else by the first restore test, and no more is backed up
-# for those who have none.
+# plant adds the file for the restore test to the backup. If the sources include its
+# directory, it makes the file. Otherwise the first restore test does, so that nothing
+# more is backed up for those who do not use the test.
 plant() {
 	local path some=
 	for path in "${BACKUP_PATHS[@]}"; do
@@ -137,11 +138,11 @@ plant() {
 			return
 		}
 	done
-	# If no source is there the run is to fail.
+	# If none of the sources exists, the run has to fail.
 	[[ ! -e $CANARY || -z $some ]] || BACKUP_PATHS+=("$CANARY")
 }
 
-load_job "${1:?want the name of a job}"
+load_job "${1:?give the name of a job}"
 ((${#BACKUP_PATHS[@]})) || die "BACKUP_PATHS is empty: say in $CONFIG_DIRECTORY/$JOB.conf what to back up"
 exclude_repository
 plant
@@ -156,7 +157,7 @@ check_writable
 initialise
 status=0
 patiently backup --one-file-system --exclude-caches "${BACKUP_OPTIONS[@]}" -- "${BACKUP_PATHS[@]}" || status=$?
-# With 3 a snapshot was saved, but not all files could be read, which the metrics
-# say. One such file must not keep the job from pruning for ever.
+# Status 3 means that a snapshot was saved, but not all files could be read; the metrics
+# report that. One such file must not keep the job from pruning forever.
 ((status == 0 || status == 3)) || exit "$status"
 echo "Finished restic backup"

@@ -1,6 +1,6 @@
 #!/bin/bash
-# Restores from the job's last snapshot the file that each backup has for that, and
-# another one by chance, and compares them with what is there. Called by
+# Restores two files from the job's last snapshot, one that each backup has for this
+# purpose and a random one, and compares them with the originals. Called by
 # restic-restore-test@.service:
 #
 #	restic-restore-test.sh JOB
@@ -10,8 +10,8 @@ here=$(dirname "$(readlink --canonicalize "${BASH_SOURCE[0]}")")
 # shellcheck source=deploy/scripts/job.bash
 source "$here/job.bash"
 
-# last sets LAST to the options that choose the job's last snapshot, which
-# restic knows by its host and its paths.
+# last sets LAST to the options that choose the job's last snapshot, by its host and
+# its paths.
 last() {
 	local i path host
 	host=$(uname --nodename)
@@ -27,8 +27,9 @@ last() {
 	done
 }
 
-# chance prints the ID of the last snapshot, and the size, the time of the last change
-# and the path of a file in it. Not of any: a backslash begins an escape of JSON's.
+# chance prints the ID of the last snapshot, and the size, the modification time and the
+# path of a random file in it. It leaves out files whose JSON has a backslash, which
+# begins an escape sequence.
 chance() {
 	restic --no-lock ls --json "${LAST[@]}" | awk -v seed="$RANDOM$RANDOM" -v canary="$CANARY" '
 		BEGIN { srand(seed) }
@@ -46,7 +47,7 @@ chance() {
 		END { print chosen }'
 }
 
-load_job "${1:?want the name of a job}"
+load_job "${1:?give the name of a job}"
 TO=$(mktemp --directory)
 trap 'rm -rf "$TO"' EXIT
 last
@@ -56,7 +57,7 @@ echo "Starting restore test"
 	make_canary
 	die "$CANARY was made just now, to be backed up: run the job, and try again"
 }
-# No lock: so the repository may be one that cannot be written to from here.
+# Without a lock, it also works with a repository that cannot be written from here.
 patiently restore --no-lock --verify --include "$CANARY" --target "$TO" "${LAST[@]}"
 [[ -f $TO$CANARY ]] || die "$CANARY is not in the last snapshot: run the job, and try again"
 cmp -- "$TO$CANARY" "$CANARY" || die "what was restored is not what was backed up"
@@ -64,16 +65,16 @@ cmp -- "$TO$CANARY" "$CANARY" || die "what was restored is not what was backed u
 chosen=$(chance)
 [[ -n $chosen ]] || die "there is no other file in the last snapshot"
 read -r id size modified _ <<<"$chosen"
-file=/${chosen#*/} # the blanks at its end, too
+file=/${chosen#*/} # with blanks at its end, which read removes
 echo "Restoring $file"
-# Its content alone: it may be anybody's, and the sandbox lets nobody become that.
+# Only its content: it may belong to anybody, and restic could not give it to them here.
 restic --no-lock dump "$id" "$file" >"$TO/file"
-# It may be something else by now, such as a pipe.
+# By now the original may be something else, such as a pipe.
 if [[ -f $file && ! -L $file && $(stat --format='%s %Y' -- "$file" 2>/dev/null) == "$size $(date --date="$modified" +%s)" ]]; then
 	cmp -- "$TO/file" "$file" || die "what was restored is not what was backed up"
 elif (($(stat --format=%s "$TO/file") != size)); then
 	die "what was restored is not what was backed up: $file had $size bytes"
 else
-	echo "It has changed since it was backed up: its size alone is compared"
+	echo "It has changed since it was backed up, so only its size is compared"
 fi
 echo "Finished restore test"

@@ -4,14 +4,14 @@
 #	unit-failure.sh UNIT
 #	unit-failure.sh --test
 #
-# The second has that service send a mail to try it.
+# With --test, that service sends a test mail.
 set -euo pipefail
 
-unit=${1:?want the name of a unit, or --test}
+unit=${1:?give the name of a unit, or --test}
 case $unit in
 --test)
 	systemctl start unit-failure@-test.service
-	echo "Handed a mail to the mail system. Where it went: journalctl -u unit-failure@-test.service, and the mail system's own log."
+	echo "The mail system has accepted a test mail. Where it went: journalctl -u unit-failure@-test.service, and the mail system's own log."
 	exit
 	;;
 -test | *.service | *.mount | *.timer | *.socket | *.target | *.path | *.automount | *.swap | *.device | *.slice | *.scope) ;;
@@ -20,7 +20,7 @@ case $unit in
 esac
 name=${unit%.service}
 
-# /etc/default/restic-exporter changes these.
+# Set these in /etc/default/restic-exporter.
 MAIL_TO=${MAIL_TO:-root}
 MAIL_LINES=${MAIL_LINES:-500}
 
@@ -30,47 +30,48 @@ sendmail=$(PATH=$PATH:/usr/sbin command -v sendmail) || {
 	exit 1
 }
 
-# Servers refuse a header with a name that has no domain, which is what msmtp would
-# send them for root; a group of nobody has none.
+# Servers refuse an address without a domain in a header, and msmtp would send them just
+# that for root. So the header has an empty group, which has no address.
 to=$MAIL_TO recipients=(-t)
 if [[ $MAIL_TO != *@* ]]; then
 	to="\"$MAIL_TO\":;"
 	IFS=', ' read -ra recipients <<<"-- $MAIL_TO"
 fi
 
-# compose SUBJECT prints a mail of standard input, without control characters, and with
-# no line that is too long for mail.
+# compose SUBJECT prints standard input as a mail, without control characters, and
+# without lines that are too long for mail.
 compose() {
 	printf 'To: %s\nSubject: [%s] %s\nAuto-Submitted: auto-generated\n' "$to" "$host" "$1"
 	printf 'MIME-Version: 1.0\nContent-Type: text/plain; charset=UTF-8\nContent-Transfer-Encoding: 8bit\n\n'
 	LC_ALL=C tr -d '\000-\010\013-\037\177' | cut --bytes=1-900
 }
 
-# hand_over gives standard input to sendmail, in a unit of its own: it becomes other users,
-# and writes where it is set up to, which nothing here may. It may deliver in a process that
-# outlives it. One that hangs, as msmtp does if its server says nothing, is ended.
+# hand_over gives standard input to sendmail, in a unit of its own: sendmail becomes other
+# users and writes where it is configured to, which our sandbox forbids. It may deliver in
+# a process that outlives it. If it hangs, as msmtp does when its server does not answer,
+# systemd ends it.
 hand_over() {
 	systemd-run --quiet --collect --wait --pipe --service-type=exec --description="Mail that $unit failed" \
 		--property=KillMode=process --property=RuntimeMaxSec=10min -- "$sendmail" -oi "${recipients[@]}"
 }
 
 if [[ $unit == -test ]]; then
-	compose "test: mail about failed backups arrives" <<<"When a backup on $host fails, a mail such as this one has its log. No backup has failed now." |
+	compose "test: mail about failed backups arrives" <<<"When a backup on $host fails, a mail like this one has its log. No backup has failed now." |
 		hand_over
 	exit
 fi
 
-# What the unit printed last may still be on its way.
+# What the unit printed last may still be on its way to the journal.
 journalctl --sync 2>/dev/null || true
 
-# Only the manager itself can speak as PID 1. Without a journal there is a mail still.
+# Only the manager itself can log as PID 1. Even without a journal there is a mail.
 manager() {
 	journalctl --quiet --no-pager "$@" _PID=1 "UNIT=$unit" || true
 }
 
-# attempt ID prints the time, in microseconds, from which and until which the manager
-# spoke of the last attempt to start the unit that failed, of invocation ID if that is
-# known. One that the manager refused has the ID of the run before, or none.
+# attempt ID prints from when and until when, in microseconds, the manager logged about
+# the last failed attempt to start the unit, or about that of invocation ID if that is
+# known. An attempt that the manager refused has the ID of the run before, or none.
 attempt() {
 	manager --lines=5000 --output=export --output-fields=MESSAGE,MESSAGE_ID,INVOCATION_ID,JOB_RESULT | awk -v want="$1" '
 		{ at = index($0, "="); name = substr($0, 1, at - 1); value[name] = substr($0, at + 1) }
@@ -92,7 +93,7 @@ attempt() {
 			for (i = 1; i <= n; i++)
 				if (failed[i] && (want == "" || ids[i] == want)) found = i
 			if (!found) exit
-			# The manager says that it starts a unit when its first process runs already.
+			# When the manager logs that it starts a unit, the first process may already run.
 			from = first[found] - 5000000
 			if (found > 1 && from <= last[found - 1]) from = last[found - 1] + 1
 			printf "%.0f", from
@@ -100,20 +101,20 @@ attempt() {
 		}'
 }
 
-# Which invocation: the one that set this off, if systemd says so.
+# Which invocation: the one that triggered this, if systemd says so.
 id=
 [[ ${MONITOR_UNIT:-} != "$unit" ]] || id=${MONITOR_INVOCATION_ID:-}
 read -r since until <<<"$(attempt "$id")"
-# The unit's own lines, and the manager's about it; not those that only claim to be. A
-# line that journald took when the unit had failed already does not say which run it is
-# of, so the time does.
+# The unit's own lines, and the manager's about it, but not lines that only claim to be.
+# A line that journald received after the unit had failed does not say to which run it
+# belongs, so select by time.
 matches=("_SYSTEMD_UNIT=$unit" + _PID=1 "UNIT=$unit")
 period=(${since:+"--since=@${since%??????}.${since: -6}"} ${until:+"--until=@${until%??????}.${until: -6}"})
 if [[ -z $since && -n $id ]]; then
 	matches=("_SYSTEMD_UNIT=$unit" "_SYSTEMD_INVOCATION_ID=$id" + _PID=1 "UNIT=$unit" "INVOCATION_ID=$id")
 fi
 
-# log prints it, without the passwords in addresses such as rest:https://me:secret@host/.
+# log prints the log, without the passwords in addresses such as rest:https://me:secret@host/.
 log() {
 	if [[ -z $since$id ]]; then
 		echo "The journal holds no failure of $unit."
@@ -123,7 +124,7 @@ log() {
 		sed 's#\(://[^/:@[:space:]]*\):[^[:space:]]*@#\1:***@#g' || true
 }
 
-# Why: as restic-exporter has it, if it knows, else as the manager.
+# Why it failed: the reason of restic-exporter if it knows one, else the manager's.
 reason=$(timeout 60 restic-exporter --unit "$unit" --output - 2>/dev/null |
 	sed -n 's/^restic_run_failure_reason{.*reason="\([a-z_]*\)".*} 1$/\1/p' || true)
 result=${MONITOR_SERVICE_RESULT:-}
@@ -139,8 +140,8 @@ message=$(
 	} | compose "$name: failed${reason:+, $reason}"
 )
 
-# Not every sendmail has a queue, and the network that a backup misses is the mail's, too.
-# The next night's failure has a mail of its own.
+# Not every sendmail has a queue, and if the backup had no network, the mail has none,
+# either. Give up before the next night, when a failure sends a mail of its own.
 delay=30 waited=0
 until hand_over <<<"$message"; do
 	((waited < 20 * 3600)) || {
