@@ -81,8 +81,11 @@ func scrape(w way, dir string) (string, error) {
 			}
 			n, err := io.Copy(io.Discard, reply.Body)
 			reply.Body.Close()
-			if err != nil || reply.StatusCode != http.StatusOK {
-				return "", fmt.Errorf("%s answers %s, %w", w.name, reply.Status, err)
+			if err != nil {
+				return "", fmt.Errorf("%s: %w", w.name, err)
+			}
+			if reply.StatusCode != http.StatusOK {
+				return "", fmt.Errorf("%s answers %s", w.name, reply.Status)
 			}
 			bytes += n
 			took += time.Since(began)
