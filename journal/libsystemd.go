@@ -159,7 +159,7 @@ const minLineMax = 79
 func (l libsystemd) fill(rec *record, s selector) (err error) {
 	rec.reset()
 	*l.arena = (*l.arena)[:0]
-	if rec.usec, err = l.j.GetRealtimeUsec(); err != nil {
+	if rec.usec, err = l.realtime(); err != nil {
 		return err
 	}
 	if err := l.get(rec, commonFields); err != nil {
