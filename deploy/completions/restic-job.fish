@@ -7,7 +7,7 @@ function __restic_job
 		string replace --filter --regex '^/etc/restic-exporter/(.*)\.credentials$' '$1' /etc/restic-exporter/*.credentials
 		return
 	end
-	# The last line is about what to do with the others.
+	# The last line says what to do with the others.
 	set -l found (restic __complete $words[3..] "$cur" 2>/dev/null | string match --invert --regex '^:')
 	if test (count $found) -gt 0
 		string join \n -- $found

@@ -1,13 +1,13 @@
 #!/bin/sh
-# New units are known from now on. None is enabled: first say what to back up.
+# Makes systemd read the new units. It enables none: the user has to configure them first.
 set -e
 
-# The package's units that can be enabled, but for templates; deploy/package/build fills them in.
+# The package's units that can be enabled, except templates; deploy/package/build fills them in.
 timers=
 
 case "$1" in
 configure | abort-upgrade | abort-deconfigure | abort-remove)
-	# dpkg. What the section [Install] of a timer says now holds for one that is enabled.
+	# Called by dpkg. For a timer that is enabled, apply what its [Install] section says now.
 	for timer in $timers; do
 		if deb-systemd-helper debian-installed "$timer" && deb-systemd-helper --quiet was-enabled "$timer"; then
 			deb-systemd-helper enable "$timer" >/dev/null || true
@@ -16,7 +16,7 @@ configure | abort-upgrade | abort-deconfigure | abort-remove)
 	done
 	;;
 esac
-# Who restic-exporter-collect.service runs as.
+# The user of restic-exporter-collect.service.
 if command -v systemd-sysusers >/dev/null; then
 	systemd-sysusers restic-exporter.conf
 fi

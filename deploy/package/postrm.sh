@@ -1,6 +1,6 @@
 #!/bin/sh
-# dpkg says "remove" and later "purge", rpm says how many are left, and has no
-# purge. Whatever it is, the credentials in /etc/restic-exporter stay: without the
+# dpkg passes "remove" and later "purge"; rpm passes how many versions are left, and has
+# no purge. In any case the credentials in /etc/restic-exporter stay: without the
 # password in them nobody can ever read the backups again.
 set -e
 
@@ -11,8 +11,9 @@ if [ -d /run/systemd/system ]; then
 	systemctl --system daemon-reload >/dev/null || true
 fi
 
-# metrics ACTION has find print or delete our files in the textfile directories that
-# restic-exporter --help lists. Others may write there, so a name may hold anything.
+# metrics ACTION has find do ACTION, such as -delete, with our files in the textfile
+# directories that restic-exporter --help lists. Others may write there, so a file name
+# can contain anything.
 metrics() {
 	for directory in /var/lib/node-exporter /var/lib/prometheus/node-exporter /var/lib/node_exporter/textfile_collector \
 		/var/lib/node_exporter /var/lib/prometheus-node-exporter-textfiles /var/lib/prometheus-node-exporter /run/node_exporter; do
@@ -23,7 +24,7 @@ metrics() {
 	done
 }
 
-# left PATH... names what there is of it.
+# left PATH... prints those of the paths that exist.
 left() {
 	for path; do
 		if [ -e "$path" ]; then
@@ -36,19 +37,19 @@ case "$1" in
 remove | 0)
 	paths=$(left /etc/restic-exporter /var/lib/restic-exporter /var/lib/restic-exporter-collect /var/cache/restic-exporter)
 	if [ -n "$paths" ]; then
-		echo "Left where they are, with configuration, credentials and what the jobs remember:"
+		echo "These stay, with the configuration, the credentials and the state of the jobs:"
 		echo "$paths"
 	fi
 	files=$(metrics -print | LC_ALL=C tr -c '[:print:]\n' '?')
 	if [ -n "$files" ]; then
-		echo "Left too, so that alerts on the age of backups go on until you delete them:"
+		echo "These stay, too, so alerts on the age of backups go on until you delete them:"
 		echo "$files" | sed 's/^/  /'
 	fi
 	;;
 purge)
 	for timer in $timers; do
-		# It would delete the link, too. One that is there still is of a timer that the
-		# administrator wrote.
+		# deb-systemd-helper would delete the link, too. If the link still exists, it is of
+		# a timer that the administrator wrote.
 		if [ ! -L "/etc/systemd/system/timers.target.wants/$timer" ] && command -v deb-systemd-helper >/dev/null; then
 			deb-systemd-helper purge "$timer" >/dev/null || true
 		fi
@@ -56,9 +57,9 @@ purge)
 	done
 	rm -rf /var/cache/restic-exporter /var/lib/restic-exporter /var/lib/restic-exporter-collect
 	metrics -delete
-	# dpkg has deleted the configuration that the package brought.
+	# dpkg has deleted the configuration that was in the package.
 	if [ -d /etc/restic-exporter ] && [ -n "$(ls -A /etc/restic-exporter)" ]; then
-		echo "Left, for without the passwords in it nobody can read the backups:"
+		echo "These stay, because without the passwords in them nobody can read the backups:"
 		left /etc/restic-exporter/*
 	fi
 	;;

@@ -1,13 +1,13 @@
 #!/bin/sh
-# dpkg says "remove", rpm says how many are left: only a package that goes for
-# good stops and disables its units, not one that is upgraded.
+# Stops and disables the units if the package is removed, but not if it is upgraded.
+# dpkg passes "remove" then; rpm passes how many versions are left.
 set -e
 
 # The package's units; deploy/package/build fills them in.
 timers=
 services=
 
-# stop UNIT stops it; in Debian a policy of the administrator's may forbid that.
+# stop UNIT stops it; in Debian a policy of the administrator can forbid that.
 stop() {
 	if command -v deb-systemd-invoke >/dev/null; then
 		deb-systemd-invoke stop "$1" || true
@@ -16,14 +16,14 @@ stop() {
 	fi
 }
 
-# template UNIT prints the name of the file that an instance is of; else UNIT.
+# template UNIT prints the name of the template that UNIT is an instance of, or UNIT.
 template() {
 	printf '%s\n' "$1" | sed 's/@.*\(\.[a-z]*\)$/@\1/'
 }
 
-# ours UNIT tells whether the unit's file is the package's. One that the
-# administrator wrote under the same name, or masked, comes first for systemd, and
-# stays as it is.
+# ours UNIT reports whether the unit's file is the package's. A unit that the
+# administrator wrote under the same name, or masked, takes precedence, and stays as it
+# is.
 ours() {
 	for directory in /etc/systemd/system.control /run/systemd/system.control /etc/systemd/system \
 		/run/systemd/system /usr/local/lib/systemd/system; do
@@ -48,7 +48,7 @@ remove | 0)
 			done
 		done
 	fi
-	# Enabled units need not be loaded, and there may be no systemd that runs.
+	# Enabled units need not be loaded, and systemd may not be running.
 	for name in $timers; do
 		for link in /etc/systemd/system/*/"${name%%@*}"*; do
 			unit=${link##*/}
