@@ -19,7 +19,7 @@ CROSS := $(if $(filter aarch64,$(shell uname -m)),gcc-x86-64-linux-gnu libc6-dev
 
 build: setup-build program
 
-# As it is in the packages: they call this, too.
+# The program as it is in the packages, which also use this.
 PROGRAM ?= bin/restic-exporter
 program:
 	$(GO) build -trimpath -ldflags='-s -w -extldflags=-Wl,-z,relro,-z,now' -o $(PROGRAM) ./cmd/restic-exporter
@@ -27,7 +27,7 @@ program:
 run: build
 	bin/restic-exporter $(RECORDING)
 
-# Without root, and without a program but Go's: what needs more is left out.
+# This needs Go alone, and not root. Tests that need more are skipped.
 check:
 	.ci/style
 	$(GO) vet ./...
@@ -44,14 +44,14 @@ packages: setup-build
 	@.ci/install binutils $(CROSS)
 	GO=$(GO) deploy/package/build
 
-# Where what the packages install stands beside journalctl: docs/performance.md.
+# Compares the program that the packages install with journalctl: docs/performance.md.
 bench: build
 	@.ci/install systemd systemd-journal-remote
 	CGO_ENABLED=0 $(MAKE) --no-print-directory program PROGRAM=bin/restic-exporter-static
 	$(GO) run ./tools/bench $(BENCHFLAGS)
 
-# Each target for a while; make fuzz FUZZTIME=100000000x for a night. It is a number
-# of inputs: with a time, go test fails now and then when it is up (golang/go#75804).
+# Each target for a while; use make fuzz FUZZTIME=100000000x for a night. FUZZTIME is a
+# number of inputs: with a time, go test sometimes fails at its end (golang/go#75804).
 FUZZTIME ?= 150000x
 fuzz: setup-build
 	@for package in parser journal invocation metrics textfile; do \
@@ -68,15 +68,15 @@ e2e: setup build packages
 	$(GO) test -count=1 -timeout 20m -v -run '^Test(Package|EndToEnd)' ./deploy
 
 # The live tests on another Debian's systemd and restic, in a root that
-# debootstrap makes in the user's cache directory, once: remove it there to have
-# it anew. SUITE=forky is Debian testing.
+# debootstrap makes in the user's cache directory, once: remove it there to make it
+# again. SUITE=forky is Debian testing.
 SUITE   ?= trixie
 SYSTEMD ?= TestBoot|TestLive|TestStarts|TestRecord
 test-systemd: setup
 	SYSTEMD_SUITE=$(SUITE) $(GO) test -count=1 -timeout 20m -run '^($(SYSTEMD))$$' \
 		./internal/machine ./cmd/restic-exporter ./tools/record
 
-# Recordings of a restic for testdata, see the README there.
+# Makes recordings of a restic for testdata, see the README there.
 record: setup
 	$(GO) test -count=1 -timeout 20m -v ./tools/record -restic=$(abspath $(or $(RESTIC),$(error RESTIC=/path/to/restic))) -to=$(CURDIR)/testdata
 
