@@ -1,10 +1,10 @@
 {
   local c = $._config,
-  // s('a="b"') is the selector with that in it.
+  // s('a="b"') is the selector, with a="b" added.
   local s(more='') =
     local all = std.join(',', std.filter(function(x) x != '', [c.selector, more]));
     if all == '' then '' else '{' + all + '}',
-  // Those that try to restore have alerts of their own.
+  // Units that test a restore have alerts of their own.
   local backups(more='') = s(std.join(',', std.filter(function(x) x != '', [more, 'unit!~"%s"' % c.restoreTests]))),
   local restoreTests(more='') = s(std.join(',', std.filter(function(x) x != '', [more, 'unit=~"%s"' % c.restoreTests]))),
   local alert(name, severity, expr, summary, description, wait='', anchor='') = {
@@ -14,7 +14,7 @@
     labels: { severity: severity },
     annotations: { summary: summary, description: description, runbook_url: c.runbooks % name + anchor },
   },
-  // Metrics of a store have the machine in host, and in instance the machine that asked the store.
+  // Metrics from a store have the machine in the label host; instance is then the machine that asked the store.
   local of = '{{ $labels.unit }} on {{ or $labels.host $labels.instance }}',
   // What another metric of the alert's unit says, if there is one.
   local also(metric, text) =
@@ -25,8 +25,8 @@
       text,
     ],
   local machine = [label for label in c.labels if label != 'unit'],
-  // A unit does one step, and no unit of its machine has ever done the other. Fourteen days ago it did the one already: by
-  // default Prometheus knows no more than fifteen.
+  // A unit does the step other, but no unit of its machine has ever done step. It had already done other 14 days ago, and
+  // the alert waits for another 16: Prometheus keeps only 15 days by default.
   local never(step, other, name, summary, description) = alert(
     name,
     'warning',
@@ -65,7 +65,7 @@
           'critical',
           'restic_run_end_timestamp_seconds%s unless restic_run_last_success_timestamp_seconds%s' % [backups(), s()],
           'There has never been a good backup.',
-          of + ' has run, and never succeeded since its metrics began.',
+          of + ' has run, but has not succeeded since its metrics began.',
           '1h',
         ),
         alert(
@@ -103,7 +103,7 @@
           'ResticRestoreTestTooOld',
           'warning',
           'time() - restic_run_last_success_timestamp_seconds%s > %s' % [restoreTests(), $.duration(c.maxRestoreTestAge)],
-          'Nobody has tried to restore for too long.',
+          'No restore test has succeeded for too long.',
           of + ' last succeeded {{ $value | humanizeDuration }} ago.',
         ),
         alert(
@@ -129,7 +129,7 @@
           'ResticLockedForHours',
           'warning',
           'restic_lock_age_seconds%s > %s' % [s(), $.duration(c.maxLockAge)],
-          'A lock nobody needs any more stops backups.',
+          'A stale lock stops backups.',
           of + ' was stopped by a lock that was {{ $value | humanizeDuration }} old.',
         ),
         alert(
@@ -148,15 +148,15 @@
           'prune',
           'forget',
           'ResticNeverPruned',
-          'Snapshots are forgotten, and nothing prunes the repository.',
-          of + ' has forgotten snapshots for 30 days, and nothing on the machine has ever pruned: the repository only grows.',
+          'Snapshots are forgotten, but nothing prunes the repository.',
+          of + ' has forgotten snapshots for 30 days, but nothing on the machine has ever pruned: the repository only grows.',
         ),
         never(
           'check',
           'prune',
           'ResticNeverChecked',
-          'The repository is pruned, and nothing checks it.',
-          of + ' has pruned for 30 days, and nothing on the machine has ever checked: damage to the repository goes unnoticed.',
+          'The repository is pruned, but nothing checks it.',
+          of + ' has pruned for 30 days, but nothing on the machine has ever checked: damage to the repository goes unnoticed.',
         ),
         alert(
           'ResticSourceShrank',
@@ -190,13 +190,13 @@
             or (restic_exporter_backups%s == 0 and ignoring (status) restic_run_status%s == 1)
           ||| % [s(), s('unit!~"%s"' % c.notBackups), s('status="success"')],
           'The exporter did not understand the log of a backup.',
-          'The log of ' + of + ' has lines that could not be read, or no summary of a backup. Its numbers may be old.',
+          'The log of ' + of + ' has lines that could not be parsed, or no summary of a backup. The numbers may be old.',
         ),
         alert(
           'ResticLogIncomplete',
           'warning',
           'restic_exporter_dropped_entries%s > 0' % s(),
-          'journald dropped a part of the log of a backup.',
+          'journald dropped part of the log of a backup.',
           'journald dropped {{ $value }} lines of ' + of + '. The summary may be among them.',
         ),
         alert(
@@ -211,7 +211,7 @@
           'warning',
           '(last_over_time(restic_run_end_timestamp_seconds%s[%s]) unless restic_run_end_timestamp_seconds%s) and on (instance, job) node_textfile_scrape_error' % [s(), c.remember, s()],
           'The metrics of a backup are gone.',
-          'There are no metrics of ' + of + ' any more, and the machine is up.',
+          of + ' no longer has metrics, though the machine is up.',
           '15m',
         ),
         alert(
@@ -223,20 +223,20 @@
             unless restic_run_end_timestamp_seconds%s
             unless on (instance, job) node_textfile_scrape_error
           ||| % [s(), s(), s(), $.duration(c.maxAge), s()],
-          'No good backup for too long, of a machine that is gone.',
-          of + ' last succeeded {{ $value | humanizeDuration }} ago, as far as is known, and the machine is not there any more.',
+          'No good backup for too long, on a machine that is gone.',
+          of + ' last succeeded {{ $value | humanizeDuration }} ago, as far as is known, and the machine is gone.',
           '15m',
         ),
         alert(
           'ResticHostSilent',
           'critical',
-          // Whoever asks the store: the files may have moved to another machine meanwhile.
+          // By host, not by instance: the files may have moved to another machine that collects.
           |||
             time() - max by (host) (last_over_time(restic_run_end_timestamp_seconds%s[%s]))
               > max by (host) (last_over_time(restic_run_max_age_seconds%s[%s]) or last_over_time(restic_run_end_timestamp_seconds%s[%s]) * 0 + %s)
               < %s
           ||| % [s('host!=""'), c.rememberHost, s('host!=""'), c.rememberHost, s('host!=""'), c.rememberHost, $.duration(c.maxAge), $.duration(c.rememberHost)],
-          'A host sends nothing about its backups any more.',
+          'A host no longer sends anything about its backups.',
           'The last run of a backup on {{ $labels.host }} that the store knows of ended {{ $value | humanizeDuration }} ago.',
           '15m',
         ),
@@ -268,13 +268,13 @@
           'warning',
           '(max without (timestamp) (restic_backup_failure%s) == 1) unless ignoring (status) restic_run_status%s' % [s(), s('status="failed"')],
           'A backup failed.',
-          of + ' failed in its last run, says the shell exporter.',
+          of + ' failed in its last run, according to the shell exporter.',
         ),
       ],
     }],
   },
 
-  // duration('50h') is 50 * 3600, as one writes seconds in a query.
+  // duration('50h') is '50 * 3600': seconds, as people write them in a query.
   duration(text)::
     local unit = { s: 1, m: 60, h: 3600, d: 86400, w: 604800 }[text[std.length(text) - 1]];
     '%s * %d' % [std.substr(text, 0, std.length(text) - 1), unit],

@@ -27,7 +27,7 @@
   },
   local column(name, properties) = override('byName', name, properties),
 
-  // The base colour is that of no value as well: never green, for unknown is not good.
+  // The base colour is also that of a missing value. It is never green, because unknown is not good.
   local steps(base, list) = { thresholds: { mode: 'absolute', steps: [{ color: base, value: null }] + list }, color: { mode: 'thresholds' } },
   local dim = '#8080801f',
   local states = [{ type: 'value', options: {
@@ -61,12 +61,12 @@
       tooltip: { mode: 'multi', sort: 'desc' },
     },
   } + if dashed == null then {} else overrides([override('byRegexp', '/ %s$/' % dashed, { 'custom.lineStyle': { fill: 'dash', dash: [6, 6] } })])),
-  // line(metric) is one for each unit, of those that have most; bump(metric) of those that have any.
+  // line(metric) has a line for each of the units with the largest values; bump(metric) for each unit that has any.
   local legend(what) = std.rstripChars('{{machine}} {{name}} ' + what, ' '),
   local line(metric, what='', more='') = target(q.short(q.top(q.total(metric, more), metric, more)), legend(what)),
   local bump(metric, what='', more='') = target(q.short(q.any(q.total(metric, more), metric, more)), legend(what)),
 
-  // One variable for each label; the values on offer are those of the units that the variables before it leave.
+  // One variable for each label. It offers the values of the units that the variables before it select.
   local variable(i) =
     local label = c.labels[i];
     local before = ['%s=~"$%s"' % [l, l] for l in c.labels[:i]];
@@ -89,7 +89,7 @@
       sort: 1,
     },
 
-  // Panels flow from left to right; a row begins anew. A collapsed row holds its panels.
+  // Panels flow from left to right, and start again in each row. A collapsed row contains its panels.
   local flow(y0, panels) = std.foldl(function(at, p)
     local wraps = at.x + p.gridPos.w > 24;
     local x = if wraps then 0 else at.x;
@@ -119,7 +119,7 @@
     }, rows, { id: 1, y: 0, panels: [] }).panels,
   local row(title, panels, collapsed=false) = { title: title, panels: panels, collapsed: collapsed },
 
-  // The values that the table shows, by column; one without a title is only there for its labels or to sort by.
+  // The values that the table shows, by column. A column without a title is only there for its labels, or to sort by.
   local values = [
     ['Status', q.short(q.stateOrGone)],
     ['', q.reason],
@@ -148,11 +148,11 @@
   local worst = field(std.length(values) - 1),
   local shown = [i for i in std.range(0, std.length(values) - 1) if values[i][0] != ''],
   local order = ['unit', 'machine', field(0), 'reason'] + [field(i) for i in shown[1:]],
-  // These tell the machine, as the links need them; machine is what to call it.
+  // The links need these labels of the machine; the column Machine shows its name.
   local hidden = [label for label in c.labels if std.member(['instance', 'host'], label)],
 
   local units = panel('table', 'Units', 24, 10, [table(v[1]) for v in values], |||
-    One row a unit, the worst first. Status is that of the last run, unless it is one of these: "too old", the last success is older than the limit; "unclear", the run succeeded, but its log could not be read as a whole; "gone", the unit has no metrics any more, or its machine is off. The limit is the unit's --max-age, or %s without one.
+    One row for each unit, the worst first. Status is that of the last run, unless it is one of these: "too old", the last success is older than the limit; "unclear", the run succeeded, but part of its log could not be read; "gone", the unit no longer has metrics, or its machine is off. The limit is the unit's --max-age, or %s without one.
   ||| % c.maxAge, '', defaults({ noValue: 'No unit has metrics yet', custom: { align: 'auto', minWidth: 60, filterable: false, inspect: false } }) + {
     options: { showHeader: true, cellHeight: 'sm', frameIndex: 0 },
     transformations: [
@@ -210,15 +210,15 @@
         'To look at',
         6,
         [target(q.number('(%s) > 0' % q.stateOrGone), 'To look at')],
-        'Units with any other status than success: the rows of the table that are not green.',
+        'Units whose status is not success: the rows of the table that are not green.',
         'No metrics',
         defaults(steps(dim, [{ color: 'green', value: 0 }, { color: 'dark-red', value: 1 }]) { mappings: [{ type: 'value', options: { '0': { text: 'All fine', index: 0 } } }] }) + { options+: { textMode: 'value' } },
       ),
-      count('Good', '(%s) == 0' % q.stateOrGone, 'green', 'Units whose last run succeeded, is within the limit, and could be read as a whole.'),
-      count('Unclear', q.unclear, q.states[1].color, 'Units whose last run could not be read as a whole.'),
+      count('Good', '(%s) == 0' % q.stateOrGone, 'green', 'Units whose last run succeeded, is within the limit, and could be read completely.'),
+      count('Unclear', q.unclear, q.states[1].color, 'Units whose last run could not be read completely.'),
       count('Partial', q.status('partial'), q.states[2].color, 'Units that saved a snapshot, but could not read all of the source.'),
-      count('Too old', '(%s) > 1' % q.share, q.states[3].color, 'Units whose last success is older than their limit, whatever came of the last run.'),
-      count('Failed', q.status('failed'), q.states[4].color, 'Units whose last run failed. One that has failed for days counts as too old as well.'),
+      count('Too old', '(%s) > 1' % q.share, q.states[3].color, 'Units whose last success is older than their limit, whatever the last run did.'),
+      count('Failed', q.status('failed'), q.states[4].color, 'Units whose last run failed. A unit that has failed for days also counts as too old.'),
       count('Gone', q.gone, q.states[5].color, 'Units that had metrics within %s and have none now: they were removed, or their machine is off.' % c.remember),
       units,
     ]),
@@ -236,7 +236,7 @@
       lines('Removed by prune', 'bytes', [
         line('restic_prune_removed_bytes', 'removed'),
         line('restic_prune_repacked_bytes', 'repacked'),
-      ], 'What the last prune removed, and what it had to rewrite for that.', 'Never pruned, or no metrics', dashed='repacked'),
+      ], 'What the last prune removed, and what it rewrote to do so.', 'Never pruned, or no metrics', dashed='repacked'),
     ]),
     row('Files', [
       lines('Files by run', 'short', [
@@ -264,7 +264,7 @@
         for step in ['forget', 'prune', 'check', 'restore']
         for since in ['restic_step_last_success_timestamp_seconds']
         for more in ['step="%s"' % step]
-      ], 'Since each of them last succeeded.', 'None of them has succeeded, or no metrics'),
+      ], 'Time since each step last succeeded.', 'None of them has succeeded, or no metrics'),
       lines('Locks', 'h', [target(q.short('(%s) / 3600' % q.any(q.total('restic_lock_age_seconds'), 'restic_lock_age_seconds')), legend(''))], 'Age of the lock that stopped a run.', 'No run was stopped by a lock, or no metrics'),
     ], true),
     row('Health', [

@@ -25,8 +25,8 @@ local indent(n, s) = std.join('\n', [
 ]);
 local groups = (import 'mixin.libsonnet').prometheusAlerts.groups;
 |||
-  # Alerts on the metrics of restic-exporter. Made of the mixin beside it: change
-  # that, or copy this.
+  # Alerts on the metrics of restic-exporter. Generated from the mixin next to this file:
+  # change that, or copy this.
   groups:
 ||| + std.join('', [
   '  - name: ' + group.name + '\n    rules:\n' + indent(6, std.join('\n', [yaml(rule) for rule in group.rules]))
