@@ -125,6 +125,7 @@ var ofStore = regexp.MustCompile(`Restic(Host|Collector)\w*\.md$`)
 type how struct {
 	before, after string
 	status        int
+	lacks         string // what its output must not have
 }
 
 // runbooks runs each command of the texts once.
@@ -151,6 +152,9 @@ func (s *system) runbooks(texts []string, fill *strings.Replacer, special map[st
 				script = strings.Replace(script, "timeout 300", "timeout 3", 1)
 			}
 			out, errOut, status := s.Try(script + "\nstatus=$?\n" + how.after + "\nexit $status")
+			if how.lacks != "" {
+				assert.NotContains(t, out, how.lacks, command)
+			}
 			if !assert.Equal(t, how.status, status, "%s\n%s%s", command, out, errOut) {
 				t.Log(s.Run("journalctl -u restic-backup -n 15 -o cat --no-pager"))
 			}
