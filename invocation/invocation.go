@@ -7,8 +7,9 @@
 // Package invocation combines packages journal and parser. It decides what neither
 // can decide alone:
 //
-//   - which process printed a line: what tee, docker or a wrapper forwards may
-//     come from several restics;
+//   - whether the program that wrote a line is restic, or forwards what others
+//     print, as tee, docker and wrappers do; package parser distinguishes several
+//     restics in such a stream;
 //   - which of the manager's messages ends a run;
 //   - which run systemd means when it sets the environment of a command of the
 //     unit, or of a handler.

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
-	"strings"
 	"time"
 )
 
@@ -185,20 +184,4 @@ func (s Store) unitOf(row storeRow, unit string) StoreUnit {
 		u.sender = row.get(s.SenderField)
 	}
 	return u
-}
-
-func sinceFilter(t time.Time) string {
-	if t.IsZero() {
-		return ""
-	}
-	return "_time:>=" + t.UTC().Format(time.RFC3339Nano)
-}
-
-// patternFilter returns a filter for entries whose field matches any of patterns.
-func patternFilter(field string, patterns []string) string {
-	var or []string
-	for _, p := range patterns {
-		or = append(or, field+":~"+strconv.Quote(compile(p).String()))
-	}
-	return "(" + strings.Join(or, " or ") + ")"
 }

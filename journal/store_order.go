@@ -86,17 +86,6 @@ func (h storeHost) count(found []*numbered) (n uint64) {
 	return n
 }
 
-// A span of time begins at from, and ends before to. A zero time means no limit.
-type span struct{ from, to time.Time }
-
-func (s span) filter() string {
-	q := sinceFilter(s.from)
-	if !s.to.IsZero() {
-		q += " _time:<" + s.to.UTC().Format(time.RFC3339Nano)
-	}
-	return q
-}
-
 // find returns the records that m matches in a span, in the order of the store's answer. If
 // stream is not "", it finds only those in the streams that this filter selects. It returns
 // at most limit records, or all if limit is 0.

@@ -57,3 +57,26 @@ func (p *progress) begun() bool {
 		!p.firstLine.Before(p.startedSent.Add(-lateBefore)))
 	return p.starting || simple || p.firstLine.IsZero()
 }
+
+// complete returns ErrIncomplete if a part of the invocation is missing. Its beginning
+// must have been read, and its first line must still be in the journal. If journald
+// deletes a file, a reader of that file sees an early end and no error. But journald
+// deletes the oldest file first: so if the first line is still there, nothing was
+// deleted during the read.
+func (p *pass) complete(again Entry) error {
+	if !p.begun() {
+		return ErrIncomplete
+	}
+	m, began := match{p.s.of(Output, p.id), p.s.of(lastWords, p.id)}, p.firstLine
+	if began.IsZero() {
+		m, began = p.s.notes(p.id), p.firstNote
+	}
+	if began.IsZero() || again.Invocation == p.id && again.Time.Equal(began) {
+		return nil
+	}
+	again, err := first(p.ctx, p.b, p.s, m)
+	if err == nil && (again.Invocation == (ID{}) || again.Time.After(began)) {
+		err = ErrIncomplete
+	}
+	return err
+}
