@@ -168,7 +168,7 @@ type Exit struct {
 
 var (
 	// ErrNotFound is returned if a source holds no run of the unit. Entries and Skim
-	// return it only if there is no refused or skipped start either. Package invocation
+	// return it only if there is no start that was refused or not due either. Package invocation
 	// also returns it for a run without entries.
 	ErrNotFound = errors.New("not in the journal")
 	// ErrUnsynced wraps the reason why journald could not be made to write
@@ -200,7 +200,7 @@ type Source interface {
 	// error. An invocation without entries is not an error.
 	//
 	// If id is zero, the latest run is followed by the manager's entries about later
-	// starts that were refused or skipped. These are entries of EventStartFailed,
+	// starts that were refused or not due. These are entries of EventStartFailed,
 	// EventStartLimit and EventNotDue without an Invocation. There may be no run before
 	// them. While a unit stays loaded, the manager reports such starts with the ID of
 	// the last run instead.

@@ -14,8 +14,8 @@ type pass struct {
 	s     selector
 	id    ID
 	yield func(Entry, error) bool
-	// newest reports that the invocation is the latest, so that refused and skipped
-	// starts after it are wanted, too.
+	// newest reports that the invocation is the latest, so that later starts
+	// that were refused or not due are wanted, too.
 	newest bool
 	progress
 	gaps gaps

@@ -261,8 +261,8 @@ func (r *Recording) entries(ctx context.Context, unit string, id ID) iter.Seq2[E
 	return entries(ctx, rs, selectorOf(unit, r.User), id)
 }
 
-// latestEntries yields the entries of the latest run, and those about refused and skipped
-// starts after it.
+// latestEntries yields the entries of the latest run, and those about later starts that
+// were refused or not due.
 func (r *Recording) latestEntries(ctx context.Context, unit string) iter.Seq2[Entry, error] {
 	return func(yield func(Entry, error) bool) {
 		id, err := r.Latest(ctx, unit)

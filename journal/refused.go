@@ -9,11 +9,12 @@ import (
 	"time"
 )
 
-// A start that the manager refused or skipped has no invocation of its own. As long as
-// the unit stays loaded, the manager reports such a start with the ID of the run before.
-// Otherwise the report has no ID, and belongs after the latest run.
+// A start that the manager refused, or that was not due because a condition of the unit was
+// not met, has no invocation of its own. As long as the unit stays loaded, the manager
+// reports such a start with the ID of the run before. Otherwise the report has no ID, and
+// belongs after the latest run. (A start that ExecCondition= skipped is an invocation.)
 
-// notStarted reports whether e is about a start that was refused or skipped, and has no
+// notStarted reports whether e is about a start that was refused or not due, and has no
 // ID.
 func (e *Entry) notStarted() bool {
 	if e.Kind != Manager || e.Invocation != (ID{}) {
@@ -25,8 +26,8 @@ func (e *Entry) notStarted() bool {
 // maxRefused bounds the number of such entries that are held. The latest are kept.
 const maxRefused = 1000
 
-// refusedAfter yields rs, and collects in refused the entries about refused and skipped
-// starts after the beginning of run id.
+// refusedAfter yields rs, and collects in refused the entries about starts that were
+// refused or not due after the beginning of run id.
 func refusedAfter(rs records, s selector, id ID, refused *[]Entry) records {
 	return func(yield func(*record, error) bool) {
 		some := false
@@ -54,8 +55,8 @@ func refusedAfter(rs records, s selector, id ID, refused *[]Entry) records {
 	}
 }
 
-// latestEntries yields the entries of the latest run in rs, and those about refused and
-// skipped starts after it. The zero id means that there is no run.
+// latestEntries yields the entries of the latest run in rs, and those about later starts
+// that were refused or not due. The zero id means that there is no run.
 func latestEntries(ctx context.Context, rs records, s selector, id ID) iter.Seq2[Entry, error] {
 	return func(yield func(Entry, error) bool) {
 		var refused []Entry
@@ -85,7 +86,7 @@ func latestEntries(ctx context.Context, rs records, s selector, id ID) iter.Seq2
 	}
 }
 
-// refused yields the entries about refused and skipped starts, from since on.
+// refused yields the entries about starts that were refused or not due, from since on.
 func (p *pass) refused(since time.Time) error {
 	for r, err := range p.b.read(p.ctx, p.s, match{p.s.match(Manager)}, since) {
 		if err := cmp.Or(err, p.ctx.Err()); err != nil {
