@@ -30,6 +30,7 @@ func (s *system) owners(t *testing.T) {
 		verdict, _ := s.start("restic-backup")
 		assert.Equal(t, want, verdict, mode)
 	}
+	s.Run("chmod 0600 " + credentials)
 	for _, file := range []string{credentials, "/etc/restic-exporter/backup.conf"} {
 		s.Run("chown admin " + file)
 		verdict, _ := s.start("restic-backup")

@@ -113,8 +113,8 @@ func (q *request) judge(ctx context.Context, r *Run, v *verdict) (*Run, error) {
 	return r, nil
 }
 
-// A host is a source that has the journal of a host of a store. Boot returns the last boot
-// of that machine of which the store has entries.
+// A host is a source that has the journal of a host of a store. Boot returns the boot in
+// which the manager of that machine last logged something.
 type host interface {
 	Host() string
 	Boot(context.Context) (journal.ID, error)

@@ -99,7 +99,7 @@ const (
 	unknownField  = -1
 	realtimeField = -2
 
-	maxName = 64 // journald accepts no longer field names
+	maxName = 64 // the longest name of a field that journald accepts
 )
 
 // name reads the name of a field and what follows it: '=' or '\n'. An empty name

@@ -189,7 +189,8 @@ var (
 // [Store].
 //
 // In its methods, the zero ID stands for the latest invocation of the unit. If there is
-// none, they return ErrNotFound.
+// none, they return ErrNotFound, unless Entries or Skim has starts to yield that were
+// refused or not due.
 type Source interface {
 	// Latest returns the most recent invocation of unit, or ErrNotFound.
 	Latest(ctx context.Context, unit string) (ID, error)

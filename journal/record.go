@@ -14,9 +14,9 @@ import (
 type record struct {
 	usec   uint64 // __REALTIME_TIMESTAMP
 	fields [fieldCount][]byte
-	lost   bool // the entry has a MESSAGE that cannot be read
-	split  bool // this record, or one before it, is a part of a line
-	kept   [fieldExe + 1]string
+	lost   bool                 // the entry has a MESSAGE that cannot be read
+	split  bool                 // this record, or one before it, is a part of a line
+	kept   [fieldExe + 1]string // by field, the last string that text returned
 }
 
 const (

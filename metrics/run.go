@@ -49,8 +49,8 @@ func (b *builder) verdict() {
 	case r.ExitCode != nil:
 		b.set(runExitCode, float64(*r.ExitCode))
 	case b.counted():
-		// The earlier call may have been a command of the unit. To these systemd says more
-		// than the journal holds.
+		// The earlier call may have been a command of the unit, and systemd says more to
+		// such a command than the journal holds.
 		if known := b.old.value(runExitCode); known != nil {
 			b.set(runExitCode, *known)
 		}

@@ -78,7 +78,8 @@ func classify(text []byte) Cause {
 }
 
 // words is a text, and a set of its pairs of adjacent bytes. A text cannot be part of
-// another that lacks one of its pairs. This saves most searches.
+// another that lacks one of its pairs. Two pairs can share a bit,
+// which costs a search. The set saves most searches.
 type words struct {
 	text  string
 	pairs uint64

@@ -27,7 +27,7 @@ type Collector struct {
 	last     *state   // nil if the last line was a stranger's
 	stranger stranger // the writer of the last line if last is nil, else zero
 
-	alone bool // only the last process has a result that a line about a file could discard
+	alone bool // no process but the last has a result that a line about a file could discard
 }
 
 // An origin is who writes a line. The source is the index of its span.
@@ -152,8 +152,8 @@ func (c *Collector) Skip(text []byte, pid func() int) bool {
 	return true
 }
 
-// othersSettled reports whether the last process is the only one with a result that a
-// line about a file could discard. This holds until the next line is added.
+// othersSettled reports whether no process but the last has a result that a line about a
+// file could discard. This holds until the next line is added.
 func (c *Collector) othersSettled() bool {
 	if c.alone {
 		return true

@@ -76,7 +76,7 @@ type line struct {
 	time   time.Time
 	number int       // counted over the whole log
 	words  int       // how many # and … its form has
-	at     [4]extent // where in text is what matched each of them
+	at     [4]extent // where in text each of them matched
 }
 
 // An extent is where a word stands in the text. It has indices and not a slice, because

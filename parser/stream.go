@@ -10,7 +10,7 @@ type streamState struct {
 	after  aftermath
 	said   window // from the first to the last line about sources that a backup could not read
 	last   uint64 // hash of the last line; 0 if it has no form
-	lastAt int64  // when it was logged, in milliseconds
+	lastAt int64  // when it was logged, as Unix time in µs
 }
 
 // An aftermath is what a stream says about unreadable sources after the end of a
@@ -74,11 +74,11 @@ func (s *state) ofNext(f *form) bool { return f.complaint && f.tells == "" && s.
 // programs forward the same output.
 func (s *state) echo(text []byte, t time.Time, f *form) bool {
 	last, lastAt := s.last, s.lastAt
-	s.last, s.lastAt = 0, t.UnixMilli()
+	s.last, s.lastAt = 0, t.UnixMicro()
 	if f != nil {
 		s.last = hash(text)
 	}
-	return s.last != 0 && s.last == last && s.lastAt-lastAt <= 1000
+	return s.last != 0 && s.last == last && s.lastAt-lastAt <= 1e6
 }
 
 // begins reports whether a line of the form f begins a new command in the stream s.

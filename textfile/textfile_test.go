@@ -156,6 +156,7 @@ func TestDecodeLimits(t *testing.T) {
 		lines(200_000, `x{a="b"} %d`):                                 "too many series, or too many different labels",
 		lines(200_000, `x{a="%d"} 1`):                                 "too many series, or too many different labels",
 		lines(60_000, "# HELP x%d Help."):                             "a family does not end within 512 KiB",
+		"#TYPE x HISTOGRAM\n" + lines(60_000, `x_bucket{le="%d"} 1`):  "a family does not end within 512 KiB",
 		"# TYPE x histogram\n" + lines(60_000, `x_bucket{le="%d"} 1`): "a family does not end within 512 KiB",
 	} {
 		_, err := Decode(strings.NewReader(text))

@@ -48,7 +48,7 @@ func collectMachines() error {
 		return err
 	}
 	fmt.Printf("machines with %d units and %d days each, and %d entries of other units a day\n\n", units, days, *noise)
-	fmt.Println("| machines | entries | sent, MB | stored, MB | first pass, s | CPU time, s: ours | the store's | nothing new, s | ten new runs, s | ours, MiB | the store, MiB |")
+	fmt.Println("| machines | entries | sent, MB | stored, MB | first pass, s | processor time, s: ours | the store's | nothing new, s | ten new runs, s | ours, MiB | the store, MiB |")
 	fmt.Println("|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|")
 	var scrapes []string
 	for _, n := range []int{10, 100, 1000} {
@@ -59,7 +59,7 @@ func collectMachines() error {
 		scrapes = append(scrapes, rows...)
 	}
 	fmt.Print("\nbringing these files to Prometheus\n\n")
-	fmt.Println("| machines | served by | targets | MB | all, ms | CPU time, ms | the longest, ms | server, MiB |")
+	fmt.Println("| machines | served by | targets | MB | all, ms | processor time, ms | the longest, ms | server, MiB |")
 	fmt.Println("|---:|---|---:|---:|---:|---:|---:|---:|")
 	for _, row := range scrapes {
 		fmt.Println(row)

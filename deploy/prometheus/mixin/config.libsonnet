@@ -16,7 +16,7 @@
     remember: '7d',
     // How long to report a host of a store that sends nothing.
     rememberHost: '30d',
-    // How long ago the hosts of a store may last have been collected.
+    // How old the last collection of the hosts of a store may be.
     maxCollectAge: '30m',
     // A lock above this age is stale.
     maxLockAge: '6h',

@@ -61,7 +61,8 @@
       tooltip: { mode: 'multi', sort: 'desc' },
     },
   } + if dashed == null then {} else overrides([override('byRegexp', '/ %s$/' % dashed, { 'custom.lineStyle': { fill: 'dash', dash: [6, 6] } })])),
-  // line(metric) has a line for each of the units with the largest values; bump(metric) for each unit that has any.
+  // line(metric) has a line for each of the units with the largest values; bump(metric) only
+  // for those with a value above 0.
   local legend(what) = std.rstripChars('{{machine}} {{name}} ' + what, ' '),
   local line(metric, what='', more='') = target(q.short(q.top(q.total(metric, more), metric, more)), legend(what)),
   local bump(metric, what='', more='') = target(q.short(q.any(q.total(metric, more), metric, more)), legend(what)),

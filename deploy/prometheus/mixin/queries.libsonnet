@@ -20,7 +20,8 @@ function(c, duration) {
     local host = 'label_replace(%s, "machine", "$1", "host", "(.+)")' % machine;
     'label_replace(%s, "name", "$1", "unit", "(?:restic-)?(.+?)(?:[.]service)?")' % host,
 
-  // top keeps the units with the largest values at the end of the graph; any, for what is mostly 0, those with any value.
+  // top keeps the units with the largest values at the end of the graph; any, for what is
+  // mostly 0, those with the largest values above 0 in the time of the graph.
   top(expr, metric, more='')::
     '%s\nand on (%s) topk(%d, %s)' % [expr, key, c.top, q.by('sum', 'last_over_time(%s%s[%s] @ end())' % [metric, q.s(more), c.remember])],
   any(expr, metric, more='')::
