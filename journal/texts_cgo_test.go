@@ -30,6 +30,11 @@ func TestTexts(t *testing.T) {
 				if err != nil || !more {
 					return err
 				}
+				want, err := j.GetRealtimeUsec()
+				require.NoError(t, err)
+				got, err := b.(libsystemd).realtime()
+				require.NoError(t, err)
+				assert.Equal(t, want, got)
 				if text == nil {
 					text = []byte("(none)")
 				}
