@@ -15,7 +15,7 @@ PACKAGES := libsystemd-dev libc6-dev systemd systemd-sysv systemd-container debo
 CROSS := $(if $(filter aarch64,$(shell uname -m)),gcc-x86-64-linux-gnu libc6-dev-amd64-cross,gcc-aarch64-linux-gnu libc6-dev-arm64-cross)
 
 .DEFAULT_GOAL := build
-.PHONY: build program run check test bench fuzz packages e2e test-systemd record setup setup-build clean
+.PHONY: build program run check test race bench fuzz packages e2e test-systemd record setup setup-build clean
 
 build: setup-build program
 
@@ -36,8 +36,18 @@ check:
 
 test: setup
 	$(GO) test -timeout 20m -skip '^Test(Package|EndToEnd)' ./...
-	CGO_ENABLED=0 $(GO) test -short ./journal ./cmd/restic-exporter
+	CGO_ENABLED=0 $(GO) test -short -skip '$(HEAVY)' ./journal ./cmd/restic-exporter
 	$(MAKE) --no-print-directory e2e
+
+# Tests that read many recordings, or run the program as it is: in every build they do the
+# same, with one goroutine.
+HEAVY := ^TestHostile|^Test(Mutations|DoesLittle|Transcripts|Completions)$$|^TestFormats$$/^0\.(9|1[1-7])
+
+# The race detector. Only with a store do several goroutines work on a run, and those tests
+# need no systemd. Some of the live tests run the program with the detector, too.
+race: setup
+	$(GO) test -race -timeout 20m -short -skip '$(HEAVY)' ./parser ./journal ./invocation ./metrics ./textfile ./cmd/restic-exporter
+	$(GO) test -race -timeout 20m -run '^TestLive$$/^(many units|from outside|rotation)$$' ./cmd/restic-exporter
 
 # .deb and .rpm, for amd64 and arm64, each with its list of parts (SBOM), and tarballs of the static program, in dist/.
 packages: setup-build
