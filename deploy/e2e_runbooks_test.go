@@ -185,8 +185,8 @@ func (s *system) goneWrong() {
 	s.start("restic-backup")
 	s.Run("systemctl kill --signal=KILL holder; systemctl reset-failed")
 
-	s.Machine.Write("/etc/systemd/system/chatty.service", "[Unit]\nStartLimitIntervalSec=0\n[Service]\nType=oneshot\nLogRateLimitIntervalSec=1s\n"+
-		"LogRateLimitBurst=1\nExecStart=seq 100\nExecStart=sleep 1.5\nExecStart=seq 2\n", 0o644)
+	s.Machine.Write("/etc/systemd/system/chatty.service", "[Unit]\nStartLimitIntervalSec=0\n[Service]\nType=oneshot\n"+
+		"LogRateLimitIntervalSec=1s\nLogRateLimitBurst=1\nExecStart=seq 100\nExecStart=sleep 1.5\nExecStart=seq 2\n", 0o644)
 	s.Machine.Write("/etc/systemd/system/elsewhere.service", "[Service]\nType=oneshot\nLogNamespace=elsewhere\nExecStart=echo\n", 0o644)
 	s.Run("echo '{' > " + textfiles + "/bad.prom; curl -sf localhost:9100/metrics >/dev/null; systemctl daemon-reload")
 	s.Run("systemctl start restic-backup.timer elsewhere; systemctl stop systemd-journald@elsewhere.service")

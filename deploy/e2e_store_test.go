@@ -389,12 +389,12 @@ func (f *fleet) runbook(t *testing.T) {
 		}
 	}
 	const status = "systemctl status restic-exporter-collect.timer restic-exporter-collect.service victorialogs.service"
-	s.runbooks(texts,
-		strings.NewReplacer("_HOSTNAME", "_HOSTNAME" /* has HOST in it */, "HOST", "alpha", "STORE", "http://127.0.0.1:9428"), map[string]how{
-			"curl -s STORE/select/logsql/query -d 'query=_time:2d _HOSTNAME:=\"HOST\" | stats count() entries, max(_time) last'": {
-				prints: `"entries":"[1-9]`,
-			},
-			// It runs now and then, and fails since somebody has forged.
-			status: {status: 3}, status + " nginx.service": {status: 3}, "systemctl start restic-exporter-collect": {status: 1},
-		})
+	// _HOSTNAME has HOST in it, and stays.
+	fill := strings.NewReplacer("_HOSTNAME", "_HOSTNAME", "HOST", "alpha", "STORE", "http://127.0.0.1:9428")
+	const count = "curl -s STORE/select/logsql/query -d 'query=_time:2d _HOSTNAME:=\"HOST\" | stats count() entries, max(_time) last'"
+	s.runbooks(texts, fill, map[string]how{
+		count: {prints: `"entries":"[1-9]`},
+		// It runs now and then, and fails since somebody has forged.
+		status: {status: 3}, status + " nginx.service": {status: 3}, "systemctl start restic-exporter-collect": {status: 1},
+	})
 }
