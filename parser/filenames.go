@@ -3,6 +3,7 @@ package parser
 import (
 	"bytes"
 	"encoding/json"
+	"sync"
 	"syscall"
 )
 
@@ -96,19 +97,19 @@ func (s *state) refuted() {
 	s.opened = s.opened && p.Command != ""
 }
 
-// reasons are the system's error messages.
-var reasons = func() map[string]bool {
+// reasons returns the system's error messages. Most logs do without them.
+var reasons = sync.OnceValue(func() map[string]bool {
 	m := make(map[string]bool)
 	for n := syscall.Errno(1); n < 134; n++ {
 		m[n.Error()] = true
 	}
 	return m
-}()
+})
 
 // endsInReason reports whether text ends in a colon and one of the system's error messages.
 func endsInReason(text []byte) bool {
 	colon := []byte(": ")
-	return bytes.Contains(text, colon) && reasons[string(text[bytes.LastIndex(text, colon)+len(colon):])]
+	return bytes.Contains(text, colon) && reasons()[string(text[bytes.LastIndex(text, colon)+len(colon):])]
 }
 
 // onlyBackup discards what only other commands print: a process runs one command,

@@ -108,7 +108,7 @@ func index(tables ...[]form) (heads, tails [256][]candidate) {
 			if f.unique {
 				unique = append(unique, f)
 			}
-			c := candidate{headOf(f.literal), headOf(bytes.Repeat([]byte{0xff}, len(f.literal))), f}
+			c := candidate{headOf(f.literal), ^uint64(0) >> (64 - 8*min(len(f.literal), 8)), f}
 			switch {
 			case len(f.literal) > 0:
 				heads[f.literal[0]] = append(heads[f.literal[0]], c)
@@ -125,27 +125,33 @@ func index(tables ...[]form) (heads, tails [256][]candidate) {
 	return heads, tails
 }
 
+// compile divides the pattern. It makes little garbage, because each start of a program
+// compiles all forms.
 func (f *form) compile() {
-	cut := func(s string) (literal, wildcard, rest string) {
-		i := strings.IndexAny(s, "#…")
-		if i < 0 {
-			return s, "", ""
-		}
-		if s[i] == '#' {
-			return s[:i], "#", s[i+1:]
-		}
-		return s[:i], "…", s[i+len("…"):]
-	}
-	literal, wildcard, rest := cut(f.pattern)
-	f.literal = []byte(literal)
 	f.tells = cmp.Or(f.tells, f.opens)
+	left := []byte(f.pattern)
+	next := func() (literal []byte, wildcard string) {
+		i := bytes.IndexAny(left, "#…")
+		if i < 0 {
+			return left, ""
+		}
+		literal, wildcard = left[:i], "#"
+		if left[i] != '#' {
+			wildcard = "…"
+		}
+		left = left[i+len(wildcard):]
+		return literal, wildcard
+	}
+	var wildcard string
+	if f.literal, wildcard = next(); wildcard != "" {
+		f.rest = make([]part, 0, strings.Count(f.pattern, "#")+strings.Count(f.pattern, "…"))
+	}
 	for wildcard != "" {
 		p := part{word: wildcard == "#"}
-		literal, wildcard, rest = cut(rest)
+		p.literal, wildcard = next()
 		if p.word {
-			literal, p.blank = strings.CutPrefix(literal, " ")
+			p.literal, p.blank = bytes.CutPrefix(p.literal, []byte(" "))
 		}
-		p.literal = []byte(literal)
 		f.rest = append(f.rest, p)
 	}
 }

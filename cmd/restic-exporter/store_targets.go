@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"sync"
 )
 
 // A targetGroup is a list of targets in the format that Prometheus reads from files and
@@ -40,6 +41,9 @@ func writeTargets(dir string) error {
 	return replace(file, text, 0o644)
 }
 
-var dnsName = regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9_-]{0,61}[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9_-]{0,61}[A-Za-z0-9])?)*$`)
+// dnsName is compiled when it is first used: only calls for a store need it.
+var dnsName = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9_-]{0,61}[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9_-]{0,61}[A-Za-z0-9])?)*$`)
+})
 
-func isDNSName(name string) bool { return len(name) <= 253 && dnsName.MatchString(name) }
+func isDNSName(name string) bool { return len(name) <= 253 && dnsName().MatchString(name) }
