@@ -167,9 +167,9 @@ type Exit struct {
 }
 
 var (
-	// ErrNotFound is returned if a source holds no run of the unit. Entries and Skim
-	// return it only if there is no start that was refused or not due either. Package invocation
-	// also returns it for a run without entries.
+	// ErrNotFound is returned if a source holds no run of the unit. If it holds starts
+	// that were refused or not due, Entries and Skim yield these instead. Package
+	// invocation also returns ErrNotFound for a run without entries.
 	ErrNotFound = errors.New("not in the journal")
 	// ErrUnsynced wraps the reason why journald could not be made to write
 	// down everything that it has received.
@@ -189,8 +189,7 @@ var (
 // [Store].
 //
 // In its methods, the zero ID stands for the latest invocation of the unit. If there is
-// none, they return ErrNotFound, unless Entries or Skim has starts to yield that were
-// refused or not due.
+// none, they return [ErrNotFound].
 type Source interface {
 	// Latest returns the most recent invocation of unit, or ErrNotFound.
 	Latest(ctx context.Context, unit string) (ID, error)

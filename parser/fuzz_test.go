@@ -100,7 +100,7 @@ func FuzzForeignLines(f *testing.F) {
 		// What one process alone makes nothing of, and is no part of a
 		// multi-line message, is foreign.
 		if len(runs(linesOf([]byte(foreign), 1))) > 0 || bytes.ContainsAny([]byte(foreign), "\n\r ") {
-			t.Skip()
+			t.Skip("not foreign")
 		}
 		mixed := make([]parser.Line, 0, 2*len(lines))
 		for _, l := range lines {

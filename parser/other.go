@@ -70,8 +70,8 @@ type otherState struct {
 	ignored uint64 // errors that a restore went on after
 }
 
-// another stands for a command without a constant of its own, of which it matters only
-// why it gave up. The Command of its [Process] is "".
+// another stands for every command that has no constant of its own. Only the reason why
+// such a command gave up matters. The Command of its [Process] is "".
 const another Command = "another"
 
 // otherGoesOn notes that a command goes on with the next snapshot.

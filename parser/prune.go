@@ -136,14 +136,15 @@ func (s *state) part(l *line, found uint16) error {
 }
 
 func (s *state) pruneTotal(l *line) error {
-	return s.blobs(l, &s.prune.prune.Removed, foundRemoved)
+	return s.pruneBlobs(l, &s.prune.prune.Removed, foundRemoved)
 }
 
 func (s *state) pruneRemaining(l *line) error {
-	return s.blobs(l, &s.prune.prune.Remaining, foundRemaining)
+	return s.pruneBlobs(l, &s.prune.prune.Remaining, foundRemaining)
 }
 
-func (s *state) blobs(l *line, to *Blobs, found uint16) error {
+// pruneBlobs reads a line about blobs into to, and notes that it was found.
+func (s *state) pruneBlobs(l *line, to *Blobs, found uint16) error {
 	b, err := l.blobs()
 	if err == nil {
 		*to = b

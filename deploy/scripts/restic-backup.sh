@@ -41,8 +41,8 @@ initialise() {
 		printf '%s\n' "$output" >&2
 		die "the repository was there before, so it is not initialised again: is its disk mounted, is the address right? If you want a new one: rm $seen"
 	fi
-	# Two restics that initialise at once leave a repository with two keys, neither of which
-	# opens everything in it.
+	# If two restics initialise a repository at once, it has two keys, and neither opens
+	# everything in it.
 	take_turns --exclusive
 	probe >/dev/null || restic init
 	exec 8>&-
